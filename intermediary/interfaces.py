@@ -1,0 +1,294 @@
+# -*- test-case-name: tests.test_interfaces -*-
+"""
+The seams of L{intermediary}: what may be replaced, and what a replacement owes.
+
+Implementations refer to these contracts instead of repeating them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from zope.interface import Attribute, Interface
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from twisted.internet.defer import Deferred
+    from twisted.internet.interfaces import IProtocolFactory
+
+    from .errors import IntermediaryError
+    from .exchange import Exchange
+
+
+class Origin(NamedTuple):
+    """
+    Where an upstream connection leads: the key of the pool.
+
+    Two exchanges may share a connection if and only if their origins are equal,
+    so whatever distinguishes connections belongs in here.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    #: Name to verify and to send as SNI; None without TLS.
+    tlsName: str | None = None
+    #: Parent proxy to go through; None for a direct connection.
+    via: str | None = None
+    #: The L{IDestinationGuard} it is dialled under, by identity: a connection
+    #: that another guard let pass, or none, is no way round this one.
+    guard: Any = None
+
+    @property
+    def authority(self) -> bytes:
+        """What C{Host} says of it (RFC 9110 §7.2): the port only if it is unusual."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        standard = 443 if self.scheme == "https" else 80
+        return (host if self.port == standard else f"{host}:{self.port}").encode("ascii")
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+class IResolver(Interface):
+    """Names to addresses; the seam that tests and policies replace."""
+
+    def resolve(host: str, port: int) -> Deferred[list[tuple[int, str]]]:
+        """
+        Look up a host name; literal addresses never get here.
+
+        @return: fires with C{(family, address)} pairs, C{family} being
+            C{socket.AF_INET} or C{AF_INET6}, in order of preference; fails
+            with L{DNSError<intermediary.errors.DNSError>} or C{DNSTimeout}.
+            Cancelling it gives up.
+        """
+
+
+class IDestinationGuard(Interface):
+    """Decides which addresses may be dialled."""
+
+    def prohibits(host: str, address: str) -> str | None:
+        """
+        Ask whether a resolved address may not be reached.
+
+        @param host: the name or literal that the client asked for.
+        @param address: an IPv4 or IPv6 address, as text.
+        @return: why not (C{"loopback"}, C{"private"}, ...), or None when it may.
+        """
+
+
+class IConnector(Interface):
+    """Opens connections to destinations."""
+
+    def connect(origin: Origin, factory: IProtocolFactory, timeoutSeconds: float) -> Deferred[Any]:
+        """
+        Connect to an origin.
+
+        @param factory: its C{buildProtocol} is called once, for the connection
+            that wins.
+        @return: fires with that protocol, connected; fails with the narrowest
+            of the classes in L{intermediary.errors}: C{DNSError},
+            C{DNSTimeout}, C{DestinationProhibited}, C{DestinationUnroutable},
+            C{ConnectionRefused}, C{ConnectTimeout}.  Cancelling it closes every
+            socket that it opened and fails it with C{CancelledError}.
+        """
+
+
+class IBodySink(Interface):
+    """Where the content of one message goes, piece by piece."""
+
+    def write(piece: bytes) -> None:
+        """Take the next piece.  It may stay corked until C{flush} or C{end}."""
+
+    def flush() -> None:
+        """Send what is corked: no more comes in this turn."""
+
+    def end(trailers: Any) -> None:
+        """The content is complete; C{trailers} are L{Fields}, mostly empty."""
+
+    def fail(error: IntermediaryError) -> None:
+        """The content will never be complete."""
+
+
+class IDownstream(IBodySink):
+    """The client's connection, as the engine sees it."""
+
+    connected = Attribute("whether the client can still be answered")
+    draining = Attribute("whether the connection ends with the exchange under way")
+    keepAlive = Attribute("whether it may serve another one; the engine sets it")
+
+    def sendInterim(octets: bytes) -> None:
+        """Send an encoded 1xx head at once."""
+
+    def sendHead(octets: bytes, framing: int, source: ILease | None) -> None:
+        """
+        Cork an encoded final head; the content follows by C{write} and C{end}.
+
+        @param framing: how the content is framed: its length, C{CHUNKED} or
+            C{UNTIL_CLOSE}.
+        @param source: who feeds the content and is paused while the client
+            does not keep up; None for content that is made here.
+        """
+
+    def spliceInto() -> Any:
+        """
+        Ask for the transport, to move the rest of the content into it directly.
+
+        @return: None where the content has to go by C{write}: it is framed
+            anew, or the client does not keep up.
+        """
+
+    def feedRequest(sink: ILease) -> None:
+        """Hand the content of the request to C{sink} as it arrives."""
+
+    def holdRequest() -> None:
+        """Its sink is gone: keep what arrives of the request for another one."""
+
+    def pauseRequest(reason: str) -> None:
+        """Stop reading the request's content, by a named reason."""
+
+    def resumeRequest(reason: str) -> None:
+        """Take that reason back."""
+
+    def exchangeEnded(exchange: Exchange) -> None:
+        """The program is through: go on with the next request, or close."""
+
+    def abort() -> None:
+        """Drop the connection, so that nobody takes what was sent for whole."""
+
+
+class ILease(IBodySink):
+    """
+    The right to run one exchange on a pooled connection.
+
+    As a sink it takes the content of the request.
+    """
+
+    reused = Attribute("whether the connection has served an exchange before")
+
+    def send(octets: bytes, method: bytes, complete: bool) -> None:
+        """
+        Send an encoded request head.
+
+        @param complete: no content follows.
+        """
+
+    def openBody() -> None:
+        """
+        The reply's head is sent: let the content of the response flow.
+
+        Until then what arrives is held and the connection is not read.
+        """
+
+    def pauseBody(reason: str) -> None:
+        """Stop reading the response, by a named reason."""
+
+    def resumeBody(reason: str) -> None:
+        """Take that reason back."""
+
+    def release() -> None:
+        """
+        Give the connection back to the pool.
+
+        It is kept if both messages are complete and both sides allow it, and
+        dropped otherwise.
+        """
+
+
+class IPool(Interface):
+    """Lends connections to origins."""
+
+    def acquire(
+        exchange: Exchange,
+        ready: Callable[[Exchange, ILease], None],
+        failed: Callable[[Exchange, IntermediaryError], None],
+    ) -> ILease | None:
+        """
+        Borrow a connection to C{exchange.origin}.
+
+        @return: the lease if there is one at once.  Otherwise None: then one of
+            the callables is called, later, unless C{exchange.waiting}, which
+            this sets, is cancelled first.
+        @raise ConnectionLimitReached: too many wait already.
+        """
+
+
+class IAccessLog(Interface):
+    """One record for every exchange, at its end."""
+
+    def record(exchange: Exchange) -> None:
+        """Note an exchange that has ended.  Must neither block nor raise."""
+
+
+class IBalancer(Interface):
+    """Chooses the order in which peers are tried."""
+
+    def candidates(exchange: Exchange) -> Iterator[Any]:
+        """
+        Iterate over peers, best first, each at most once.
+
+        Health is not its concern: the engine passes over peers that are not
+        available.
+        """
+
+
+class IOnRequest(Interface):
+    """A hook: a request head has arrived."""
+
+    def onRequest(exchange: Exchange) -> Any:
+        """
+        See, change or answer a request before anything is looked up.
+
+        @return: what any step may: None, C{PARKED}, a C{Reply}, or an
+            awaitable of these.
+        """
+
+
+class IOnFetch(Interface):
+    """A hook: an attempt is about to be made; once for every attempt."""
+
+    def onFetch(exchange: Exchange) -> Any:
+        """See or change C{exchange.forward}, the head that will be sent."""
+
+
+class IOnFetched(Interface):
+    """A hook: a response head has arrived from upstream."""
+
+    def onFetched(exchange: Exchange) -> Any:
+        """See C{exchange.response} before it is derived or admitted anywhere."""
+
+
+class IOnDeliver(Interface):
+    """A hook: a response is about to be sent."""
+
+    def onDeliver(exchange: Exchange) -> Any:
+        """See or change C{exchange.reply}, the head that the client will get."""
+
+
+class IOnFinish(Interface):
+    """A hook: the exchange has ended, well or not; always, exactly once."""
+
+    def onFinish(exchange: Exchange) -> Any:
+        """Account for the exchange.  Its outcome can't be changed any more."""
+
+
+class IFront(Interface):
+    """A listener's protocol factory, as a service sees it."""
+
+    name = Attribute("the front's name in the configuration")
+
+    def drain() -> Deferred[None]:
+        """
+        Finish what is under way and accept nothing new.
+
+        Idle connections close at once; the others after their exchange.
+        Tunnels go on.
+
+        @return: fires when no connection is left.  Cancelling it only means
+            that nobody waits any more.
+        """
+
+    def abort() -> None:
+        """Drop every connection now."""
