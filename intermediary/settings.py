@@ -1,0 +1,123 @@
+# -*- test-case-name: tests.test_settings -*-
+"""
+What an application hands to a front: plain frozen values, no parsing.
+
+C{ops.config} reads a file into these; an embedding application makes them
+itself.  Every quantity has a unit in its name and a default that is safe on an
+open network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What one message and one front may take.  All in octets or counts."""
+
+    #: Request or response line and fields together; over it 431 (or 502).
+    headerOctets: int = 65536
+    #: Number of field lines in one head or trailer section.
+    headerFields: int = 256
+    #: The request target; over it 414.
+    targetOctets: int = 16384
+    #: A trailer section.
+    trailerOctets: int = 16384
+    #: Content of one request, None for any; over it 413.
+    bodyOctets: int | None = None
+    #: Client connections open at once, over all fronts that share a gauge.
+    connections: int = 10000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timeouts:
+    """How long a front waits, in seconds."""
+
+    #: For a connection to an upstream, name resolution included.
+    connectSeconds: float = 10.0
+    #: From the first octet of a request head (or the accept) to its end.
+    requestHeadSeconds: float = 20.0
+    #: For the next request on a kept connection.
+    idleSeconds: float = 75.0
+    #: From the end of the request to the end of the response head.
+    responseHeadSeconds: float = 60.0
+    #: Between two pieces of a body, in either direction.
+    betweenBytesSeconds: float = 60.0
+    #: For a tunnel in which nothing moves either way.
+    tunnelIdleSeconds: float = 300.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PoolSettings:
+    """How many connections to origins are kept, and for how long."""
+
+    #: Connections to one origin, idle and leased.
+    perOrigin: int = 512
+    #: Connections to all origins.
+    total: int = 8192
+    #: Exchanges that may wait for a connection to one origin.
+    waiters: int = 1024
+    #: How long one of them waits, in seconds.
+    waitSeconds: float = 10.0
+    #: How long an unused connection is kept, in seconds.
+    idleSeconds: float = 60.0
+    #: How long any connection is kept, in seconds.
+    ageSeconds: float = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UpstreamSettings:
+    """A named group of servers."""
+
+    name: str
+    #: URLs: C{http://HOST[:PORT]}.
+    servers: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RouteSettings:
+    """Which requests go to which upstream."""
+
+    upstream: UpstreamSettings
+    #: Exact names or C{*.suffix}; empty for any.
+    host: tuple[str, ...] = ()
+    #: A prefix of the request's path.
+    path: str = "/"
+    #: Send the client's C{Host} on, or the server's own.
+    preserveHost: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FrontSettings:
+    """What both kinds of front have."""
+
+    name: str
+    limits: Limits = field(default_factory=Limits)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    #: The pseudonym in C{Via} (RFC 9110 §7.6.3); None makes one that is unique
+    #: to this process's host and the front's name.
+    via: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForwardSettings(FrontSettings):
+    """A proxy for clients."""
+
+    #: Ports that C{CONNECT} may reach, besides any port on loopback.
+    connectPorts: tuple[int, ...] = (443, 80)
+    #: Whether destinations that resolve to addresses of this host or of its
+    #: networks are refused.
+    guarded: bool = True
+    #: Networks (CIDR), addresses or host names that the guard lets pass.
+    allowDestinations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReverseSettings(FrontSettings):
+    """A gateway for servers."""
+
+    routes: tuple[RouteSettings, ...]
+    #: Networks (CIDR) of peers whose C{Forwarded} and C{X-Forwarded-*} fields
+    #: are believed and extended, instead of dropped.
+    trustedProxies: tuple[str, ...] = ()
