@@ -1,0 +1,1 @@
+"""Twisted transports, connections, the pool and tunnels: whatever touches a socket."""

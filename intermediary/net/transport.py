@@ -1,0 +1,647 @@
+# -*- test-case-name: tests.net.test_transport -*-
+# mypy: disallow-untyped-calls=False
+"""
+TCP transports that send at once.
+
+Twisted's transports only queue what is written; the send waits for another turn
+of the reactor and two C{epoll_ctl} calls.  These try C{send} right away when
+nothing is queued before it, and queue what the kernel does not take.  For a
+protocol they are the transports that it knows: producers are paused and resumed
+at the same fill, C{loseConnection}, C{loseWriteConnection} and C{startTLS} mean
+the same, and no method of the protocol is ever called from inside C{write}.
+
+L{eagerPort} makes a listening port create them; a connector creates a
+L{DialledClient}.  They work under any reactor that watches file descriptors.
+"""
+
+from __future__ import annotations
+
+import socket
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+from twisted.internet import _newtls, tcp
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.error import ConnectionAborted
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.python import log
+from twisted.python.failure import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from twisted.internet.error import ConnectionDone, ConnectionLost
+    from twisted.internet.interfaces import IListeningPort, IProducer, IProtocol
+
+    from .splice import Flow
+
+#: Octets asked for by one read.  Most bring less, and an allocation of this size
+#: is cheap to cut down; those that bring more cost another read and write each,
+#: which is dear.  The next 64 octets would have the allocator ask the system for
+#: pages each time; and this much may be queued for a sink that is slow.
+READ_OCTETS = 128 * 1024 - 64
+#: Pieces up to which C{sendmsg} is used: its price grows with their number, and
+#: the kernel refuses more than 1024.
+GATHERED = 16
+#: How protocols are told of an orderly end: one for all, as in Twisted's reactors.
+DONE = Failure(CONNECTION_DONE)
+#: Stands for a list of pieces as long as there are none.
+NOTHING: Any = ()
+
+
+class EagerConnection(tcp.Connection):
+    """
+    What L{EagerServer} and L{EagerClient} have in common.
+
+    What is queued is the piece C{dataBuffer}, sent up to C{offset}, and behind
+    it the pieces in C{_tempDataBuffer}, C{_tempDataLen} octets in all.
+
+    @ivar ready: whether a write may go straight to the socket: connected, no
+        TLS above, nothing queued, no pull producer (which wants to be asked by
+        the reactor, not from inside its own write) and no L{Flow} into this
+        transport.  When it is not set although all that holds, the next write
+        finds out.
+    @ivar sendError: whether a send failed.  The error is the kernel's to tell
+        once only, so it is remembered until the reactor asks.
+    @ivar inflow: the L{Flow} whose octets leave by this transport, or None.
+    @ivar outflow: the L{Flow} that takes what arrives at this transport, or None.
+    """
+
+    ready = False
+    sendError = False
+    inflow: Flow | None = None
+    outflow: Flow | None = None
+    # Queues are rare, so they are not made for every connection.
+    _tempDataBuffer = NOTHING
+    _tempDataLen = 0
+
+    # Reading
+
+    def doRead(  # type: ignore[override]
+        self,
+    ) -> ConnectionLost | ConnectionDone | None:
+        """
+        Deliver what has arrived, one piece.
+
+        Called by the reactor.
+        """
+        try:
+            data = self.socket.recv(READ_OCTETS)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        if data:
+            self.protocol.dataReceived(data)
+            return None
+        # After a reset whose error the failed send consumed, the kernel reports
+        # an orderly end: it was none.
+        return CONNECTION_LOST if self.sendError else CONNECTION_DONE
+
+    # Writing
+
+    def write(self, data: bytes) -> None:
+        """
+        Send octets, now as far as possible and the rest as soon as possible.
+
+        @see: L{twisted.internet.interfaces.ITransport.write}
+        """
+        if not isinstance(data, bytes):
+            raise TypeError("Data must be bytes")
+        if self.ready:
+            if data:
+                try:
+                    sent = self.socket.send(data)
+                except OSError as error:
+                    sent = self._unsent(error)
+                if sent != len(data):
+                    self._enqueue(data, sent)
+        elif self.TLS:
+            if self.connected:
+                cast("Any", self.protocol).write(data)
+        else:
+            self.writeBeneath(data)
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        """
+        Send pieces as one, without joining them.
+
+        @see: L{twisted.internet.interfaces.ITransport.writeSequence}
+        """
+        pieces = list(iovec)
+        if not self.ready and self.TLS:
+            if self.connected:
+                cast("Any", self.protocol).writeSequence(pieces)
+        else:
+            self.writeSequenceBeneath(pieces)
+
+    def writeBeneath(self, data: bytes) -> None:
+        """Write octets to the socket, even if there is TLS above it."""
+        if not data or not self.isWritable():
+            return
+        if self._isOpen():
+            try:
+                sent = self.socket.send(data)
+            except OSError as error:
+                sent = self._unsent(error)
+            if sent != len(data):
+                self._enqueue(data, sent)
+            self.settle()
+        else:
+            self._enqueue(data)
+
+    def writeSequenceBeneath(self, pieces: Sequence[bytes]) -> None:
+        """Write pieces to the socket, even if there is TLS above it."""
+        for piece in pieces:
+            if not isinstance(piece, bytes):
+                raise TypeError("Data must be bytes")
+        if len(pieces) > GATHERED:
+            pieces = [b"".join(pieces)]
+        if len(pieces) == 1:
+            self.writeBeneath(pieces[0])
+            return
+        if not self.isWritable():
+            return
+        sent = 0
+        if self._isOpen():
+            try:
+                sent = self.socket.sendmsg(pieces)
+            except OSError as error:
+                sent = self._unsent(error)
+        for piece in pieces:
+            length = len(piece)
+            if sent >= length:
+                sent -= length
+            else:
+                self._enqueue(piece, sent)
+                sent = 0
+
+    def _unsent(self, error: OSError) -> int:
+        """
+        Take note of a send that failed.
+
+        The caller is in the middle of something: the reactor will ask for the
+        rest and be told.
+
+        @return: how many octets were sent.
+        """
+        if not isinstance(error, BlockingIOError):
+            self.sendError = True
+        return 0
+
+    def isWritable(self) -> bool:
+        """Whether a write means anything any more."""
+        return bool(self.connected and not self._writeDisconnected and not self._aborting)
+
+    def _isOpen(self) -> bool:
+        """Whether octets may go to the socket now, of a connection that has one."""
+        return (
+            not self.dataBuffer
+            and self.inflow is None
+            and (self.producer is None or self.streamingProducer)
+        )
+
+    def settle(self) -> None:
+        """Find out anew whether this transport is C{ready}."""
+        # isWritable and _isOpen, at each end of a connection.
+        self.ready = bool(
+            self.connected
+            and not self.TLS
+            and not self._writeDisconnected
+            and not self._aborting
+            and not self.dataBuffer
+            and self.inflow is None
+            and (self.producer is None or self.streamingProducer)
+        )
+
+    def _enqueue(self, data: bytes, offset: int = 0) -> None:
+        """
+        Queue octets until the reactor finds the socket writable.
+
+        @param offset: how many of C{data} were sent; 0 if there is a queue.
+        """
+        if self.inflow is not None:
+            raise RuntimeError(f"{self!r} carries a flow: a write would fall into its middle")
+        self.ready = False
+        if not self.dataBuffer:
+            self.dataBuffer = data
+            self.offset = offset
+        else:
+            if not self._tempDataBuffer:
+                self._tempDataBuffer = []
+            self._tempDataBuffer.append(data)
+            self._tempDataLen += len(data)
+        self._maybePauseProducer()
+        self.startWriting()
+
+    def queuedOctets(self) -> int:
+        """Count what was written and not yet sent."""
+        return len(self.dataBuffer) - self.offset + self._tempDataLen
+
+    def _isSendBufferFull(self) -> bool:
+        return self.queuedOctets() > self.bufferSize
+
+    def doWrite(  # type: ignore[override]
+        self,
+    ) -> ConnectionLost | ConnectionDone | None:
+        """
+        Send what is queued, then do what was put off until then.
+
+        Called by the reactor.
+        """
+        if self.sendError:
+            return CONNECTION_LOST
+        if self.dataBuffer:
+            try:
+                self._flush()
+            except BlockingIOError:
+                return None
+            except OSError:
+                return CONNECTION_LOST
+        if self.inflow is not None:
+            if not self.inflow.drain():
+                return CONNECTION_LOST if self.sendError else None
+            if self.dataBuffer or not self.connected:
+                # With its last octet gone, somebody wrote more, or hung up.
+                return None
+        self.reactor.removeWriter(self)
+        producer: Any = self.producer
+        if producer is not None and (self.producerPaused or not self.streamingProducer):
+            self.producerPaused = False
+            self.settle()
+            producer.resumeProducing()
+        elif self.disconnecting:
+            return CONNECTION_DONE
+        elif self._writeDisconnecting:
+            # Before the protocol hears of it: it may well call loseConnection.
+            self._writeDisconnected = True
+            self.ready = False
+            self._closeWriteConnection()
+        else:
+            self.settle()
+        return None
+
+    def _flush(self) -> None:
+        """
+        Send what is queued.
+
+        @raise BlockingIOError: when the socket takes no more.
+        """
+        send = self.socket.send
+        while self.dataBuffer:
+            data, offset = self.dataBuffer, self.offset
+            self.offset += send(memoryview(data)[offset:] if offset else data)
+            if self.offset == len(data):
+                # A queue of one piece, the usual one, is not copied by this.
+                self.dataBuffer = b"".join(self._tempDataBuffer)
+                self.offset = 0
+                self._tempDataBuffer = NOTHING
+                self._tempDataLen = 0
+
+    # The rest of the life of a connection
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        """See L{twisted.internet.interfaces.IConsumer.registerProducer}."""
+        if streaming and self.ready and self.producer is None:
+            # The usual case of what comes below.
+            self.producer = producer
+            self.streamingProducer = True
+            return
+        if not streaming:
+            self.ready = False
+        super().registerProducer(producer, streaming)
+        if not streaming and not self.TLS and self.connected:
+            # It expects to be asked when what was written before is sent, and
+            # that may have happened at once.
+            self.startWriting()
+
+    def unregisterProducer(self) -> None:
+        """See L{twisted.internet.interfaces.IConsumer.unregisterProducer}."""
+        if self.ready:
+            # As above.
+            self.producer = None
+            if self.disconnecting:
+                self.startWriting()
+            return
+        super().unregisterProducer()
+        self.settle()
+
+    def resumeProducing(self) -> None:
+        """See L{twisted.internet.interfaces.IPushProducer.resumeProducing}."""
+        if self.connected and not self.disconnecting:
+            self.reactor.addReader(self)
+
+    def pauseProducing(self) -> None:
+        """See L{twisted.internet.interfaces.IPushProducer.pauseProducing}."""
+        self.reactor.removeReader(self)
+
+    def startTLS(self, ctx: Any, normal: bool = True) -> None:
+        """
+        Speak TLS from here on.
+
+        @see: L{twisted.internet.interfaces.ITLSTransport.startTLS}
+        """
+        self.ready = False
+        _newtls.startTLS(self, ctx, normal, BENEATH)
+
+    def loseConnection(self) -> None:
+        """See L{twisted.internet.interfaces.ITransport.loseConnection}."""
+        if self.ready and not self.disconnecting:
+            self.reactor.removeReader(self)
+            self.disconnecting = 1
+            self._finish()
+        elif self._writeDisconnected and self.connected and not self.disconnecting and not self.TLS:
+            # Nothing can be queued any more.
+            self.connectionLost(DONE)
+        else:
+            super().loseConnection()
+
+    def loseWriteConnection(self) -> None:
+        """See L{twisted.internet.interfaces.IHalfCloseableDescriptor}."""
+        self._writeDisconnecting = True
+        if self.ready:
+            self._finish()
+        else:
+            self.startWriting()
+
+    def _finish(self) -> None:
+        """Be asked to write, with nothing queued."""
+        finishSoon = getattr(self.reactor, "finishSoon", None)
+        if finishSoon is None:
+            self.startWriting()
+        else:
+            finishSoon(self)
+
+    # For half-closes, a protocol is asked whether it provides the interface,
+    # which is half of the work of adapting it; who needs an adapter gets one.
+
+    def readConnectionLost(self, reason: Failure) -> None:
+        """The peer sends no more.  Called by the reactor."""
+        protocol: Any = self.protocol
+        if not IHalfCloseableProtocol.providedBy(protocol):
+            super().readConnectionLost(reason)
+            return
+        try:
+            protocol.readConnectionLost()
+        except BaseException:  # noqa: BLE001 - it ends this one only
+            log.err()
+            self.connectionLost(Failure())
+
+    def _closeWriteConnection(self) -> None:
+        protocol: Any = self.protocol
+        if not IHalfCloseableProtocol.providedBy(protocol):
+            super()._closeWriteConnection()
+            return
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        try:
+            protocol.writeConnectionLost()
+        except BaseException:  # noqa: BLE001 - it ends this one only
+            log.err()
+            self.connectionLost(Failure())
+
+    def abortConnection(self) -> None:
+        """See L{twisted.internet.interfaces.ITCPTransport.abortConnection}."""
+        self.ready = False
+        if self.outflow is not None:
+            self.outflow.lostSource()
+        if self.inflow is not None:
+            self.inflow.stop()
+        super().abortConnection()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        End the connection.  Called by the reactor.
+
+        Does what the classes that this one is made of do, in the same order.
+        """
+        skt = getattr(self, "socket", None)
+        if skt is None:
+            # Aborted from inside an event that then ended it as well.
+            return
+        self.ready = False
+        if self.outflow is not None:
+            self.outflow.lostSource()
+        if self.inflow is not None:
+            self.inflow.stop()
+        self.disconnected = 1
+        self.connected = 0
+        producer = self.producer
+        if producer is not None:
+            producer.stopProducing()
+            self.producer = None
+        forget = getattr(self.reactor, "forget", None)
+        if forget is None:
+            self.stopReading()
+            self.stopWriting()
+        else:
+            forget(self)
+        if self._writeDisconnected and reason is DONE:
+            # The peer has been told of the end by a shutdown before.
+            skt.close()
+        else:
+            self._closeSocket(not isinstance(reason.value, ConnectionAborted))
+        protocol = self.protocol
+        del self.protocol
+        del self.socket
+        del self.fileno
+        protocol.connectionLost(reason)
+
+
+#: How the TLS layer reaches the connection that it is above: the methods that
+#: C{_newtls} looks up on a class and calls with the connection.
+BENEATH: Any = SimpleNamespace(
+    write=EagerConnection.writeBeneath,
+    writeSequence=EagerConnection.writeSequenceBeneath,
+    loseConnection=FileDescriptor.loseConnection,
+    registerProducer=FileDescriptor.registerProducer,
+    unregisterProducer=FileDescriptor.unregisterProducer,
+)
+
+
+class EagerServer(EagerConnection, tcp.Server):
+    """An accepted connection."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        protocol: IProtocol,
+        client: tuple[Any, ...],
+        server: tcp.Port,
+        sessionno: int,
+        reactor: Any,
+    ) -> None:
+        """
+        Take over an accepted socket.
+
+        Sets what L{tcp.Server} sets, but for the strings that describe the
+        connection, which cost more than all else and are seldom read.
+        """
+        sock.setblocking(False)
+        self.reactor = reactor
+        self.socket = sock
+        self.fileno = sock.fileno
+        self.protocol = protocol
+        if len(client) != 2:
+            self._addressType = IPv6Address
+        self.server = server
+        self.client = client
+        self.sessionno = sessionno
+        self.connected = 1
+        self.ready = True
+        reactor.addReader(self)
+
+    @property
+    def hostname(self) -> Any:  # type: ignore[override]
+        """The peer's address, as text."""
+        return self.client[0]
+
+    @property
+    def logstr(self) -> str:  # type: ignore[override]
+        """The prefix of log lines."""
+        protocol = getattr(self, "protocol", None)
+        return f"{self._getLogPrefix(protocol)},{self.sessionno},{self.client[0]}"
+
+    @property
+    def repstr(self) -> str:  # type: ignore[override]
+        """What C{repr} gives."""
+        protocol = getattr(self, "protocol", None)
+        port = getattr(self.server, "_realPortNumber", None)
+        return f"<{protocol.__class__.__name__} #{self.sessionno} on {port}>"
+
+
+class EagerClient(EagerConnection, tcp.Client):
+    """A connection that we opened."""
+
+    def connectionLost(self, reason: Failure) -> None:
+        """End the connection, or the attempt.  Called by the reactor."""
+        if self.connected:
+            super().connectionLost(reason)
+            self.connector.connectionLost(reason)
+        else:
+            tcp.Client.connectionLost(self, reason)
+
+
+class DialledClient(EagerClient):
+    """
+    A client transport around a socket that is connected already.
+
+    L{tcp.Client<twisted.internet.tcp.Client>} makes its socket itself and
+    schedules its own dialling; this sets what those steps would have left
+    behind for the other methods.  No connector waits to hear of its end.
+    """
+
+    def __init__(
+        self, skt: socket.socket, family: int, peer: tuple[Any, ...], reactor: Any
+    ) -> None:
+        """
+        Take over a connected socket that does not block.
+
+        @param peer: what it was connected to, as C{connect} takes it.
+        """
+        self.reactor = reactor
+        self.socket = skt
+        self.fileno = skt.fileno
+        self.addr = self.realAddress = peer
+        if family == socket.AF_INET6:
+            self.addressFamily = socket.AF_INET6
+            self._addressType = IPv6Address  # type: ignore[assignment]
+        self.connected = 1
+        self.ready = True
+
+    def attach(self, protocol: IProtocol) -> None:
+        """Begin to serve a protocol: read for it and tell it."""
+        self.protocol = protocol
+        self.reactor.addReader(self)
+        protocol.makeConnection(self)
+
+    # There is no attempt that could fail, and nobody who waits for the end.
+    connectionLost = EagerConnection.connectionLost
+
+    @property
+    def logstr(self) -> str:  # type: ignore[override]
+        """The prefix of log lines; made when one is written."""
+        return f"{self._getLogPrefix(getattr(self, 'protocol', None))},client"
+
+
+class EagerPort(tcp.Port):
+    """A port whose connections are eager from the beginning."""
+
+    transport = EagerServer
+
+    def doRead(self) -> None:
+        """
+        Accept connections.  Called by the reactor.
+
+        Like Twisted's, it counts what comes, to know how often to ask.  Its
+        errors are Twisted's to handle: too many descriptors above all.
+        """
+        family = self.addressFamily
+        # What socket.accept wraps into enumerations.
+        listening: Any = self.socket
+        accept = listening._accept  # noqa: SLF001
+        factory: Any = self.factory
+        most = self.numberAccepts
+        accepted = 0
+        try:
+            while accepted < most:
+                try:
+                    fd, address = accept()
+                except BlockingIOError:
+                    break
+                except OSError:
+                    super().doRead()
+                    return
+                accepted += 1
+                skt = socket.socket(family, socket.SOCK_STREAM, 0, fd)
+                if len(address) == 2:
+                    peer: IPv4Address | IPv6Address = IPv4Address("TCP", *address)
+                else:
+                    if address[3]:
+                        # With the scope in it.
+                        host = socket.getnameinfo(
+                            address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+                        )[0]
+                        address = (host, *address[1:])
+                    peer = IPv6Address("TCP", *address)
+                protocol = factory.buildProtocol(peer)
+                if protocol is None:
+                    skt.close()
+                    continue
+                session = self.sessionno
+                self.sessionno = session + 1
+                protocol.makeConnection(
+                    self.transport(skt, protocol, address, self, session, self.reactor)
+                )
+        except BaseException:  # noqa: BLE001 - as Twisted's: the port goes on
+            log.deferr()
+        else:
+            self.numberAccepts = most + 20 if accepted == most else max(1, accepted)
+
+
+def eagerPort(port: IListeningPort) -> None:
+    """
+    Make a listening port create eager transports for what it accepts.
+
+    Their sockets have no Nagle delay, which they inherit from the port's.  Ports
+    of other kinds (UNIX, TLS of old, in memory) are left as they are.
+    """
+    if type(port) is tcp.Port and port.transport is tcp.Server:
+        cast("Any", port).__class__ = EagerPort
+        listening = getattr(port, "socket", None)
+        if listening is not None:
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+__all__ = [
+    "DialledClient",
+    "EagerClient",
+    "EagerConnection",
+    "EagerPort",
+    "EagerServer",
+    "eagerPort",
+]
