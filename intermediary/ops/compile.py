@@ -1,0 +1,114 @@
+# -*- test-case-name: tests.ops.test_compile -*-
+"""
+A configuration to everything that runs: the one place where all is assembled.
+
+Nothing listens yet: that is the service's (L{intermediary.ops.service}).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..policy.access import needsGuard
+from ..settings import Limits
+from .accesslog import AccessLog
+from .config import Guard
+from .endpoints import ForwardProxyFactory, Gauge, ProxyFactory, ReverseProxyFactory, makePool
+from .logformat import compileFormat
+from .programs import Upstreams
+
+if TYPE_CHECKING:
+    from ..interfaces import IResolver
+    from ..settings import FrontSettings
+    from .config import Configuration, ForwardFront
+
+
+class AssembledFront(NamedTuple):
+    """A front that is ready to listen."""
+
+    settings: FrontSettings
+    #: Server endpoint strings.
+    listen: tuple[str, ...]
+    factory: ProxyFactory
+
+
+class Assembly:
+    """
+    All that one process runs, made from its configuration.
+
+    @ivar fronts: in the order of the configuration, forward ones first.
+    @ivar pool: shared by all of them.
+    @ivar accessLog: None where there is none; not open before L{start}.
+    """
+
+    def __init__(
+        self, configuration: Configuration, reactor: Any, resolver: IResolver | None = None
+    ) -> None:
+        """
+        @raise ValueError: a setting is misspelt.
+        """
+        self.configuration = configuration
+        log = configuration.log
+        self.accessLog = None
+        if log.access is not None:
+            self.accessLog = AccessLog(reactor, compileFormat(log.format), log.access)
+        # The limits are the process's, and the same for all fronts.
+        every: list[FrontSettings] = [each.settings for each in configuration.forward]
+        every += [each.settings for each in configuration.reverse]
+        limits = every[0].limits if every else Limits()
+        self.pool = makePool(reactor, configuration.pool, limits, resolver)
+        gauge = Gauge(limits.connections)
+        shared: dict[str, Any] = {"pool": self.pool, "accessLog": self.accessLog, "gauge": gauge}
+        upstreams = Upstreams()
+        fronts = []
+        for each in configuration.forward:
+            settings = replace(each.settings, guarded=isGuarded(each))
+            forward = ForwardProxyFactory(reactor, settings, **shared)
+            fronts.append(AssembledFront(settings, each.listen, forward))
+        for other in configuration.reverse:
+            reverse = ReverseProxyFactory(reactor, other.settings, upstreams=upstreams, **shared)
+            fronts.append(AssembledFront(other.settings, other.listen, reverse))
+        self.fronts = tuple(fronts)
+
+    def explain(self) -> str:
+        """List the program of every route, as C{--explain} prints it."""
+        return "\n\n".join(
+            f"{program.name}\n{program.listing()}"
+            for front in self.fronts
+            for program in front.factory.programs
+        )
+
+    def start(self) -> None:
+        """
+        Open the access log.
+
+        @raise OSError: it can't be opened.
+        """
+        if self.accessLog is not None:
+            self.accessLog.open()
+
+    def stop(self) -> None:
+        """Drop idle connections and close the access log; the fronts are through."""
+        self.pool.close()
+        if self.accessLog is not None:
+            self.accessLog.close()
+
+
+def isGuarded(front: ForwardFront) -> bool:
+    """Decide whether a forward front keeps its clients off its own networks."""
+    if front.guard is Guard.AUTO:
+        return needsGuard(front.listen)
+    return front.guard is Guard.ON
+
+
+def assemble(
+    configuration: Configuration, reactor: Any, resolver: IResolver | None = None
+) -> Assembly:
+    """
+    Make everything that a configuration asks for.
+
+    @param resolver: instead of the reactor's own.
+    @raise ValueError: a setting is misspelt.
+    """
+    return Assembly(configuration, reactor, resolver)

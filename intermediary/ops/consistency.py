@@ -1,0 +1,165 @@
+# -*- test-case-name: tests.ops.test_consistency -*-
+"""
+What must agree between the tables of a configuration file.
+
+It looks at the raw tables, which may hold anything, so that these problems
+come together with those of single values: whatever has the wrong type is
+passed over here, as the model reports it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..settings import PoolSettings
+from . import values
+from .problems import ABSENT, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .places import Path
+
+
+class Finding(NamedTuple):
+    """
+    A problem, or an oddity, by the path of the key that it is about.
+
+    The other attributes are those of L{Problem<intermediary.ops.problems.Problem>}.
+    """
+
+    path: Path
+    value: Any
+    message: str
+    remedy: str
+
+
+def inconsistencies(document: Mapping[str, Any]) -> Iterator[Finding]:
+    """Find what can't work together."""
+    fronts = [
+        (kind, name, front)
+        for kind in ("forward", "reverse")
+        for name, front in _tables(document.get(kind))
+    ]
+    if not fronts and not any(document.get(kind) for kind in ("forward", "reverse")):
+        yield Finding(
+            (),
+            ABSENT,
+            "there is nothing to run",
+            "add a [forward.NAME] or a [reverse.NAME] with a listen key",
+        )
+    yield from _sharedNames(fronts)
+    yield from _sharedListeners(fronts)
+    upstreams = dict(_tables(document.get("upstream")))
+    for kind, name, front in fronts:
+        if kind == "reverse":
+            yield from _routes(("reverse", name, "route"), front.get("route"), upstreams)
+
+
+def oddities(document: Mapping[str, Any]) -> Iterator[Finding]:
+    """Find what works but is hardly meant."""
+    used = {
+        route.get("upstream")
+        for _, front in _tables(document.get("reverse"))
+        for _, route in _items(front.get("route"))
+    }
+    for name, _ in _tables(document.get("upstream")):
+        if name not in used:
+            yield Finding(
+                ("upstream", name), ABSENT, "no route uses it", "remove it, or add a route"
+            )
+    pool = document.get("pool", {})
+    perOrigin = pool.get("per-origin", PoolSettings().perOrigin)
+    total = pool.get("total", PoolSettings().total)
+    if perOrigin > total:
+        key = "per-origin" if "per-origin" in pool else "total"
+        yield Finding(
+            ("pool", key),
+            pool[key],
+            "per-origin is above total, so one server may take every connection",
+            f"keep per-origin ({perOrigin}) below total ({total})",
+        )
+
+
+def _sharedNames(fronts: list[tuple[str, str, Any]]) -> Iterator[Finding]:
+    """A name stands for one front in the log, and in C{Via} for loops."""
+    seen: dict[str, str] = {}
+    for kind, name, _ in fronts:
+        if name in seen:
+            yield Finding(
+                (kind, name),
+                ABSENT,
+                f"the name is already that of [{seen[name]}.{name}]",
+                "fronts of both kinds need different names",
+            )
+        seen.setdefault(name, kind)
+
+
+def _sharedListeners(fronts: list[tuple[str, str, Any]]) -> Iterator[Finding]:
+    """A place to listen at serves one front."""
+    seen: dict[str, str] = {}
+    for kind, name, front in fronts:
+        for index, text in _strings(front.get("listen")):
+            if text in seen and not values.isEphemeral(text):
+                yield Finding(
+                    (kind, name, "listen", index),
+                    text,
+                    f"[{seen[text]}] listens there already",
+                    "give each front its own port or path",
+                )
+            seen.setdefault(text, f"{kind}.{name}")
+
+
+def _routes(path: Path, routes: Any, upstreams: Mapping[str, Any]) -> Iterator[Finding]:
+    """A route leads somewhere, and can be reached."""
+    taken: dict[tuple[str, str], int] = {}
+    for index, route in _items(routes):
+        upstream = route.get("upstream")
+        if isinstance(upstream, str) and upstream not in upstreams:
+            yield Finding(
+                (*path, index, "upstream"),
+                upstream,
+                "there is no such upstream",
+                nearest(upstream, upstreams) or f"add [upstream.{upstream}]",
+            )
+        prefix = route.get("path", "/")
+        if not isinstance(prefix, str):
+            continue
+        hosts = [text for _, text in _strings(route.get("host"))]
+        for host in map(_canonical, hosts or [""]):
+            first = taken.setdefault((host, prefix), index)
+            if first == index:
+                continue
+            yield Finding(
+                (*path, index),
+                ABSENT,
+                f'never serves {host or "any host"} under "{prefix}": '
+                f"route[{first}] matches the same",
+                "remove one of them, or give them different hosts or paths",
+            )
+
+
+def _canonical(host: str) -> str:
+    """Write a host pattern as routing compares it, if it is one."""
+    try:
+        return values.hostPattern(host)
+    except values.Unfit:
+        return host
+
+
+def _tables(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Iterate over the tables in a table."""
+    if isinstance(value, dict):
+        yield from ((name, item) for name, item in value.items() if isinstance(item, dict))
+
+
+def _items(value: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Iterate over the tables in an array."""
+    if isinstance(value, list):
+        yield from ((i, item) for i, item in enumerate(value) if isinstance(item, dict))
+
+
+def _strings(value: Any) -> Iterator[tuple[int, str]]:
+    """Iterate over the strings in an array."""
+    if isinstance(value, list):
+        yield from ((i, item) for i, item in enumerate(value) if isinstance(item, str))

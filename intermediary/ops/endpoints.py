@@ -1,0 +1,255 @@
+# -*- test-case-name: tests.ops.test_endpoints -*-
+"""
+The two kinds of front, as protocol factories for any Twisted application.
+
+They listen on any L{IStreamServerEndpoint
+<twisted.internet.interfaces.IStreamServerEndpoint>}::
+
+    pool = makePool(reactor)
+    forward = ForwardProxyFactory(reactor, ForwardSettings(name="egress"), pool=pool)
+    TCP4ServerEndpoint(reactor, 3128, interface="127.0.0.1").listen(forward)
+
+Fronts that are given the same pool share its connections.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from ..engine import Engine
+from ..front import Front
+from ..interfaces import IFront
+from ..net.connector import Connector
+from ..net.dialling import Dialling
+from ..net.downstream import DownstreamConnection, Listener
+from ..net.pool import Pool
+from ..net.resolver import Resolver
+from ..net.sweep import Sweeper
+from ..policy.replies import ErrorReplies
+from ..settings import ForwardSettings, Limits, PoolSettings, ReverseSettings
+from .programs import ForwardPrograms, Hooks, ReversePrograms, Sections, Upstreams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from twisted.internet.interfaces import IAddress
+
+    from ..interfaces import IAccessLog, IResolver
+    from ..program import Program
+    from ..settings import FrontSettings
+
+
+def makePool(
+    reactor: Any,
+    settings: PoolSettings | None = None,
+    limits: Limits | None = None,
+    resolver: IResolver | None = None,
+) -> Pool:
+    """
+    Make a pool for one front or for several.
+
+    @param limits: for the responses of origins.
+    @param resolver: instead of the reactor's own.
+    """
+    if resolver is None:
+        resolver = Resolver(reactor)
+    connector = Connector(reactor, resolver)
+    return Pool(
+        reactor, settings or PoolSettings(), connector, Sweeper(reactor), limits or Limits()
+    )
+
+
+class Gauge:
+    """How many client connections are open, over the fronts that share it."""
+
+    __slots__ = ("limit", "open", "refused")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.open = 0
+        self.refused = 0
+
+
+@implementer(IProtocolFactory, IFront)
+class ProxyFactory:
+    """
+    What both kinds of front have in common.
+
+    @ivar programs: all that its exchanges may run.
+    @ivar noisy: read by Twisted's ports; a front says nothing when it starts.
+    """
+
+    log = Logger()
+    noisy = False
+    programs: tuple[Program, ...] = ()
+    #: See L{Front}.
+    keepsOld = True
+
+    def __init__(
+        self,
+        reactor: Any,
+        settings: FrontSettings,
+        pool: Pool | None,
+        accessLog: IAccessLog | None,
+        components: Iterable[Any],
+        gauge: Gauge | None,
+    ) -> None:
+        self._reactor = reactor
+        self.name = settings.name
+        self.settings = settings
+        self.pool = makePool(reactor, limits=settings.limits) if pool is None else pool
+        self.gauge = Gauge(settings.limits.connections) if gauge is None else gauge
+        # Random, as two of us on one host may well be in one chain: a loop is
+        # then still a loop, and a chain is none.
+        via = settings.via or f"intermediary-{os.urandom(4).hex()}"
+        self.pseudonym = via.encode("ascii")
+        self.engine = Engine(self.pool, reactor.seconds, self.pseudonym)
+        sections = Sections(self.engine, Hooks(components), accessLog)
+        self.front = Front(
+            settings.name,
+            settings.limits,
+            settings.timeouts,
+            self.engine,
+            self._compile(sections),
+            ErrorReplies(self.pseudonym),
+            sections.refusal(),
+            self.keepsOld,
+        )
+        self._listener = Listener(self.front, self.pool.sweeper)
+        self._listener.closing = self._closed
+        #: Who waits for the last connection to go.
+        self._waiting: list[Deferred[None]] = []
+
+    def _compile(self, sections: Sections) -> Any:
+        """Make the programs, and return what chooses between them."""
+        raise NotImplementedError
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._listener.connections)
+
+    def doStart(self) -> None:
+        """A port begins to listen for this front."""
+
+    def doStop(self) -> None:
+        """A port stops listening."""
+
+    def buildProtocol(self, address: IAddress) -> DownstreamConnection | None:
+        """
+        Make the connection of a client.
+
+        @return: None, which closes it at once, over the limit of connections
+            and while draining.
+        """
+        gauge = self.gauge
+        if self._listener.draining:
+            return None
+        if gauge.open >= gauge.limit:
+            if not gauge.refused:
+                self.log.warn(  # noqa: G010 - of Twisted
+                    "Clients are turned away from {front}: {limit} connections are open",
+                    front=self.name,
+                    limit=gauge.limit,
+                )
+            gauge.refused += 1
+            return None
+        gauge.refused = 0
+        gauge.open += 1
+        return DownstreamConnection(self._listener)
+
+    def _closed(self) -> None:
+        self.gauge.open -= 1
+        if self._waiting and not self._listener.connections:
+            waiting, self._waiting = self._waiting, []
+            for each in waiting:
+                if not each.called:
+                    each.callback(None)
+
+    def drain(self) -> Deferred[None]:
+        """See L{IFront.drain}."""
+        self._listener.draining = True
+        for connection in list(self._listener.connections):
+            connection.drain()
+        if not self._listener.connections:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append(waiting)
+        return waiting
+
+    def abort(self) -> None:
+        """See L{IFront.abort}."""
+        for connection in list(self._listener.connections):
+            connection.abort()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name} connections={self.connections}>"
+
+
+class ForwardProxyFactory(ProxyFactory):
+    """A forward proxy: for clients, with C{CONNECT}."""
+
+    settings: ForwardSettings
+    keepsOld = False
+
+    def __init__(
+        self,
+        reactor: Any,
+        settings: ForwardSettings,
+        *,
+        pool: Pool | None = None,
+        accessLog: IAccessLog | None = None,
+        components: Iterable[Any] = (),
+        gauge: Gauge | None = None,
+    ) -> None:
+        """
+        @param reactor: provides C{IReactorTime} and C{IReactorTCP}.
+        @param components: objects with hooks (L{intermediary.interfaces}).
+        @raise ValueError: a setting is misspelt.
+        """
+        super().__init__(reactor, settings, pool, accessLog, components, gauge)
+
+    def _compile(self, sections: Sections) -> Any:
+        dialling = Dialling(
+            self.engine, self.pool.connector, self.pool.sweeper, self.pool.pipes, self._reactor
+        )
+        compiled = ForwardPrograms(self.settings, sections, dialling, self.pseudonym)
+        self.programs = compiled.programs
+        return compiled.route
+
+
+class ReverseProxyFactory(ProxyFactory):
+    """A reverse proxy: for servers."""
+
+    settings: ReverseSettings
+
+    def __init__(
+        self,
+        reactor: Any,
+        settings: ReverseSettings,
+        *,
+        pool: Pool | None = None,
+        accessLog: IAccessLog | None = None,
+        components: Iterable[Any] = (),
+        gauge: Gauge | None = None,
+        upstreams: Upstreams | None = None,
+    ) -> None:
+        """
+        @param reactor: provides C{IReactorTime} and C{IReactorTCP}.
+        @param components: objects with hooks (L{intermediary.interfaces}).
+        @param upstreams: fronts that are given the same share their upstreams.
+        @raise ValueError: a setting is misspelt.
+        """
+        self._upstreams = Upstreams() if upstreams is None else upstreams
+        super().__init__(reactor, settings, pool, accessLog, components, gauge)
+
+    def _compile(self, sections: Sections) -> Any:
+        compiled = ReversePrograms(self.settings, sections, self._upstreams, self.pseudonym)
+        self.programs = compiled.programs
+        return compiled.route

@@ -1,0 +1,281 @@
+# -*- test-case-name: tests.ops.test_logformat -*-
+r"""
+The format of the access log, compiled into one function.
+
+A line is made for every exchange, so a format becomes the source of a single
+f-string over the attributes of an L{Exchange<intermediary.exchange.Exchange>}.
+Nothing that a client sent gets into a line unescaped: control characters,
+quotes, backslashes and non-ASCII octets are written C{\xHH} (in JSON
+C{\u00HH}), so that nobody can forge a line.
+"""
+
+from __future__ import annotations
+
+import re
+from json.encoder import encode_basestring_ascii
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .problems import nearest
+from .values import Unfit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..exchange import Exchange
+
+    Render = Callable[[Exchange, "Times"], str]
+
+
+class Times:
+    """
+    The second in which exchanges end, as the formats write it.
+
+    @ivar second: seconds since the epoch.
+    @ivar common: local time as Apache writes it.
+    @ivar iso: local time by RFC 3339.
+    """
+
+    __slots__ = ("common", "iso", "second")
+
+    def __init__(self, second: int, common: str, iso: str) -> None:
+        self.second = second
+        self.common = common
+        self.iso = iso
+
+
+class _Kind(NamedTuple):
+    """How a value gets into a line; C{%s} stands for its expression."""
+
+    template: str
+    json: str
+
+
+#: Octets of a client, or None.
+_OCTETS = _Kind("quoted[%s]", "jsonQuoted[%s]")
+#: Text of anybody's, or nothing.
+_TEXT = _Kind("quotedText(%s)", "jsonText(%s)")
+_NUMBER = _Kind("%s", "%s")
+_SECONDS = _Kind("%s:.3f", "%s:.3f")
+#: Text of ours without anything to escape.
+_PLAIN = _Kind("%s", '"%s"')
+
+
+class Variable(NamedTuple):
+    """
+    One thing that a line may tell.
+
+    @ivar expression: over C{exchange}, C{request} and C{times}, without quotes
+        and backslashes, as it is put into an f-string.
+    """
+
+    kind: _Kind
+    expression: str
+    meaning: str
+
+
+#: What templates may name; C{${request:NAME}} comes on top.
+VARIABLES = {
+    "time": Variable(_PLAIN, "times.common", "the end, in local time, as Apache writes it"),
+    "time_iso": Variable(_PLAIN, "times.iso", "the end, in local time, by RFC 3339"),
+    "epoch": Variable(_NUMBER, "times.second", "the end, in seconds since 1970"),
+    "front": Variable(_PLAIN, "exchange.front.name", "the name of the front"),
+    "peer": Variable(_PLAIN, "exchange.peerHost or DASH", "the address of the client's connection"),
+    "user": Variable(_TEXT, "exchange.user", "who the client proved to be"),
+    "request": Variable(
+        _PLAIN,
+        "DASH if request is ABSENT else "
+        "f'{quoted[request.method]} {quoted[request.target]} HTTP/{VERSIONS[request.version]}'",
+        "the request line",
+    ),
+    "method": Variable(_OCTETS, "request.method", "the request's method"),
+    "target": Variable(_OCTETS, "request.target", "the request's target as it came"),
+    "version": Variable(_PLAIN, "VERSIONS[request.version]", "the request's version of HTTP"),
+    "host": Variable(_OCTETS, "request.host", "the request's `Host`"),
+    "referer": Variable(_OCTETS, "request.fields.get(REFERER)", "the request's `Referer`"),
+    "user_agent": Variable(_OCTETS, "request.fields.get(USER_AGENT)", "the request's `User-Agent`"),
+    "status": Variable(_NUMBER, "exchange.status", "the status sent; 0 if none was"),
+    "octets_in": Variable(
+        _NUMBER, "exchange.octetsIn", "content from the client; what went up a tunnel"
+    ),
+    "octets_out": Variable(
+        _NUMBER, "exchange.octetsOut", "content to the client; what came down a tunnel"
+    ),
+    "seconds": Variable(
+        _SECONDS, "exchange.ended - exchange.started", "from the request's head to the end"
+    ),
+    "upstream": Variable(_TEXT, "exchange.upstreamName", "the name of the upstream"),
+    "server": Variable(_TEXT, "exchange.peerName", "the server's address"),
+    "attempts": Variable(_NUMBER, "exchange.attempts", "how many servers were tried"),
+    "outcome": Variable(_TEXT, "exchange.outcome", "what went wrong, as a token of RFC 9209 §2.3"),
+    "detail": Variable(_TEXT, "detailOf(exchange.error)", "what went wrong, in words"),
+}
+
+#: The formats that have a name.
+COMBINED = '$peer - $user [$time] "$request" $status $octets_out "$referer" "$user_agent"'
+_JSON = (
+    "time_iso", "front", "peer", "user", "method", "target", "version", "host", "referer",
+    "user_agent", "status", "octets_in", "octets_out", "seconds", "upstream", "server",
+    "attempts", "outcome", "detail",
+)  # fmt: skip
+
+_REFERENCE = re.compile(r"\$(?:(\$)|\{([^{}]*)\}|([A-Za-z_]\w*))?")
+_FIELD = re.compile(r"request:([!#$%&'*+.^_`|~0-9A-Za-z-]+)")
+
+_UNSAFE = bytes(range(0x20)) + b'"\\' + bytes(range(0x7F, 0x100))
+_ESCAPED = [f"\\x{octet:02X}" if octet in _UNSAFE else chr(octet) for octet in range(0x100)]
+
+
+def quote(value: bytes) -> str:
+    """Escape octets for a line, as nginx does."""
+    if len(value.translate(None, _UNSAFE)) == len(value):
+        return value.decode("ascii")
+    return "".join([_ESCAPED[octet] for octet in value])
+
+
+def _quoteJSON(value: bytes) -> str:
+    """Escape octets as a JSON string, each octet as the character of its number."""
+    return encode_basestring_ascii(value.decode("latin-1"))
+
+
+class _Remembered(dict[bytes | None, str]):
+    """
+    What escaping gave for recent values: most come again and again.
+
+    Bounded in entries and in the size of each.
+    """
+
+    ENTRIES = 2048
+    OCTETS = 256
+
+    def __init__(self, escape: Callable[[bytes], str], absent: str) -> None:
+        super().__init__({None: absent})
+        self._escape = escape
+        self._absent = absent
+
+    def __missing__(self, key: bytes | None) -> str:
+        assert key is not None
+        value = self._escape(key)
+        if len(key) <= self.OCTETS:
+            if len(self) >= self.ENTRIES:
+                self.clear()
+                self[None] = self._absent
+            self[key] = value
+        return value
+
+
+class _Absent:
+    """Stands for the request of an exchange that never had one."""
+
+    method = target = host = version = None
+
+    class fields:  # noqa: N801 - it stands for an attribute
+        """No fields."""
+
+        @staticmethod
+        def get(name: bytes) -> None:
+            """Nothing."""
+
+
+def _quoteText(value: str | None) -> str:
+    """Escape text for a line."""
+    return quote(value.encode("utf-8", "backslashreplace")) if value else "-"
+
+
+def _quoteTextJSON(value: str | None) -> str:
+    """Escape text as a JSON string."""
+    return encode_basestring_ascii(value) if value else "null"
+
+
+def _detailOf(error: BaseException | None) -> str:
+    """What an exchange's error says of itself."""
+    return "" if error is None else str(error)
+
+
+def compileFormat(text: str) -> Render:
+    """
+    Compile a format.
+
+    @param text: C{"combined"}, C{"json"} or a template: text with C{$name} or
+        C{${name}} for each of L{VARIABLES}, C{${request:NAME}} for a field of
+        the request, and C{$$} for a dollar sign.
+    @return: makes the line of an exchange, with its newline.
+    @raise Unfit: for a template that can't be used.
+    """
+    constants: dict[str, Any] = {
+        "ABSENT": _Absent,
+        "DASH": "-",
+        "REFERER": b"referer",
+        "USER_AGENT": b"user-agent",
+        "VERSIONS": {10: "1.0", 11: "1.1", None: "-"},
+        "detailOf": _detailOf,
+        "jsonQuoted": _Remembered(_quoteJSON, "null"),
+        "jsonText": _quoteTextJSON,
+        "quoted": _Remembered(quote, "-"),
+        "quotedText": _quoteText,
+    }
+    if text == "json":
+        pieces = list(_jsonPieces())
+    else:
+        pieces = list(_templatePieces(COMBINED if text == "combined" else text, constants))
+    # Only expressions of the table above, names of constants and literals as
+    # repr() writes them get into the source: nothing of the operator's text does.
+    source = (
+        "def render(exchange, times):\n"
+        "    request = exchange.request or ABSENT\n"
+        f"    return {' '.join(pieces)} '\\n'\n"
+    )
+    exec(compile(source, "<access log format>", "exec"), constants)  # noqa: S102 - see above
+    render: Render = constants["render"]
+    return render
+
+
+def _jsonPieces() -> Iterator[str]:
+    """The literals and f-strings of the JSON format."""
+    separator = "{"
+    for name in _JSON:
+        kind, expression, _ = VARIABLES[name]
+        yield repr(f'{separator}"{name}":')
+        yield _inserted(kind.json, expression)
+        separator = ","
+    yield repr("}")
+
+
+def _templatePieces(text: str, constants: dict[str, Any]) -> Iterator[str]:
+    """The literals and f-strings of a template; may add to the constants."""
+    if not text.strip():
+        raise Unfit("is empty", 'write "combined", "json" or a template')
+    if any(not character.isprintable() and character != "\t" for character in text):
+        raise Unfit("has control characters", "write a template of one line")
+    if "$" not in text:
+        raise Unfit(
+            "is neither the name of a format nor a template",
+            nearest(text, ["combined", "json"]) + " A template names variables, as $status",
+        )
+    end = 0
+    for match in _REFERENCE.finditer(text):
+        if match.start() > end:
+            yield repr(text[end : match.start()])
+        end = match.end()
+        if match[1]:
+            yield repr("$")
+            continue
+        name = match[2] if match[2] is not None else match[3]
+        if name is None:
+            raise Unfit("has a $ without a name", "write $$ for a dollar sign")
+        if field := _FIELD.fullmatch(name):
+            constant = f"FIELD{len(constants)}"
+            constants[constant] = field[1].lower().encode("ascii")
+            yield _inserted(_OCTETS.template, f"request.fields.get({constant})")
+        elif variable := VARIABLES.get(name):
+            yield _inserted(variable.kind.template, variable.expression)
+        else:
+            raise Unfit(f"names no variable ${name}", nearest(name, VARIABLES))
+    if end < len(text):
+        yield repr(text[end:])
+
+
+def _inserted(form: str, expression: str) -> str:
+    """An f-string that puts an expression in its form."""
+    if form == _PLAIN.json:
+        return f"""'"' f'''{{{expression}}}''' '"'"""
+    return f"f'''{{{form.replace('%s', expression)}}}'''"

@@ -1,0 +1,173 @@
+# -*- test-case-name: tests.ops.test_options -*-
+"""
+The command line of C{twistd intermediary} and C{twist intermediary}.
+
+C{--check} and C{--explain} end the process while the command line is read:
+before a port is bound, a pid file written or a log begun.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NoReturn, cast
+
+from twisted.python import usage
+
+from .. import __version__
+from .config import fromOptions, load
+from .problems import ConfigurationError
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorCore
+
+    from .compile import Assembly
+    from .config import Configuration
+
+#: What runs when the command line says nothing.
+DEFAULT_FORWARD = "tcp:3128:interface=127.0.0.1"
+
+
+class Options(usage.Options):
+    """
+    What the command line asks for.
+
+    @ivar configuration: what is to run, once the command line was read.
+    """
+
+    synopsis = (
+        "[--config FILE] [--forward ENDPOINT]... [--reverse ENDPOINT]... [--to URL]... "
+        "[--check] [--explain]"
+    )
+    longdesc = (
+        "A forward and reverse proxy.  ENDPOINT is a Twisted server endpoint string, such as "
+        "tcp:3128:interface=127.0.0.1 or unix:/run/proxy.sock.  Without any option: a forward "
+        f"proxy on {DEFAULT_FORWARD}.  Without --config, the access log goes to standard output."
+    )
+    optParameters = [  # noqa: RUF012 - read by usage.Options
+        ["config", "c", None, "Read everything from this TOML file."],
+    ]
+    optFlags = [  # noqa: RUF012 - read by usage.Options
+        ["check", None, "Read and validate everything, say what would run, and exit."],
+        ["explain", None, "Print the compiled program of each route, and exit."],
+    ]
+    compData = usage.Completions(
+        optActions={"config": usage.CompleteFiles("*.toml", descr="configuration")},
+        multiUse=["forward", "reverse", "to"],
+    )
+
+    configuration: Configuration
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self["forward"] = []
+        self["reverse"] = []
+        self["to"] = []
+
+    def opt_forward(self, endpoint: str) -> None:
+        """Listen here as a forward proxy (may be repeated)."""
+        self["forward"].append(endpoint)
+
+    def opt_reverse(self, endpoint: str) -> None:
+        """Listen here as a reverse proxy for --to (may be repeated)."""
+        self["reverse"].append(endpoint)
+
+    def opt_to(self, url: str) -> None:
+        """Pass requests of --reverse on to this server: http://HOST[:PORT] (may be repeated)."""
+        self["to"].append(url)
+
+    def opt_version(self) -> NoReturn:
+        """Print the version and exit."""
+        sys.stdout.write(f"intermediary {__version__}\n")
+        raise SystemExit(0)
+
+    def parseArgs(self, *arguments: str) -> None:
+        """Refuse whatever is left, by name."""
+        if arguments:
+            raise usage.UsageError(
+                f"unexpected argument: {arguments[0]} (a file is named with --config)"
+            )
+
+    def postOptions(self) -> None:
+        """
+        Make the configuration; for C{--check} and C{--explain} say so and exit.
+
+        @raise usage.UsageError: options do not go together.
+        @raise SystemExit: the configuration has problems, or all was said.
+        """
+        self._agree()
+        try:
+            self.configuration = self._read()
+            if self["check"] or self["explain"]:
+                self._answer()
+        except ConfigurationError as error:
+            for problem in error.problems:
+                sys.stderr.write(f"{problem}\n")
+            count = len(error.problems)
+            sys.stderr.write(f"{count} problem{'s' if count > 1 else ''} found.\n")
+            raise SystemExit(1) from None
+
+    def _agree(self) -> None:
+        """Refuse options that do not go together."""
+        if self["config"] is not None:
+            for name in ("forward", "reverse", "to"):
+                if self[name]:
+                    raise usage.UsageError(
+                        f"--config and --{name} do not go together: the file says it all"
+                    )
+        if self["reverse"] and not self["to"]:
+            raise usage.UsageError("--reverse needs a server: add --to http://HOST:PORT")
+        if self["to"] and not self["reverse"]:
+            raise usage.UsageError(
+                "--to needs a listener: add --reverse tcp:8000:interface=127.0.0.1"
+            )
+
+    def _read(self) -> Configuration:
+        """Read the file, or take the command line for one."""
+        if self["config"] is not None:
+            return load(self["config"])
+        forward = self["forward"]
+        if not forward and not self["reverse"]:
+            forward = [DEFAULT_FORWARD]
+        return fromOptions(forward, self["reverse"], self["to"])
+
+    def _answer(self) -> NoReturn:
+        """Say what would run, and exit."""
+        from twisted.internet import reactor
+
+        assembly = assembled(self.configuration, cast("IReactorCore", reactor))
+        if self["check"]:
+            sys.stdout.write(summary(self.configuration))
+        if self["explain"]:
+            sys.stdout.write(assembly.explain().rstrip("\n") + "\n")
+        for warning in self.configuration.warnings:
+            sys.stderr.write(f"warning: {warning}\n")
+        raise SystemExit(0)
+
+
+def assembled(configuration: Configuration, reactor: IReactorCore) -> Assembly:
+    """Compile a configuration; nothing is opened yet."""
+    # The engine and the network side are not needed to refuse a command line.
+    from .compile import assemble
+
+    return assemble(configuration, reactor)
+
+
+def summary(configuration: Configuration) -> str:
+    """Say in a few lines what a configuration runs."""
+    lines = [f"{configuration.source} is valid. It runs:"]
+    lines += [
+        f"  forward proxy {front.settings.name} on {', '.join(front.listen)}"
+        f" (destination guard: {front.guard.value})"
+        for front in configuration.forward
+    ]
+    for site in configuration.reverse:
+        lines.append(f"  reverse proxy {site.settings.name} on {', '.join(site.listen)}")
+        lines += [
+            f"    {' '.join(route.host) or 'any host'} {route.path} -> {route.upstream.name}"
+            f" ({', '.join(route.upstream.servers)})"
+            for route in site.settings.routes
+        ]
+    log = configuration.log
+    where = "standard output" if log.access == "-" else log.access
+    lines.append(f"  access log: {where} ({log.format})" if where else "  no access log")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,210 @@
+# -*- test-case-name: tests.ops.test_programs -*-
+"""
+Settings to programs: where net and policy, which don't know each other, meet.
+
+A program is written here in the order in which it runs.  What is not asked for
+is not in it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..policy.access import ConnectPorts, DestinationGuard
+from ..policy.balancing import HostField, Peer, RoundRobin, Upstream
+from ..policy.destination import Destinations, statusPage
+from ..policy.disclosure import Disclosure
+from ..policy.hops import GATEWAY_METHODS, Hops
+from ..policy.routing import Route, RouteTable
+from ..program import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ..engine import Engine
+    from ..interfaces import IAccessLog
+    from ..net.dialling import Dialling
+    from ..program import Step
+    from ..settings import ForwardSettings, ReverseSettings, UpstreamSettings
+
+
+class Hooks:
+    """The hooks of a front's components, in the order of the components."""
+
+    __slots__ = ("onDeliver", "onFetch", "onFetched", "onFinish", "onRequest")
+
+    def __init__(self, components: Iterable[Any]) -> None:
+        """
+        @param components: objects with any of the five hooks of
+            L{intermediary.interfaces}.
+        @raise TypeError: one of them has none.
+        """
+        components = tuple(components)
+        for component in components:
+            if not any(hasattr(component, name) for name in self.__slots__):
+                raise TypeError(f"{component!r} has none of {', '.join(self.__slots__)}")
+        for name in self.__slots__:
+            setattr(
+                self,
+                name,
+                tuple(getattr(each, name) for each in components if hasattr(each, name)),
+            )
+
+    onRequest: tuple[Step, ...]
+    onFetch: tuple[Step, ...]
+    onFetched: tuple[Step, ...]
+    onDeliver: tuple[Step, ...]
+    onFinish: tuple[Step, ...]
+
+
+class Sections:
+    """The sections that all programs of one front have in common."""
+
+    def __init__(self, engine: Engine, hooks: Hooks, accessLog: IAccessLog | None) -> None:
+        self.engine = engine
+        self.hooks = hooks
+        record: tuple[Step, ...] = () if accessLog is None else (accessLog.record,)
+        self.fetched: Sequence[Step] = (*hooks.onFetched, engine.receive)
+        self.deliver: Sequence[Step] = (*hooks.onDeliver, engine.sendHead)
+        self.finish: Sequence[Step] = (engine.release, *hooks.onFinish, *record, engine.end)
+
+    def refusal(self) -> Program:
+        """Make the program of what never became a request, or found no route."""
+        return Program("refusal", {"deliver": self.deliver, "finish": self.finish}, NOTES)
+
+
+#: Remarks in the listing.
+NOTES = {
+    "engine.derive": "hop-by-hop, Via",
+    "engine.connect": "parks: connection",
+    "engine.send": "parks: response head",
+    "engine.sendHead": "parks: body relay",
+    "engine.end": "next request",
+    "dialling.Dialling.dial": "parks: connection",
+    "dialling.Dialling.relay": "parks: tunnel",
+}
+
+
+class ForwardPrograms:
+    """
+    The programs of a forward front.
+
+    @ivar route: chooses between them.
+    """
+
+    def __init__(
+        self,
+        settings: ForwardSettings,
+        sections: Sections,
+        dialling: Dialling,
+        pseudonym: bytes,
+    ) -> None:
+        """
+        @raise ValueError: an exception to the guard is misspelt.
+        """
+        engine = sections.engine
+        hooks = sections.hooks
+        hops = Hops(pseudonym)
+        fetch = Program(
+            f"forward.{settings.name} absolute-form",
+            {
+                "request": (hops.onRequest, *hooks.onRequest),
+                "fetch": (engine.derive, hops.onFetch, *hooks.onFetch, engine.connect, engine.send),
+                "fetched": sections.fetched,
+                "deliver": sections.deliver,
+                "finish": sections.finish,
+            },
+            NOTES,
+        )
+        tunnel = Program(
+            f"forward.{settings.name} CONNECT",
+            {
+                "request": (hops.onRequest, *hooks.onRequest),
+                "fetch": (dialling.dial, dialling.relay),
+                "deliver": sections.deliver,
+                "finish": sections.finish,
+            },
+            NOTES,
+        )
+        itself = Program(
+            f"forward.{settings.name} itself",
+            {
+                "request": (*hooks.onRequest, statusPage),
+                "deliver": sections.deliver,
+                "finish": sections.finish,
+            },
+            NOTES,
+        )
+        guard = DestinationGuard(settings.allowDestinations) if settings.guarded else None
+        self.programs = (fetch, tunnel, itself)
+        ports = ConnectPorts(settings.connectPorts, guard)
+        self.route = Destinations(fetch, tunnel, itself, guard, ports)
+
+
+class Upstreams:
+    """The upstreams of a process: routes that name the same one share it."""
+
+    def __init__(self) -> None:
+        self._known: dict[UpstreamSettings, Upstream] = {}
+
+    def get(self, settings: UpstreamSettings) -> Upstream:
+        """
+        Find or make an upstream.
+
+        @raise ValueError: a server's URL is not valid.
+        """
+        known = self._known.get(settings)
+        if known is None:
+            peers = [Peer.fromURL(url) for url in settings.servers]
+            known = self._known[settings] = Upstream(settings.name, RoundRobin(peers))
+        return known
+
+
+class ReversePrograms:
+    """
+    The programs of a reverse front, one for each route.
+
+    @ivar route: chooses between them.
+    """
+
+    def __init__(
+        self,
+        settings: ReverseSettings,
+        sections: Sections,
+        upstreams: Upstreams,
+        pseudonym: bytes,
+    ) -> None:
+        """
+        @raise ValueError: a server's URL or a trusted network is misspelt.
+        """
+        engine = sections.engine
+        hooks = sections.hooks
+        hops = Hops(pseudonym, GATEWAY_METHODS)
+        disclosure = Disclosure(b"http", settings.trustedProxies)
+        routes = []
+        for each in settings.routes:
+            upstream = upstreams.get(each.upstream)
+            hosts = " ".join(each.host) or "any host"
+            program = Program(
+                f"reverse.{settings.name} {hosts} {each.path} -> {upstream.name}",
+                {
+                    "request": (hops.onRequest, *hooks.onRequest),
+                    "fetch": (
+                        engine.derive,
+                        hops.onFetch,
+                        upstream.onFetch,
+                        disclosure.onFetch,
+                        HostField(each.preserveHost).onFetch,
+                        *hooks.onFetch,
+                        engine.connect,
+                        engine.send,
+                    ),
+                    "fetched": sections.fetched,
+                    "deliver": sections.deliver,
+                    "finish": sections.finish,
+                },
+                NOTES,
+            )
+            routes.append(Route(each.host, each.path, program))
+        self.programs = tuple(route.program for route in routes)
+        self.route = RouteTable(routes)

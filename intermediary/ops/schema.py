@@ -1,0 +1,386 @@
+# -*- test-case-name: tests.ops.test_schema -*-
+"""
+The configuration file as a model: its tables, keys, units, defaults, dangers.
+
+The descriptions here are the manual: the configuration reference of the
+documentation and the JSON Schema for editors are printed from them.  Defaults
+come from L{intermediary.settings} and stand nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.json_schema import WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from ..settings import (
+    ForwardSettings,
+    Limits,
+    PoolSettings,
+    RouteSettings,
+    Timeouts,
+    UpstreamSettings,
+)
+from . import values
+from .config import Configuration, ForwardFront, LogSettings
+from .logformat import compileFormat
+
+_LIMITS = Limits()
+_TIMEOUTS = Timeouts()
+_POOL = PoolSettings()
+_LOG = LogSettings()
+_FORWARD = ForwardSettings(name="default")
+_FORWARD_FRONT = ForwardFront(settings=_FORWARD, listen=())
+_ROUTE = RouteSettings(upstream=UpstreamSettings(name="default", servers=()))
+_CONFIGURATION = Configuration()
+
+
+def _kebab(attribute: str) -> str:
+    """Spell an attribute as a key: C{headerOctets} is C{header-octets}."""
+    return re.sub(r"([A-Z])", r"-\1", attribute).lower()
+
+
+def _fit(check: Any) -> Any:
+    """Turn a check of L{values} into one whose refusals pydantic collects."""
+
+    def checked(value: Any) -> Any:
+        try:
+            return check(value)
+        except values.Unfit as error:
+            raise PydanticCustomError(
+                "unfit", "{message}", {"message": error.message, "remedy": error.remedy}
+            ) from error
+
+    return checked
+
+
+_SIZE_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1},
+        {"type": "string", "pattern": r"^\d+\s*([kMGT]?B|[KMGT]iB)?$"},
+    ]
+}
+_UNLIMITED_SCHEMA: dict[str, Any] = {
+    "anyOf": [*_SIZE_SCHEMA["anyOf"], {"const": "unlimited"}],
+}
+
+Size = Annotated[int, BeforeValidator(_fit(values.octets)), WithJsonSchema(_SIZE_SCHEMA)]
+SizeOrUnlimited = Annotated[
+    int | None,
+    BeforeValidator(_fit(values.octetsOrUnlimited)),
+    WithJsonSchema(_UNLIMITED_SCHEMA),
+]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Name = Annotated[str, AfterValidator(_fit(values.name))]
+Endpoint = Annotated[str, AfterValidator(_fit(values.endpoint))]
+Network = Annotated[str, AfterValidator(_fit(values.network))]
+Destination = Annotated[str, AfterValidator(_fit(values.destination))]
+ServerURL = Annotated[str, AfterValidator(_fit(values.serverURL))]
+Host = Annotated[str, AfterValidator(_fit(values.hostPattern))]
+PathPrefix = Annotated[str, AfterValidator(_fit(values.pathPrefix))]
+Pseudonym = Annotated[str, AfterValidator(_fit(values.pseudonym))]
+Format = Annotated[str, AfterValidator(_fit(lambda text: compileFormat(text) and text))]
+
+
+class Table(BaseModel):
+    """A table of the file: unknown keys are errors, nothing is converted."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        alias_generator=_kebab,
+        hide_input_in_errors=False,
+    )
+
+
+class TimeoutsTable(Table):
+    """
+    How long this front waits, in seconds.
+
+    Each is a deadline, not a hint: when it passes, the connection is dropped.
+    """
+
+    connectSeconds: Seconds = Field(
+        default=_TIMEOUTS.connectSeconds,
+        alias="connect",
+        description="For a connection to an upstream, name resolution included. After it the "
+        "client gets 504. Seconds.",
+    )
+    requestHeadSeconds: Seconds = Field(
+        default=_TIMEOUTS.requestHeadSeconds,
+        alias="request-head",
+        description="From the first octet of a request's head, or from the accept, to its end. "
+        "Octets that trickle in do not extend it. Long values let slow clients hold "
+        "connections. Seconds.",
+    )
+    idleSeconds: Seconds = Field(
+        default=_TIMEOUTS.idleSeconds,
+        alias="idle",
+        description="For the next request on a kept connection. Each idle connection costs "
+        "some KiB of memory. Seconds.",
+    )
+    responseHeadSeconds: Seconds = Field(
+        default=_TIMEOUTS.responseHeadSeconds,
+        alias="response-head",
+        description="From the end of the request to the end of the response's head. After it "
+        "the client gets 504. Raise it for upstreams that compute long. Seconds.",
+    )
+    betweenBytesSeconds: Seconds = Field(
+        default=_TIMEOUTS.betweenBytesSeconds,
+        alias="between-bytes",
+        description="Between two pieces of a body, in either direction. A body may take as "
+        "long as it likes while it moves. Seconds.",
+    )
+    tunnelIdleSeconds: Seconds = Field(
+        default=_TIMEOUTS.tunnelIdleSeconds,
+        alias="tunnel-idle",
+        description="For a tunnel in which nothing moves either way. Seconds.",
+    )
+
+
+class FrontTable(Table):
+    """What both kinds of front have."""
+
+    listen: list[Endpoint] = Field(
+        min_length=1,
+        examples=[["tcp:3128:interface=127.0.0.1"]],
+        description="Where to listen: Twisted server endpoint strings, such as "
+        '`"tcp:3128:interface=127.0.0.1"`, `"unix:/run/proxy.sock"` or '
+        '`"systemd:domain=INET:name=proxy"`. Without `interface=` a `tcp:` endpoint is '
+        "reachable from every network of the host.",
+    )
+    via: Pseudonym | None = Field(
+        default=_FORWARD.via,
+        examples=["proxy-1"],
+        description="The pseudonym that this front writes into `Via` and knows its own loops "
+        "by. Absent: one made of the host's and the front's name. Two processes that forward "
+        "to each other must not share one.",
+    )
+    timeouts: TimeoutsTable = Field(default_factory=TimeoutsTable)
+
+
+class ForwardTable(FrontTable):
+    """
+    A proxy for clients: absolute-form requests and `CONNECT`.
+
+    The name of the table is the front's name in the log and in `Via`.
+    """
+
+    connectPorts: list[Port] = Field(
+        default=list(_FORWARD.connectPorts),
+        examples=[[443, 8443]],
+        description="Ports that `CONNECT` may reach, besides any port on loopback where the "
+        "guard lets that pass. A long list makes the proxy a way round firewalls: port 25 "
+        "sends mail.",
+    )
+    guard: Literal["auto", "on", "off"] = Field(
+        default=_FORWARD_FRONT.guard.value,
+        description="Whether destinations that resolve to loopback, private, link-local and "
+        "other addresses of the proxy's own networks are refused with 403. `auto` refuses "
+        "them when a listener is reachable from beyond loopback. `off` on such a listener lets "
+        "any client reach whatever the proxy's host can.",
+    )
+    allowDestinations: list[Destination] = Field(
+        default=list(_FORWARD.allowDestinations),
+        examples=[["10.1.0.0/16", "build.example.org"]],
+        description="Exceptions from the guard: networks, addresses, or host names (also "
+        '`"*.example.org"`). A name is trusted with whatever it resolves to. The metadata '
+        "addresses of clouds are let pass only by their exact address or name.",
+    )
+
+
+class RouteTable(Table):
+    """
+    Which requests of a reverse front go to which upstream.
+
+    The most specific host comes first (exact, then the longest wildcard, then
+    any), then the longest path; the order in the file does not matter. A request
+    that no path of its host fits is tried with the next host pattern.
+    """
+
+    host: list[Host] = Field(
+        default=list(_ROUTE.host),
+        examples=[["example.org", "*.example.org"]],
+        description="Names that the route serves: exact, or `*.` and a suffix, which matches "
+        "any number of labels but not the bare suffix. Absent: any host.",
+    )
+    path: PathPrefix = Field(
+        default=_ROUTE.path,
+        examples=["/api/"],
+        description="A prefix of the request's path, of whole segments: `/api` serves `/api` and "
+        "`/api/x` but not `/apix`, `/api/` only what is below. Paths are compared "
+        "percent-decoded and without dot segments; what the server gets is as the client "
+        "wrote it.",
+    )
+    upstream: str = Field(
+        examples=["web"],
+        description="The name of the `[upstream.NAME]` that serves it.",
+    )
+    preserveHost: bool = Field(
+        default=_ROUTE.preserveHost,
+        description="Send the client's `Host` on. When false, the server's own host and port "
+        "are sent; `X-Forwarded-Host` carries the client's either way.",
+    )
+
+
+class ReverseTable(FrontTable):
+    """
+    A gateway for servers.
+
+    The name of the table is the front's name in the log and in `Via`.
+    """
+
+    trustedProxies: list[Network] = Field(
+        default=[],
+        examples=[["10.0.0.0/8"]],
+        description="Peers (addresses or networks) whose `Forwarded` and `X-Forwarded-*` "
+        "fields are believed and extended; those of anybody else are dropped. A network too "
+        "wide lets clients claim any address.",
+    )
+    route: list[RouteTable] = Field(
+        min_length=1,
+        description="At least one `[[reverse.NAME.route]]`. A request that none matches gets 404.",
+    )
+
+
+class UpstreamTable(Table):
+    """A named group of servers, tried round robin."""
+
+    servers: list[ServerURL] = Field(
+        min_length=1,
+        examples=[["http://127.0.0.1:9000"]],
+        description='URLs of the servers: `"http://HOST[:PORT]"`, port 80 unless given. A server '
+        "named twice gets twice the share.",
+    )
+
+
+class LimitsTable(Table):
+    """
+    What one message and the process may take, over all fronts.
+
+    Sizes are in octets, or strings with a unit: `"64KiB"`, `"10MB"`.
+    """
+
+    headerOctets: Size = Field(
+        default=_LIMITS.headerOctets,
+        description="The request line (or status line) and all fields of one message. A request "
+        "over it gets 431; a response over it becomes 502. Each connection may hold this much "
+        "memory. Octets.",
+    )
+    headerFields: Count = Field(
+        default=_LIMITS.headerFields,
+        description="Field lines in one head or trailer section. A request over it gets 431.",
+    )
+    targetOctets: Size = Field(
+        default=_LIMITS.targetOctets,
+        description="The request target. A request over it gets 414. Octets.",
+    )
+    trailerOctets: Size = Field(
+        default=_LIMITS.trailerOctets,
+        description="The trailer section of a chunked message. Octets.",
+    )
+    bodyOctets: SizeOrUnlimited = Field(
+        default=_LIMITS.bodyOctets,
+        examples=["10MiB"],
+        json_schema_extra={"default": "unlimited"},
+        description='The content of one request, or `"unlimited"`. Over it the client gets 413. '
+        "Bodies are streamed, so a large one costs no memory here, but the upstreams may mind. "
+        "Octets.",
+    )
+    connections: Count = Field(
+        default=_LIMITS.connections,
+        description="Client connections open at once, over all fronts. Each may need two file "
+        "descriptors, a tunnel up to six: `LimitNOFILE` or `ulimit -n` must allow them.",
+    )
+
+
+class PoolTable(Table):
+    """The connections to upstreams, which all fronts share."""
+
+    perOrigin: Count = Field(
+        default=_POOL.perOrigin,
+        description="Connections to one server (scheme, host and port), in use and idle.",
+    )
+    total: Count = Field(
+        default=_POOL.total,
+        description="Connections to all servers, in use and idle.",
+    )
+    waiters: Count = Field(
+        default=_POOL.waiters,
+        description="Exchanges that may wait for a connection to one server when it has "
+        "`per-origin` of them. One more gets 503 at once.",
+    )
+    waitSeconds: Seconds = Field(
+        default=_POOL.waitSeconds,
+        alias="wait",
+        description="How long one of them waits before it gets 503. Seconds.",
+    )
+    idleSeconds: Seconds = Field(
+        default=_POOL.idleSeconds,
+        alias="idle",
+        description="How long an unused connection is kept. Longer than the servers' own "
+        "keep-alive, requests meet connections that are just closing. Seconds.",
+    )
+    ageSeconds: Seconds = Field(
+        default=_POOL.ageSeconds,
+        alias="age",
+        description="How long any connection is used before a fresh one takes its place, so "
+        "that changed addresses are noticed. Seconds.",
+    )
+
+
+class LogTable(Table):
+    """The access log: one line for each exchange, at its end."""
+
+    access: str | None = Field(
+        default=_LOG.access,
+        examples=["access.log"],
+        description='A file, or `"-"` for standard output; absent: no log. A relative path '
+        "counts from the working directory (`twistd --rundir`). The file is reopened when it "
+        "was moved away, so plain renaming rotates it. It holds personal data.",
+    )
+    format: Format = Field(
+        default=_LOG.format,
+        examples=["combined", "json", "$peer $method $target $status $seconds"],
+        description="`combined` (as Apache and nginx write it), `json` (one object a line), or "
+        "a template with variables; see the list in the reference.",
+    )
+
+
+class Document(Table):
+    """The whole file."""
+
+    shutdownSeconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=_CONFIGURATION.shutdownSeconds,
+        description="After SIGTERM: how long exchanges and tunnels may go on before they are "
+        "dropped. Keep it below what the service manager allows. Seconds.",
+    )
+    forward: dict[Name, ForwardTable] = Field(
+        default={},
+        description="Forward fronts by name.",
+    )
+    reverse: dict[Name, ReverseTable] = Field(
+        default={},
+        description="Reverse fronts by name.",
+    )
+    upstream: dict[Name, UpstreamTable] = Field(
+        default={},
+        description="Upstreams by name.",
+    )
+    limits: LimitsTable = Field(default_factory=LimitsTable)
+    pool: PoolTable = Field(default_factory=PoolTable)
+    log: LogTable = Field(default_factory=LogTable)
+
+
+def jsonSchema() -> dict[str, Any]:
+    """Return the JSON Schema of the file, for editors that complete TOML."""
+    schema = Document.model_json_schema(by_alias=True)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "intermediary"
+    return schema

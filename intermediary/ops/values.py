@@ -1,0 +1,283 @@
+# -*- test-case-name: tests.ops.test_values -*-
+"""
+What one value of a configuration may be.
+
+Each function takes what the operator wrote and returns it in the one form that
+the rest of the program uses, or raises L{Unfit}.  The file and the command
+line share them.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
+
+from ..errors import RequestInvalid
+from ..policy.access import Exceptions
+from ..policy.routing import normalPath
+from ..wire.target import hostToASCII
+from .problems import nearest
+
+#: A token (RFC 9110 §5.6.2).
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)?")
+_FACTORS = {
+    None: 1,
+    "B": 1,
+    "kB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+    "TiB": 2**40,
+}
+#: Endpoints whose first argument is a port, alone or wrapped by others.
+_PORT = re.compile(r"(?:^|:)(?:tcp6?|ssl):(?:port=)?(\d+)(?::|$)")
+#: Endpoints that Twisted knows without a plugin.
+_BUILT_IN = {"tcp", "unix", "ssl"}
+_HIGHEST_PORT = 65535
+
+
+class Unfit(ValueError):
+    """
+    A value that can't be used.
+
+    @ivar message: why, to follow the value in a sentence.
+    @ivar remedy: what to write instead; may be empty.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+def octets(value: object) -> int:
+    """
+    Read a size in octets: an integer, or a string such as C{"10MiB"}.
+
+    @raise Unfit: also for zero and less.
+    """
+    remedy = 'write octets as 65536, or with a unit as "64KiB" or "10MB"'
+    if isinstance(value, str):
+        match = _SIZE.fullmatch(value.strip())
+        if match is None:
+            raise Unfit("is not a size", remedy)
+        value = int(match[1]) * _FACTORS[match[2]]
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Unfit("is not a size", remedy)
+    if value < 1:
+        raise Unfit("must be at least 1", remedy)
+    return value
+
+
+def octetsOrUnlimited(value: object) -> int | None:
+    """Read a size as L{octets} does, or C{"unlimited"} as None."""
+    if value == "unlimited":
+        return None
+    try:
+        return octets(value)
+    except Unfit as problem:
+        raise Unfit(problem.message, f'{problem.remedy}, or "unlimited"') from None
+
+
+def name(text: str) -> str:
+    """Check the name of a front or an upstream: it stands in logs and in C{Via}."""
+    if _NAME.fullmatch(text) is None:
+        raise Unfit(
+            "is not a name",
+            "use up to 64 letters, digits, dots, hyphens and underscores",
+        )
+    return text
+
+
+def pseudonym(text: str) -> str:
+    """Check a pseudonym for C{Via}: a token (RFC 9110 §7.6.3)."""
+    if _TOKEN.fullmatch(text) is None:
+        raise Unfit(
+            "is not a token, which Via needs",
+            'use letters, digits and -._ alone, as in "proxy-1"',
+        )
+    return text
+
+
+def endpoint(text: str) -> str:
+    """
+    Check a server endpoint string, without listening on anything.
+
+    Files that it names (a certificate) are read, so that a missing one is known
+    in time.
+    """
+    # Late, as importing endpoints takes longer than all the rest of this file.
+    from twisted.internet.endpoints import serverFromString
+    from twisted.internet.interfaces import IStreamServerEndpointStringParser
+    from twisted.internet.task import Clock
+    from twisted.plugin import getPlugins
+
+    try:
+        # Parsers keep the reactor for listen(), which is never called here.
+        serverFromString(Clock(), text)
+    except Exception as error:
+        # Plugins of anybody parse this; whatever they raise is an answer.
+        prefix = text.partition(":")[0]
+        known = {p.prefix for p in getPlugins(IStreamServerEndpointStringParser)} | _BUILT_IN
+        if prefix not in known:
+            raise Unfit("is no server endpoint", nearest(prefix, known)) from error
+        raise Unfit(
+            f"is not a valid {prefix} endpoint ({_oneLine(error)})",
+            'write it as in "tcp:3128:interface=127.0.0.1" or "unix:/run/proxy.sock"',
+        ) from error
+    port = _PORT.search(text)
+    if port is not None and int(port[1]) > _HIGHEST_PORT:
+        raise Unfit(f"has no valid port: {port[1]}", f"ports end at {_HIGHEST_PORT}")
+    return text
+
+
+def isEphemeral(text: str) -> bool:
+    """Tell whether an endpoint string asks for any free port."""
+    port = _PORT.search(text)
+    return port is not None and int(port[1]) == 0
+
+
+def serverURL(text: str) -> str:
+    """
+    Check the URL of an upstream's server.
+
+    @return: C{http://HOST[:PORT]} with the host in ASCII lower case.
+    """
+    remedy = 'write it as "http://127.0.0.1:9000"'
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise Unfit(f"is not a valid URL ({_oneLine(error)})", remedy) from error
+    if parts.scheme == "https":
+        raise Unfit(
+            "TLS towards origins is not available yet",
+            "use an http:// URL",
+        )
+    if parts.scheme != "http":
+        raise Unfit("is not an http:// URL", remedy)
+    if parts.username is not None or parts.password is not None:
+        raise Unfit("must not carry a user name or password", remedy)
+    if not host:
+        raise Unfit("names no host", remedy)
+    if port == 0:
+        raise Unfit("has no valid port", remedy)
+    authority = _bracketed(hostName(host, remedy))
+    plain = f"http://{authority}" if port is None else f"http://{authority}:{port}"
+    if parts.path or "?" in text or "#" in text:
+        raise Unfit("must have no path, query or fragment", f'write "{plain}"')
+    return plain
+
+
+def hostName(text: str, remedy: str = "") -> str:
+    """
+    Check a host: a DNS name, in any script, or an IP literal without brackets.
+
+    @return: it in ASCII lower case.
+    """
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        pass
+    try:
+        return hostToASCII(text)
+    except Exception as error:
+        raise Unfit(f"is not a valid host name ({_oneLine(error)})", remedy) from error
+
+
+def hostPattern(text: str) -> str:
+    """
+    Check which hosts a route serves: a host, or C{*.suffix}.
+
+    @return: it in ASCII lower case; IPv6 literals without brackets.
+    """
+    remedy = 'write a name without port as "example.org", or "*.example.org"'
+    if text == "*":
+        raise Unfit("is not a host", "leave host out to match any")
+    star, bare = ("*.", text[2:]) if text.startswith("*.") else ("", text)
+    if bare.startswith("[") and bare.endswith("]"):
+        bare = bare[1:-1]
+    if "*" in bare:
+        raise Unfit("has a wildcard where none can be", remedy)
+    if "/" in bare or (":" in bare and not _isAddress(bare)):
+        raise Unfit("is more than a host", remedy)
+    if star and _isAddress(bare):
+        raise Unfit("is a wildcard of an address", remedy)
+    return star + hostName(bare, remedy)
+
+
+def pathPrefix(text: str) -> str:
+    """Check the prefix of a route: a path as routing compares it, decoded."""
+    if not text.startswith("/"):
+        raise Unfit("does not begin with a slash", f'write "/{text}"')
+    if re.search(r"[?#]", text):
+        raise Unfit("has a query or a fragment", "routes match the path alone")
+    if re.search(r"[^\x20-\x7e]", text):
+        raise Unfit("has characters beyond printable ASCII", "route a shorter prefix")
+    try:
+        normal = normalPath(text.encode("ascii")).decode("utf-8", "replace")
+    except RequestInvalid as error:
+        raise Unfit(f"is the path of no request ({error})", "write a plain path") from error
+    if normal != text:
+        raise Unfit(
+            "is never met: paths are compared decoded and without empty and dot segments",
+            f'write "{normal}"',
+        )
+    return text
+
+
+def network(text: str) -> str:
+    """
+    Check a network in CIDR notation, or an address.
+
+    @return: its canonical form; an address stays an address.
+    """
+    try:
+        return str(ip_network(text) if "/" in text else ip_address(text))
+    except ValueError:
+        pass
+    try:
+        wider = ip_network(text, strict=False)
+    except ValueError:
+        raise Unfit(
+            "is neither an address nor a network",
+            'write it as "10.0.0.0/8", "192.0.2.7" or "fd00::/8"',
+        ) from None
+    raise Unfit("has bits set beyond its prefix", f'write "{wider}"')
+
+
+def destination(text: str) -> str:
+    """Check an exception from the guard: a network, an address or a host."""
+    checked = network(text) if "/" in text or _isAddress(text) else hostPattern(text)
+    try:
+        Exceptions((checked,))
+    except ValueError as error:
+        # It has more to say of names: an address that is spelt oddly is none.
+        what, _, remedy = str(error).partition("; ")
+        raise Unfit(f"is refused by the guard: {what}", remedy) from error
+    return checked
+
+
+def _isAddress(text: str) -> bool:
+    """Tell whether a host is an IP literal."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _bracketed(host: str) -> str:
+    """Write a host as it stands in a URL."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _oneLine(error: Exception) -> str:
+    """Write what an exception says, in one line without a full stop."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
