@@ -1,0 +1,1 @@
+"""Tests of L{intermediary.net}; those of transports and the reactor use loopback sockets."""

@@ -1,0 +1,2 @@
+# -*- test-case-name: tests.ops -*-
+"""Tests of L{intermediary.ops}."""

@@ -1,0 +1,172 @@
+# -*- test-case-name: tests.ops.test_consistency -*-
+"""Tests of L{intermediary.ops.consistency}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from intermediary.ops.consistency import inconsistencies, oddities
+
+
+def site(*routes: dict[str, Any], listen: str = "tcp:80") -> dict[str, Any]:
+    """The tables of one reverse front with an upstream C{web}."""
+    return {
+        "reverse": {"site": {"listen": [listen], "route": list(routes)}},
+        "upstream": {"web": {"servers": ["http://h"]}},
+    }
+
+
+class RouteTests(SynchronousTestCase):
+    """Routes lead somewhere and can be reached."""
+
+    def found(self, document: dict[str, Any]) -> list[tuple[object, str]]:
+        """Paths and messages."""
+        return [(finding.path, finding.message) for finding in inconsistencies(document)]
+
+    def test_anUpstreamMustExist(self) -> None:
+        """The nearest is suggested, or the table to add."""
+        (finding,) = inconsistencies(site({"upstream": "wbe"}))
+        self.assertEqual(finding.path, ("reverse", "site", "route", 0, "upstream"))
+        self.assertEqual((finding.value, finding.remedy), ("wbe", 'did you mean "web"?'))
+        document = site({"upstream": "wbe"})
+        del document["upstream"]
+        (finding,) = inconsistencies(document)
+        self.assertEqual(finding.remedy, "add [upstream.wbe]")
+
+    def test_theSameHostAndPathTwiceCanNeverMatch(self) -> None:
+        """The order decides between equals, so the later one is dead."""
+        found = self.found(site({"upstream": "web"}, {"upstream": "web", "path": "/"}))
+        self.assertEqual(
+            found,
+            [
+                (
+                    ("reverse", "site", "route", 1),
+                    'never serves any host under "/": route[0] matches the same',
+                )
+            ],
+        )
+
+    def test_hostsAreComparedAsRoutingDoes(self) -> None:
+        """Without case, in ASCII; one shared host of several is enough."""
+        found = self.found(
+            site(
+                {"upstream": "web", "host": ["bücher.example", "a.example"]},
+                {"upstream": "web", "host": ["b.example", "XN--bcher-kva.example"]},
+            )
+        )
+        self.assertEqual(len(found), 1)
+        self.assertIn("xn--bcher-kva.example", found[0][1])
+
+    def test_differentHostsOrPathsAreFine(self) -> None:
+        """Also a path below another, and a host beside any."""
+        self.assertEqual(
+            self.found(
+                site(
+                    {"upstream": "web"},
+                    {"upstream": "web", "path": "/a"},
+                    {"upstream": "web", "path": "/a/"},
+                    {"upstream": "web", "host": ["a.example"]},
+                    {"upstream": "web", "host": ["*.a.example"]},
+                )
+            ),
+            [],
+        )
+
+
+class FrontTests(SynchronousTestCase):
+    """Fronts don't get into each other's way."""
+
+    def test_aListenerServesOneFront(self) -> None:
+        """Within a front and between two."""
+        document = site({"upstream": "web"}, listen="tcp:80")
+        document["forward"] = {"egress": {"listen": ["tcp:80", "tcp:81", "tcp:81"]}}
+        self.assertEqual(
+            [(f.path, f.value, f.message) for f in inconsistencies(document)],
+            [
+                (
+                    ("forward", "egress", "listen", 2),
+                    "tcp:81",
+                    "[forward.egress] listens there already",
+                ),
+                (
+                    ("reverse", "site", "listen", 0),
+                    "tcp:80",
+                    "[forward.egress] listens there already",
+                ),
+            ],
+        )
+
+    def test_anyFreePortMayBeAskedForTwice(self) -> None:
+        """Port 0 is another one each time."""
+        document = {"forward": {"a": {"listen": ["tcp:0", "tcp:0"]}}}
+        self.assertEqual(list(inconsistencies(document)), [])
+
+    def test_aNameStandsForOneFront(self) -> None:
+        """Two of one name would take each other for a loop (RFC 9110 §7.6.3)."""
+        document = site({"upstream": "web"})
+        document["forward"] = {"site": {"listen": ["tcp:1"]}}
+        (finding,) = inconsistencies(document)
+        self.assertEqual(finding.path, ("reverse", "site"))
+
+    def test_nothingToRun(self) -> None:
+        """Neither kind of front is there."""
+        (finding,) = inconsistencies({"upstream": {}})
+        self.assertEqual(finding.message, "there is nothing to run")
+
+
+class OddityTests(SynchronousTestCase):
+    """What works but is hardly meant."""
+
+    def test_anUpstreamThatNoRouteUses(self) -> None:
+        """It may be a misspelt route."""
+        document = site({"upstream": "web"})
+        document["upstream"]["spare"] = {"servers": ["http://h"]}
+        (finding,) = oddities(document)
+        self.assertEqual(
+            (finding.path, finding.message), (("upstream", "spare"), "no route uses it")
+        )
+
+    def test_aPoolThatOneServerMayFill(self) -> None:
+        """Whichever of the two keys is there."""
+        (finding,) = oddities({"pool": {"per-origin": 9000}})
+        self.assertEqual(finding.path, ("pool", "per-origin"))
+        (finding,) = oddities({"pool": {"total": 1}})
+        self.assertEqual(finding.path, ("pool", "total"))
+        self.assertEqual(list(oddities({"pool": {"per-origin": 5, "total": 5}})), [])
+
+
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from(["", "web", "a b", "/", "tcp:80", "*"])
+)
+anything = st.recursive(
+    leaves,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["forward", "reverse", "upstream", "route", "host", "path", "listen", "a", "b"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+class AnythingTests(SynchronousTestCase):
+    """The raw tables may hold anything."""
+
+    # A shared machine makes the first draw slow.
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.dictionaries(st.sampled_from(["forward", "reverse", "upstream"]), anything))
+    def test_wrongTypesArePassedOver(self, document: dict[str, Any]) -> None:
+        """The model reports them; nothing is raised here."""
+        list(inconsistencies(document))

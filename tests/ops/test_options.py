@@ -1,0 +1,165 @@
+# -*- test-case-name: tests.ops.test_options -*-
+"""Tests of L{intermediary.ops.options}."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
+
+from intermediary import __version__
+from intermediary.ops.options import DEFAULT_FORWARD, Options
+
+from .documents import STABLE
+
+
+class OptionsTests(SynchronousTestCase):
+    """What the command line makes of its arguments."""
+
+    def setUp(self) -> None:
+        self.stdout = io.StringIO()
+        self.stderr = io.StringIO()
+        self.patch(sys, "stdout", self.stdout)
+        self.patch(sys, "stderr", self.stderr)
+
+    def options(self, *arguments: str) -> Options:
+        """Parse a command line."""
+        options = Options()
+        options.parseOptions(list(arguments))
+        return options
+
+    def exits(self, code: int, *arguments: str) -> None:
+        """The process ends with a code while its command line is read."""
+        error = self.assertRaises(SystemExit, self.options, *arguments)
+        assert isinstance(error, SystemExit)
+        self.assertEqual(error.code, code, self.stderr.getvalue())
+
+    def misuse(self, words: str, *arguments: str) -> None:
+        """The command line is refused with these words."""
+        error = self.assertRaises(UsageError, self.options, *arguments)
+        self.assertIn(words, str(error))
+
+    def file(self, content: bytes = STABLE) -> str:
+        """A configuration file."""
+        path = Path(self.mktemp())
+        path.write_bytes(content)
+        return str(path)
+
+    def test_withoutArgumentsAForwardProxyOnLoopback(self) -> None:
+        """With the access log on standard output."""
+        configuration = self.options().configuration
+        self.assertEqual([front.listen for front in configuration.forward], [(DEFAULT_FORWARD,)])
+        self.assertEqual(configuration.reverse, ())
+        self.assertEqual(configuration.log.access, "-")
+        self.assertEqual(self.stdout.getvalue() + self.stderr.getvalue(), "")
+
+    def test_optionsMayBeRepeated(self) -> None:
+        """In their order."""
+        configuration = self.options(
+            "--forward=tcp:1", "--reverse", "tcp:2", "--forward", "tcp:3", "--to", "http://a",
+            "--to=http://b", "--reverse=tcp:4",
+        ).configuration  # fmt: skip
+        self.assertEqual(configuration.forward[0].listen, ("tcp:1", "tcp:3"))
+        self.assertEqual(configuration.reverse[0].listen, ("tcp:2", "tcp:4"))
+        (route,) = configuration.reverse[0].settings.routes
+        self.assertEqual(route.upstream.servers, ("http://a", "http://b"))
+
+    def test_aReverseFrontAloneHasNoForwardFrontBesideIt(self) -> None:
+        """The default is for a command line that says nothing."""
+        configuration = self.options("--reverse=tcp:1", "--to=http://a").configuration
+        self.assertEqual(configuration.forward, ())
+
+    def test_twoCommandLinesShareNothing(self) -> None:
+        """Lists are of each one's own."""
+        self.options("--forward=tcp:1")
+        self.assertEqual(self.options().configuration.forward[0].listen, (DEFAULT_FORWARD,))
+
+    def test_aFile(self) -> None:
+        """It says it all."""
+        path = self.file()
+        self.assertEqual(self.options("--config", path).configuration.source, path)
+
+    def test_whatDoesNotGoTogetherIsRefused(self) -> None:
+        """With what to do instead."""
+        self.misuse("do not go together", "--config=x", "--forward=tcp:1")
+        self.misuse("do not go together", "--config=x", "--reverse=tcp:1", "--to=http://a")
+        self.misuse("add --to", "--reverse=tcp:1")
+        self.misuse("add --reverse", "--to=http://a")
+        self.misuse("--config", "quickstart.toml")
+        self.misuse("no-such", "--no-such")
+
+    def test_problemsOfTheConfigurationEndTheProcess(self) -> None:
+        """All of them are on standard error, with the count and exit code 1."""
+        path = self.file(b"[forward.a]\nlistn = []\n")
+        self.exits(1, "--config", path)
+        lines = self.stderr.getvalue().splitlines()
+        self.assertEqual(len(lines), 3)
+        self.assertTrue(lines[0].startswith(f"{path}:1: forward.a.listen: is missing"))
+        self.assertEqual(lines[2], "2 problems found.")
+        self.assertEqual(self.stdout.getvalue(), "")
+
+    def test_problemsOfTheCommandLineToo(self) -> None:
+        """They name the option."""
+        self.exits(1, "--forward=tpc:1")
+        self.assertIn('command line: --forward = "tpc:1"', self.stderr.getvalue())
+        self.assertIn("1 problem found.", self.stderr.getvalue())
+
+    def test_checkSaysWhatWouldRun(self) -> None:
+        """Fronts, listeners, routes, servers, log; exit code 0."""
+        path = self.file()
+        self.exits(0, "--config", path, "--check")
+        self.assertEqual(
+            self.stdout.getvalue(),
+            f"{path} is valid. It runs:\n"
+            "  forward proxy egress on tcp:3128:interface=127.0.0.1 (destination guard: auto)\n"
+            "  reverse proxy site on tcp:8000:interface=127.0.0.1\n"
+            "    example.org *.example.org /api/ -> api "
+            "(http://127.0.0.1:9001, http://127.0.0.1:9002)\n"
+            "    any host / -> web (http://127.0.0.1:9000)\n"
+            "  access log: access.log (combined)\n",
+        )
+        self.assertEqual(self.stderr.getvalue(), "")
+
+    def test_checkWithoutALog(self) -> None:
+        """It says that there is none."""
+        self.exits(0, "--config", self.file(b"[forward.a]\nlisten=['tcp:1']\n"), "--check")
+        self.assertIn("no access log\n", self.stdout.getvalue())
+
+    def test_checkShowsWarnings(self) -> None:
+        """On standard error; they do not fail it."""
+        path = self.file(STABLE + b"[upstream.spare]\nservers = ['http://h']\n".replace(b"'", b'"'))
+        self.exits(0, "--config", path, "--check")
+        self.assertIn("upstream.spare: no route uses it", self.stderr.getvalue())
+
+    def test_checkOfABadFileFails(self) -> None:
+        """As a start would."""
+        self.exits(1, "--config", self.file(b""), "--check")
+        self.assertEqual(self.stdout.getvalue(), "")
+
+    def test_explainPrintsThePrograms(self) -> None:
+        """Of every route; exit code 0."""
+        self.exits(0, "--config", self.file(), "--explain")
+        listing = self.stdout.getvalue()
+        for words in ("egress", "CONNECT", "site", "-> api", "-> web", "engine.derive"):
+            self.assertIn(words, listing)
+
+    def test_neitherOpensTheLog(self) -> None:
+        """They leave nothing behind."""
+        log = Path(self.mktemp())
+        path = self.file(b'[forward.a]\nlisten = ["tcp:1"]\n[log]\naccess = "%b"\n' % bytes(log))
+        self.exits(0, "--config", path, "--check", "--explain")
+        self.assertFalse(log.exists())
+
+    def test_version(self) -> None:
+        """The project's, not Twisted's."""
+        self.exits(0, "--version")
+        self.assertEqual(self.stdout.getvalue(), f"intermediary {__version__}\n")
+
+    def test_helpNamesEveryOption(self) -> None:
+        """And what happens without any."""
+        text = str(Options())
+        for word in ("--config", "--forward", "--reverse", "--to", "--check", "--explain", "3128"):
+            self.assertIn(word, text)

@@ -1,0 +1,372 @@
+# -*- test-case-name: tests.ops.test_programs -*-
+"""
+Settings to programs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from intermediary.interfaces import IAccessLog
+from intermediary.ops.endpoints import ForwardProxyFactory, ReverseProxyFactory
+from intermediary.ops.programs import NOTES, Hooks, Upstreams
+from intermediary.policy.access import DestinationGuard
+from intermediary.settings import (
+    ForwardSettings,
+    ReverseSettings,
+    RouteSettings,
+    UpstreamSettings,
+)
+
+from ..policy.exchanges import asked
+
+if TYPE_CHECKING:
+    from intermediary.program import Program
+
+WEB = UpstreamSettings(name="web", servers=("http://127.0.0.1:9000", "http://127.0.0.1:9001"))
+API = UpstreamSettings(name="api", servers=("http://127.0.0.1:9002",))
+
+
+class Everything:
+    """A component with all hooks."""
+
+    def onRequest(self, exchange: Any) -> None:
+        """A request."""
+
+    def onFetch(self, exchange: Any) -> None:
+        """An attempt."""
+
+    def onFetched(self, exchange: Any) -> None:
+        """A response."""
+
+    def onDeliver(self, exchange: Any) -> None:
+        """A reply."""
+
+    def onFinish(self, exchange: Any) -> None:
+        """The end."""
+
+
+class Something:
+    """A component with two."""
+
+    def onRequest(self, exchange: Any) -> None:
+        """A request."""
+
+    def onFinish(self, exchange: Any) -> None:
+        """The end."""
+
+
+@implementer(IAccessLog)
+class Log:
+    """An access log."""
+
+    def record(self, exchange: Any) -> None:
+        """A record."""
+
+
+class ProgramsTestCase(SynchronousTestCase):
+    """Makes fronts."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+
+    def forward(self, components: Any = (), accessLog: Any = None, **settings: Any) -> Any:
+        """A forward front."""
+        return ForwardProxyFactory(
+            self.reactor,
+            ForwardSettings(name="egress", **settings),
+            components=components,
+            accessLog=accessLog,
+        )
+
+    def reverse(
+        self, *routes: RouteSettings, components: Any = (), accessLog: Any = None, **more: Any
+    ) -> Any:
+        """A reverse front."""
+        routes = routes or (RouteSettings(upstream=WEB),)
+        upstreams = more.pop("upstreams", None)
+        return ReverseProxyFactory(
+            self.reactor,
+            ReverseSettings(name="site", routes=routes, **more),
+            components=components,
+            accessLog=accessLog,
+            upstreams=upstreams,
+        )
+
+    def names(self, program: Program) -> list[str]:
+        """The names of its steps."""
+        return [program.nameOf(index) for index in range(len(program.steps))]
+
+
+class HooksTests(SynchronousTestCase):
+    """Hooks of components."""
+
+    def test_theyAreInTheOrderOfTheComponents(self) -> None:
+        """Each hook by itself."""
+        one, two, three = Everything(), Something(), Everything()
+        hooks = Hooks([one, two, three])
+        self.assertEqual(hooks.onRequest, (one.onRequest, two.onRequest, three.onRequest))
+        self.assertEqual(hooks.onFetch, (one.onFetch, three.onFetch))
+        self.assertEqual(hooks.onFetched, (one.onFetched, three.onFetched))
+        self.assertEqual(hooks.onDeliver, (one.onDeliver, three.onDeliver))
+        self.assertEqual(hooks.onFinish, (one.onFinish, two.onFinish, three.onFinish))
+
+    def test_noComponentsAreNoHooks(self) -> None:
+        """What is off costs nothing."""
+        hooks = Hooks(())
+        for name in Hooks.__slots__:
+            self.assertEqual(getattr(hooks, name), ())
+
+    def test_theComponentsMayComeFromAnywhere(self) -> None:
+        """An iterator is read once."""
+        one = Everything()
+        self.assertEqual(Hooks(iter([one])).onFinish, (one.onFinish,))
+
+    def test_aComponentWithoutHooksIsAMistake(self) -> None:
+        """It would do nothing, in silence."""
+        error = self.assertRaises(TypeError, Hooks, [Everything(), object()])
+        self.assertIn("onRequest", str(error))
+
+
+class ForwardTests(ProgramsTestCase):
+    """Programs of a forward front."""
+
+    def test_withoutComponents(self) -> None:
+        """Nothing but what must be."""
+        fetch, tunnel, itself = self.forward().programs
+        self.assertEqual(
+            self.names(fetch),
+            [
+                "hops.Hops.onRequest",
+                "engine.derive",
+                "hops.Hops.onFetch",
+                "engine.connect",
+                "engine.send",
+                "engine.receive",
+                "engine.sendHead",
+                "engine.release",
+                "engine.end",
+            ],
+        )
+        self.assertEqual(
+            self.names(tunnel),
+            [
+                "hops.Hops.onRequest",
+                "dialling.Dialling.dial",
+                "dialling.Dialling.relay",
+                "engine.sendHead",
+                "engine.release",
+                "engine.end",
+            ],
+        )
+        self.assertEqual(
+            self.names(itself),
+            ["destination.statusPage", "engine.sendHead", "engine.release", "engine.end"],
+        )
+
+    def test_withComponents(self) -> None:
+        """Their hooks are where DESIGN has them; the log comes after all of them."""
+        fetch, tunnel, itself = self.forward([Everything()], Log()).programs
+        self.assertEqual(
+            fetch.listing(),
+            "  request    0 hops.Hops.onRequest\n"
+            "             1 test_programs.Everything.onRequest\n"
+            "  fetch      2 engine.derive                     (hop-by-hop, Via)\n"
+            "             3 hops.Hops.onFetch\n"
+            "             4 test_programs.Everything.onFetch\n"
+            "             5 engine.connect                    (parks: connection)\n"
+            "             6 engine.send                       (parks: response head)\n"
+            "  fetched    7 test_programs.Everything.onFetched\n"
+            "             8 engine.receive\n"
+            "  deliver    9 test_programs.Everything.onDeliver\n"
+            "            10 engine.sendHead                   (parks: body relay)\n"
+            "  finish    11 engine.release\n"
+            "            12 test_programs.Everything.onFinish\n"
+            "            13 test_programs.Log.record\n"
+            "            14 engine.end                        (next request)",
+        )
+        for program in (tunnel, itself):
+            names = self.names(program)
+            self.assertEqual(
+                names[-4:],
+                [
+                    "engine.release",
+                    "test_programs.Everything.onFinish",
+                    "test_programs.Log.record",
+                    "engine.end",
+                ],
+            )
+            self.assertIn("test_programs.Everything.onRequest", names)
+
+    def test_componentsSeeAnonymousRequestsToo(self) -> None:
+        """What failed before there was a program is delivered and logged like any."""
+        refusal = self.forward([Everything()], Log()).front.refusal
+        self.assertEqual(
+            self.names(refusal),
+            [
+                "test_programs.Everything.onDeliver",
+                "engine.sendHead",
+                "engine.release",
+                "test_programs.Everything.onFinish",
+                "test_programs.Log.record",
+                "engine.end",
+            ],
+        )
+        self.assertEqual((refusal.deliver, refusal.finish), (0, 2))
+
+    def test_theGuardIsOnByDefault(self) -> None:
+        """And off only for who says so."""
+        for settings, kind in (({}, DestinationGuard), ({"guarded": False}, type(None))):
+            exchange = asked(b"GET http://a.example/ HTTP/1.1", b"Host: a.example")
+            self.forward(**settings).front.route(exchange)
+            assert exchange.origin is not None
+            self.assertIsInstance(exchange.origin.guard, kind)
+
+    def test_allRequestsOfAFrontShareItsGuard(self) -> None:
+        """Or else no connection would be used again."""
+        front = self.forward()
+        origins = []
+        for _ in range(2):
+            exchange = asked(b"GET http://a.example/ HTTP/1.1", b"Host: a.example")
+            front.front.route(exchange)
+            origins.append(exchange.origin)
+        self.assertEqual(origins[0], origins[1])
+
+    def test_exceptionsToTheGuardCount(self) -> None:
+        """As they are written."""
+        exchange = asked(b"GET http://intranet.example/ HTTP/1.1", b"Host: a")
+        self.forward(allowDestinations=("10.1.0.0/16",)).front.route(exchange)
+        assert exchange.origin is not None
+        guard = exchange.origin.guard
+        self.assertIsNone(guard.prohibits("intranet.example", "10.1.2.3"))
+        self.assertIsNotNone(guard.prohibits("intranet.example", "10.2.2.3"))
+
+    def test_aMisspeltExceptionIsRefused(self) -> None:
+        """When the front is made."""
+        self.assertRaises(ValueError, self.forward, allowDestinations=("10.0.0.0/99",))
+
+    def test_thePortsOfConnectCount(self) -> None:
+        """Those in the list may go anywhere that the guard allows."""
+        front = self.forward(guarded=False, connectPorts=(8443,))
+        for port, free in ((8443, True), (443, False)):
+            exchange = asked(b"CONNECT a.example:%d HTTP/1.1" % port, b"Host: a")
+            front.front.route(exchange)
+            assert exchange.origin is not None
+            self.assertEqual(exchange.origin.guard is None, free)
+
+
+class ReverseTests(ProgramsTestCase):
+    """Programs of a reverse front."""
+
+    def test_oneProgramForEachRoute(self) -> None:
+        """Named by what it serves."""
+        front = self.reverse(
+            RouteSettings(upstream=API, host=("a.example", "*.a.example"), path="/api/"),
+            RouteSettings(upstream=WEB),
+        )
+        self.assertEqual(
+            [program.name for program in front.programs],
+            [
+                "reverse.site a.example *.a.example /api/ -> api",
+                "reverse.site any host / -> web",
+            ],
+        )
+
+    def test_withComponents(self) -> None:
+        """Their hooks see the head as it will be sent, but for what comes later."""
+        [program] = self.reverse(components=[Everything(), Something()], accessLog=Log()).programs
+        self.assertEqual(
+            program.listing(),
+            "  request    0 hops.Hops.onRequest\n"
+            "             1 test_programs.Everything.onRequest\n"
+            "             2 test_programs.Something.onRequest\n"
+            "  fetch      3 engine.derive                     (hop-by-hop, Via)\n"
+            "             4 hops.Hops.onFetch\n"
+            "             5 balancing.Upstream.onFetch\n"
+            "             6 disclosure.Disclosure.onFetch\n"
+            "             7 balancing.HostField.onFetch\n"
+            "             8 test_programs.Everything.onFetch\n"
+            "             9 engine.connect                    (parks: connection)\n"
+            "            10 engine.send                       (parks: response head)\n"
+            "  fetched   11 test_programs.Everything.onFetched\n"
+            "            12 engine.receive\n"
+            "  deliver   13 test_programs.Everything.onDeliver\n"
+            "            14 engine.sendHead                   (parks: body relay)\n"
+            "  finish    15 engine.release\n"
+            "            16 test_programs.Everything.onFinish\n"
+            "            17 test_programs.Something.onFinish\n"
+            "            18 test_programs.Log.record\n"
+            "            19 engine.end                        (next request)",
+        )
+
+    def test_aRequestGetsTheProgramOfItsRoute(self) -> None:
+        """By host and path."""
+        front = self.reverse(
+            RouteSettings(upstream=WEB),
+            RouteSettings(upstream=API, host=("a.example",), path="/api/"),
+        )
+        exchange = asked(b"GET /api/x HTTP/1.1", b"Host: a.example")
+        self.assertIs(front.front.route(exchange), front.programs[1])
+
+    def test_eachKindOfFrontAllowsItsOwnMethods(self) -> None:
+        """What it would answer with 405 is not among them (RFC 9110 §10.2.1)."""
+        for front, proxies in ((self.forward(), True), (self.reverse(), False)):
+            exchange = asked(
+                b"OPTIONS http://a.example/ HTTP/1.1", b"Host: a.example", b"Max-Forwards: 0"
+            )
+            reply = front.front.route(exchange).steps[0](exchange)
+            methods = reply.fields.get(b"allow").split(b", ")
+            self.assertIn(b"OPTIONS", methods)
+            self.assertEqual(b"CONNECT" in methods, proxies)
+            self.assertEqual(b"TRACE" in methods, proxies)
+
+    def test_routesToOneUpstreamTakeTurnsTogether(self) -> None:
+        """Over all fronts that are given the same upstreams."""
+        upstreams = Upstreams()
+        one = self.reverse(
+            RouteSettings(upstream=WEB), RouteSettings(upstream=WEB, path="/x"), upstreams=upstreams
+        )
+        two = self.reverse(RouteSettings(upstream=WEB), upstreams=upstreams)
+        three = self.reverse(RouteSettings(upstream=WEB))
+        ports = []
+        for program in (*one.programs, *two.programs, *three.programs):
+            exchange = asked(b"GET / HTTP/1.1", b"Host: a")
+            step = next(
+                step
+                for index, step in enumerate(program.steps)
+                if program.nameOf(index) == "balancing.Upstream.onFetch"
+            )
+            step(exchange)
+            assert exchange.origin is not None
+            ports.append(exchange.origin.port)
+        self.assertEqual(ports, [9000, 9001, 9000, 9000])
+
+    def test_whatIsMisspeltIsRefused(self) -> None:
+        """When the front is made: servers, networks, hosts and paths."""
+        bad = UpstreamSettings(name="bad", servers=("https://a.example",))
+        none = UpstreamSettings(name="none", servers=())
+        for wrong in (
+            {"routes": (RouteSettings(upstream=bad),)},
+            {"routes": (RouteSettings(upstream=none),)},
+            {"routes": (RouteSettings(upstream=WEB, path="x"),)},
+            {"routes": (RouteSettings(upstream=WEB, host=("a b",)),)},
+            {"routes": (), "trustedProxies": ("proxy.example",)},
+        ):
+            settings = ReverseSettings(name="site", **wrong)
+            self.assertRaises(ValueError, ReverseProxyFactory, self.reactor, settings)
+
+
+class NotesTests(ProgramsTestCase):
+    """Remarks of the listing."""
+
+    def test_everyRemarkIsOnAStep(self) -> None:
+        """None is left of a step that was renamed."""
+        names: set[str] = set()
+        for front in (self.forward(), self.reverse()):
+            for program in front.programs:
+                names.update(self.names(program))
+        self.assertEqual(set(NOTES) - names, set())

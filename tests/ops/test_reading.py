@@ -1,0 +1,331 @@
+# -*- test-case-name: tests.ops.test_reading -*-
+"""Tests of L{intermediary.ops.reading}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from intermediary.ops.config import Configuration, ForwardFront, Guard, LogSettings, ReverseFront
+from intermediary.ops.problems import ABSENT, ConfigurationError, Problem
+from intermediary.ops.reading import parse
+from intermediary.settings import (
+    ForwardSettings,
+    Limits,
+    PoolSettings,
+    ReverseSettings,
+    RouteSettings,
+    Timeouts,
+    UpstreamSettings,
+)
+
+from .documents import EVERYTHING, STABLE
+
+#: As much as it takes for a file to be valid.
+FRONT = "[forward.egress]\nlisten = ['tcp:3128:interface=127.0.0.1']\n"
+SITE = (
+    "[reverse.site]\nlisten = ['tcp:8000']\n[[reverse.site.route]]\nupstream = 'web'\n"
+    "[upstream.web]\nservers = ['http://127.0.0.1:9000']\n"
+)
+
+
+class GoodTests(SynchronousTestCase):
+    """Files that are valid."""
+
+    def test_theStableFileWorksAsItStands(self) -> None:
+        """The keys that the documentation promises."""
+        configuration = parse(STABLE, "stable.toml")
+        api = UpstreamSettings(
+            name="api", servers=("http://127.0.0.1:9001", "http://127.0.0.1:9002")
+        )
+        web = UpstreamSettings(name="web", servers=("http://127.0.0.1:9000",))
+        self.assertEqual(
+            configuration,
+            Configuration(
+                forward=(
+                    ForwardFront(
+                        settings=ForwardSettings(name="egress"),
+                        listen=("tcp:3128:interface=127.0.0.1",),
+                    ),
+                ),
+                reverse=(
+                    ReverseFront(
+                        settings=ReverseSettings(
+                            name="site",
+                            routes=(
+                                RouteSettings(
+                                    upstream=api,
+                                    host=("example.org", "*.example.org"),
+                                    path="/api/",
+                                ),
+                                RouteSettings(upstream=web),
+                            ),
+                        ),
+                        listen=("tcp:8000:interface=127.0.0.1",),
+                    ),
+                ),
+                log=LogSettings(access="access.log", format="combined"),
+                source="stable.toml",
+            ),
+        )
+
+    def test_everyKeyReachesItsSetting(self) -> None:
+        """No key is read and forgotten."""
+        limits = Limits(
+            headerOctets=32768,
+            headerFields=10,
+            targetOctets=1000,
+            trailerOctets=2000,
+            bodyOctets=10 << 20,
+            connections=50,
+        )
+        self.assertEqual(
+            parse(EVERYTHING, "all.toml"),
+            Configuration(
+                forward=(
+                    ForwardFront(
+                        settings=ForwardSettings(
+                            name="egress",
+                            limits=limits,
+                            timeouts=Timeouts(
+                                connectSeconds=1,
+                                requestHeadSeconds=2,
+                                idleSeconds=3,
+                                responseHeadSeconds=4,
+                                betweenBytesSeconds=5.5,
+                                tunnelIdleSeconds=6,
+                            ),
+                            via="proxy-1",
+                            connectPorts=(443, 8443),
+                            guarded=True,
+                            allowDestinations=("10.1.0.0/16", "build.example.org"),
+                        ),
+                        listen=("tcp:3128:interface=127.0.0.1", "unix:/run/proxy.sock"),
+                        guard=Guard.ON,
+                    ),
+                ),
+                reverse=(
+                    ReverseFront(
+                        settings=ReverseSettings(
+                            name="site",
+                            limits=limits,
+                            timeouts=Timeouts(idleSeconds=9),
+                            via="gate",
+                            routes=(
+                                RouteSettings(
+                                    upstream=UpstreamSettings(
+                                        name="web", servers=("http://localhost:9000",)
+                                    ),
+                                    host=("example.org",),
+                                    path="/x/",
+                                    preserveHost=False,
+                                ),
+                            ),
+                            trustedProxies=("10.0.0.0/8",),
+                        ),
+                        listen=("tcp:8000",),
+                    ),
+                ),
+                pool=PoolSettings(
+                    perOrigin=1, total=2, waiters=3, waitSeconds=4, idleSeconds=5, ageSeconds=6
+                ),
+                log=LogSettings(access="-", format="$peer $status"),
+                shutdownSeconds=5,
+                source="all.toml",
+            ),
+        )
+
+    def test_defaultsAreThoseOfTheSettings(self) -> None:
+        """A file says only what differs."""
+        (front,) = parse(FRONT.encode(), "p").forward
+        self.assertEqual(front.settings, ForwardSettings(name="egress"))
+        self.assertIs(front.guard, Guard.AUTO)
+
+    def test_guardOffIsUnguarded(self) -> None:
+        """And C{auto} is guarded until somebody who knows the listeners decides."""
+        (front,) = parse((FRONT + "guard = 'off'").encode(), "p").forward
+        self.assertFalse(front.settings.guarded)
+        self.assertIs(front.guard, Guard.OFF)
+
+    def test_anUpstreamIsOneObjectOverAllRoutes(self) -> None:
+        """So that whoever compiles them makes one balancer of it."""
+        text = SITE.replace(
+            "[upstream", "[[reverse.site.route]]\npath='/b'\nupstream='web'\n[upstream"
+        )
+        (front,) = parse(text.encode(), "p").reverse
+        first, second = front.settings.routes
+        self.assertIs(first.upstream, second.upstream)
+
+    def test_windowsLineEndsAndAByteOrderMark(self) -> None:
+        """Editors add them unasked."""
+        octets = b"\xef\xbb\xbf" + FRONT.replace("\n", "\r\n").encode()
+        self.assertEqual(len(parse(octets, "p").forward), 1)
+
+    def test_oddThingsAreWarnings(self) -> None:
+        """They come with the configuration, with their lines."""
+        text = SITE + "[upstream.spare]\nservers = ['http://127.0.0.1:1']\n[pool]\ntotal = 5\n"
+        warnings = parse(text.encode(), "p").warnings
+        self.assertEqual(
+            [(w.line, w.table) for w in warnings], [(7, "upstream.spare"), (10, "pool.total")]
+        )
+
+
+class BadTests(SynchronousTestCase):
+    """Files that are not, and what is said about them."""
+
+    def problems(self, text: str | bytes) -> list[Problem]:
+        """What is wrong with a file."""
+        octets = text.encode() if isinstance(text, str) else text
+        error = self.assertRaises(ConfigurationError, parse, octets, "p.toml")
+        assert isinstance(error, ConfigurationError)
+        for problem in error.problems:
+            self.assertEqual(problem.file, "p.toml")
+            self.assertNotIn("\n", str(problem))
+        return list(error.problems)
+
+    def problem(self, text: str | bytes) -> Problem:
+        """The only thing that is wrong with a file."""
+        problems = self.problems(text)
+        self.assertEqual(len(problems), 1, "\n".join(map(str, problems)))
+        return problems[0]
+
+    def test_syntaxErrorsHaveLineAndColumn(self) -> None:
+        """And show the line."""
+        self.assertEqual(
+            str(self.problem("[log]\naccess = access.log\n")),
+            'p.toml:2:10: "access = access.log": is not valid TOML: Invalid value; '
+            "strings need quotes; a key stands once in its table",
+        )
+
+    def test_syntaxErrorsAtTheEnd(self) -> None:
+        """The last line is meant."""
+        problem = self.problem('[log]\naccess = "a')
+        self.assertEqual(problem.line, 2)
+        self.assertIn("TOML", problem.message)
+
+    def test_otherEncodingsAreRefused(self) -> None:
+        """TOML is UTF-8; the line of the first wrong octet is named."""
+        problem = self.problem(b'[log]\n# caf\xe9\naccess = "-"\n')
+        self.assertEqual((problem.line, problem.message), (2, "is not in UTF-8"))
+
+    def test_anUnknownKeySuggestsTheNearest(self) -> None:
+        """With its value and its place."""
+        problem = self.problem(FRONT + "conect-ports = [1]\n")
+        self.assertEqual(
+            str(problem),
+            "p.toml:3: forward.egress.conect-ports = [1]: unknown key; "
+            'did you mean "connect-ports"?',
+        )
+
+    def test_anUnknownTableSuggestsTheNearest(self) -> None:
+        """Without spelling out what is in it."""
+        problem = self.problem(FRONT + "[limit]\nconnections = 3\n")
+        self.assertEqual(str(problem), 'p.toml:3: limit: unknown key; did you mean "limits"?')
+
+    def test_unknownKeysInNestedTables(self) -> None:
+        """Timeouts, routes, upstreams."""
+        for text, table, remedy in (
+            (FRONT + "[forward.egress.timeouts]\nconect = 1", "timeouts.conect", "connect"),
+            (
+                SITE.replace("[upstream", "hosts=['a']\n[upstream"),
+                "reverse.site.route[0].hosts",
+                "host",
+            ),
+            (SITE + "server = 'x'", "upstream.web.server", "servers"),
+        ):
+            problem = self.problem(text)
+            self.assertTrue(problem.table.endswith(table), problem.table)
+            self.assertEqual(problem.remedy, f'did you mean "{remedy}"?')
+
+    def test_theNameOfASettingIsNoKey(self) -> None:
+        """Keys are kebab-case, and each has one spelling."""
+        self.assertEqual(
+            self.problem(FRONT + "connectPorts = [1]").remedy, 'did you mean "connect-ports"?'
+        )
+        self.assertEqual(self.problem(FRONT + "[pool]\nwaitSeconds = 1").message, "unknown key")
+
+    def test_missingKeysShowAnExample(self) -> None:
+        """The remedy can be pasted."""
+        problem = self.problem("[forward.egress]\n")
+        self.assertIs(problem.value, ABSENT)
+        self.assertEqual(problem.line, 1)
+        self.assertEqual(problem.remedy, 'add listen = ["tcp:3128:interface=127.0.0.1"]')
+
+    def test_typesAreNotConverted(self) -> None:
+        """A string is no number, a number no string, a fraction no count."""
+        for line, words in (
+            ("[limits]\nconnections = '5'", "must be a valid integer"),
+            ("[limits]\nconnections = 1.5", "must be a valid integer"),
+            ("[limits]\nconnections = true", "must be a valid integer"),
+            ("shutdown-seconds = 'x'", "must be a valid number"),
+            ("[log]\naccess = 3", "must be a valid string"),
+            ("log = 3", "table"),
+        ):
+            # Keys of the top stand first.
+            text = FRONT + line if line.startswith("[") else f"{line}\n{FRONT}"
+            problem = self.problem(text)
+            self.assertIn(words, problem.message)
+            self.assertTrue(problem.remedy.startswith("write for example "), problem.remedy)
+
+    def test_quantitiesHaveBounds(self) -> None:
+        """Nothing waits for no time or forever; nothing counts below one."""
+        for line in (
+            "[limits]\nconnections = 0",
+            "[limits]\nheader-octets = 0",
+            "[pool]\nwait = 0",
+            "[pool]\nidle = inf",
+            "[pool]\nage = nan",
+            "[forward.egress.timeouts]\nidle = -1",
+        ):
+            self.problem(FRONT + line)
+        self.problem(f"shutdown-seconds = -1\n{FRONT}")
+        self.problem(FRONT + "connect-ports = [0]")
+        self.problem(FRONT + "connect-ports = [65536]")
+
+    def test_guardIsAWordOfThree(self) -> None:
+        """Not a boolean."""
+        self.assertIn("'auto', 'on' or 'off'", self.problem(FRONT + "guard = true").message)
+
+    def test_aBadFormatIsAConfigurationError(self) -> None:
+        """With the nearest variable."""
+        problem = self.problem(FRONT + "[log]\nformat = '$stauts'")
+        self.assertEqual(problem.table, "log.format")
+        self.assertEqual(problem.remedy, 'did you mean "status"?')
+
+    def test_namesOfFrontsAreChecked(self) -> None:
+        """They stand in C{Via} and in the log."""
+        problem = self.problem(FRONT.replace("egress", '"a b"'))
+        self.assertEqual((problem.table, problem.message), ('forward."a b"', "is not a name"))
+
+    def test_emptyListsAreRefused(self) -> None:
+        """A front listens, an upstream has servers, a gateway has routes."""
+        for text in (
+            FRONT.replace("'tcp:3128:interface=127.0.0.1'", ""),
+            SITE.replace("'http://127.0.0.1:9000'", ""),
+        ):
+            self.assertIn("at least 1 item", self.problem(text).message)
+        self.assertIn(
+            "[[reverse.site.route]]", self.problem("[reverse.site]\nlisten = ['tcp:1']").remedy
+        )
+
+    def test_allProblemsComeAtOnceInTheOrderOfTheFile(self) -> None:
+        """Of single values and between tables alike."""
+        problems = self.problems(
+            "[forward.egress]\n"
+            "listen = ['tcp:1', 'tpc:2']\n"
+            "guard = 'maybe'\n"
+            "[reverse.site]\n"
+            "listen = ['tcp:1']\n"
+            "[[reverse.site.route]]\n"
+            "upstream = 'wbe'\n"
+            "[upstream.web]\n"
+            "servers = ['https://h']\n"
+            "[pool]\n"
+            "total = 0\n"
+        )
+        self.assertEqual([p.line for p in problems], [2, 3, 5, 7, 9, 11])
+        self.assertEqual(problems[3].remedy, 'did you mean "web"?')
+
+    def test_nothingToRunIsAProblem(self) -> None:
+        """An empty file is a mistake."""
+        self.assertEqual(self.problem("").message, "there is nothing to run")
+        self.problem("[log]\naccess = '-'\n")

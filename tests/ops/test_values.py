@@ -1,0 +1,231 @@
+# -*- test-case-name: tests.ops.test_values -*-
+"""Tests of L{intermediary.ops.values}."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from intermediary.ops import values
+from intermediary.ops.values import Unfit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Case(SynchronousTestCase):
+    """Assertions on checks."""
+
+    def assertUnfit(self, check: Callable[[Any], object], value: object, words: str) -> Unfit:
+        """The value is refused with words that contain these, and nothing else is raised."""
+        error = self.assertRaises(Unfit, check, value)
+        assert isinstance(error, Unfit)
+        self.assertIn(words, error.message)
+        self.assertNotIn("\n", error.message + error.remedy)
+        return error
+
+
+class SizeTests(Case):
+    """Sizes in octets."""
+
+    def test_integersAndUnits(self) -> None:
+        """Binary and decimal units, with or without a space."""
+        for written, meant in (
+            (65536, 65536),
+            ("65536", 65536),
+            ("64KiB", 65536),
+            ("64 KiB", 65536),
+            ("10MB", 10_000_000),
+            ("10MiB", 10 << 20),
+            ("1GiB", 1 << 30),
+            ("1TB", 10**12),
+            ("5B", 5),
+        ):
+            self.assertEqual(values.octets(written), meant, written)
+
+    def test_whatIsNoSizeIsRefused(self) -> None:
+        """Wrong units, signs, fractions, types; nothing below one octet."""
+        bad: list[object] = ["", "KiB", "1.5MB", "-1", "10 XB", "10mb", 1.5, True, None, []]
+        for written in bad:
+            self.assertUnfit(values.octets, written, "is not a size")
+        for written in (0, -5, "0"):
+            self.assertUnfit(values.octets, written, "at least 1")
+
+    def test_unlimitedIsNone(self) -> None:
+        """Only where it makes sense, and the remedy says so."""
+        self.assertIsNone(values.octetsOrUnlimited("unlimited"))
+        self.assertEqual(values.octetsOrUnlimited("1KiB"), 1024)
+        error = self.assertUnfit(values.octetsOrUnlimited, "unlimitd", "is not a size")
+        self.assertIn('"unlimited"', error.remedy)
+
+
+class NameTests(Case):
+    """Names and pseudonyms."""
+
+    def test_namesAreSafeInLogsAndFields(self) -> None:
+        """Letters, digits and a little punctuation."""
+        self.assertEqual(values.name("egress-1.a_b"), "egress-1.a_b")
+        for bad in ("", "a b", 'a"', "-a", "a\n", "é", "a" * 65):
+            self.assertUnfit(values.name, bad, "is not a name")
+
+    def test_pseudonymsAreTokens(self) -> None:
+        """RFC 9110 §7.6.3: C{received-by} may be a token."""
+        self.assertEqual(values.pseudonym("proxy-1.example"), "proxy-1.example")
+        for bad in ("", "a b", "a,b", "(a)", "ü", "a\r\n"):
+            self.assertUnfit(values.pseudonym, bad, "is not a token")
+
+
+class EndpointTests(Case):
+    """Server endpoint strings; nothing is bound."""
+
+    def test_everyKindIsAccepted(self) -> None:
+        """Built-in ones and plugins, alone and wrapped."""
+        for text in (
+            "tcp:3128:interface=127.0.0.1",
+            "tcp:0",
+            "tcp:port=80",
+            "unix:/run/proxy.sock:mode=660",
+            "tcp6:80:interface=\\:\\:1",
+            "haproxy:tcp:80",
+        ):
+            self.assertEqual(values.endpoint(text), text)
+
+    def test_anUnknownKindSuggestsTheNearest(self) -> None:
+        """Also those of which Twisted knows without a plugin."""
+        error = self.assertUnfit(values.endpoint, "tpc:80", "is no server endpoint")
+        self.assertIn('"tcp', error.remedy)
+
+    def test_wrongArgumentsAreNamed(self) -> None:
+        """What the parser says, in one line."""
+        self.assertUnfit(values.endpoint, "tcp:80:fish=1", "fish")
+        self.assertUnfit(values.endpoint, "tcp:http", "is not a valid tcp endpoint")
+        self.assertUnfit(values.endpoint, "", "is no server endpoint")
+
+    def test_portsEndAt65535(self) -> None:
+        """Twisted finds that out only when it listens."""
+        self.assertUnfit(values.endpoint, "tcp:65536", "65536")
+        self.assertUnfit(values.endpoint, "haproxy:tcp:99999", "99999")
+        self.assertEqual(values.endpoint("tcp:65535"), "tcp:65535")
+
+    def test_ephemeralPorts(self) -> None:
+        """Port 0 may be asked for more than once."""
+        self.assertTrue(values.isEphemeral("tcp:0:interface=127.0.0.1"))
+        self.assertFalse(values.isEphemeral("tcp:80"))
+        self.assertFalse(values.isEphemeral("unix:/run/x"))
+
+
+class ServerURLTests(Case):
+    """URLs of an upstream's servers."""
+
+    def test_comeBackInASCIILowerCase(self) -> None:
+        """IDNA, IPv6 brackets and a port as given."""
+        for written, meant in (
+            ("http://127.0.0.1:9000", "http://127.0.0.1:9000"),
+            ("HTTP://Example.ORG", "http://example.org"),
+            ("http://bücher.example:81", "http://xn--bcher-kva.example:81"),
+            ("http://[::1]:9000", "http://[::1]:9000"),
+        ):
+            self.assertEqual(values.serverURL(written), meant)
+
+    def test_tlsIsNotAvailableYet(self) -> None:
+        """And the message says just that."""
+        self.assertUnfit(
+            values.serverURL, "https://127.0.0.1", "TLS towards origins is not available yet"
+        )
+
+    def test_anythingBesidesHostAndPortIsRefused(self) -> None:
+        """The remedy shows the URL without it."""
+        for bad in ("http://h/", "http://h/x", "http://h?q", "http://h#f", "http://h?"):
+            error = self.assertUnfit(values.serverURL, bad, "must have no path")
+            self.assertIn('"http://h"', error.remedy)
+        self.assertUnfit(values.serverURL, "http://u:p@h", "user name")
+
+    def test_whatIsNoURLIsRefused(self) -> None:
+        """With its own reason each."""
+        self.assertUnfit(values.serverURL, "127.0.0.1:80", "is not an http:// URL")
+        self.assertUnfit(values.serverURL, "http://", "names no host")
+        self.assertUnfit(values.serverURL, "http://h:99999", "Port out of range")
+        self.assertUnfit(values.serverURL, "http://h:0", "no valid port")
+        self.assertUnfit(values.serverURL, "http://[::1", "is not a valid URL")
+        self.assertUnfit(values.serverURL, "http://a b", "is not a valid host name")
+
+
+class HostPatternTests(Case):
+    """Which hosts a route serves."""
+
+    def test_namesWildcardsAndAddresses(self) -> None:
+        """In ASCII lower case, without brackets."""
+        for written, meant in (
+            ("Example.org", "example.org"),
+            ("*.Example.org", "*.example.org"),
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("192.0.2.1", "192.0.2.1"),
+            ("[2001:DB8::1]", "2001:db8::1"),
+            ("2001:db8::1", "2001:db8::1"),
+        ):
+            self.assertEqual(values.hostPattern(written), meant)
+
+    def test_portsPathsAndOtherWildcardsAreRefused(self) -> None:
+        """They would never match."""
+        self.assertUnfit(values.hostPattern, "example.org:80", "more than a host")
+        self.assertUnfit(values.hostPattern, "http://example.org", "more than a host")
+        self.assertUnfit(values.hostPattern, "example.org/x", "more than a host")
+        self.assertUnfit(values.hostPattern, "*", "is not a host")
+        self.assertUnfit(values.hostPattern, "a.*.org", "wildcard")
+        self.assertUnfit(values.hostPattern, "*example.org", "wildcard")
+        self.assertUnfit(values.hostPattern, "*.192.0.2.1", "wildcard of an address")
+        self.assertUnfit(values.hostPattern, "a b", "is not a valid host name")
+        self.assertUnfit(values.hostPattern, "", "is not a valid host name")
+
+
+class PathTests(Case):
+    """Prefixes of routes."""
+
+    def test_asItStandsInARequest(self) -> None:
+        """A slash first; no query, no fragment, ASCII."""
+        self.assertEqual(values.pathPrefix("/api/"), "/api/")
+        self.assertIn('"/api"', self.assertUnfit(values.pathPrefix, "api", "slash").remedy)
+        self.assertUnfit(values.pathPrefix, "/a?b", "query")
+        self.assertUnfit(values.pathPrefix, "/a#b", "fragment")
+        self.assertUnfit(values.pathPrefix, "/ü", "beyond printable ASCII")
+        self.assertUnfit(values.pathPrefix, "/a\n", "beyond printable ASCII")
+
+    def test_asRoutingComparesIt(self) -> None:
+        """Routing decodes paths and takes dot segments out, so others never match."""
+        for text in ("/a b", "/.well-known/", "/a."):
+            self.assertEqual(values.pathPrefix(text), text)
+        for written, meant in (("/a%20b", "/a b"), ("/a//b", "/a/b"), ("/a/./b/", "/a/b/")):
+            error = self.assertUnfit(values.pathPrefix, written, "is never met")
+            self.assertIn(f'"{meant}"', error.remedy)
+        self.assertUnfit(values.pathPrefix, "/../a", "is the path of no request")
+        self.assertUnfit(values.pathPrefix, "/a%00", "is the path of no request")
+
+
+class NetworkTests(Case):
+    """Networks and exceptions from the guard."""
+
+    def test_addressesAndNetworks(self) -> None:
+        """In canonical form."""
+        self.assertEqual(values.network("10.0.0.0/8"), "10.0.0.0/8")
+        self.assertEqual(values.network("FD00::/8"), "fd00::/8")
+        self.assertEqual(values.network("192.0.2.7"), "192.0.2.7")
+
+    def test_bitsBeyondThePrefixAreRefused(self) -> None:
+        """The remedy shows the network that was probably meant."""
+        error = self.assertUnfit(values.network, "10.1.2.3/8", "bits set")
+        self.assertIn('"10.0.0.0/8"', error.remedy)
+
+    def test_namesAreNoNetworks(self) -> None:
+        """Nor are half addresses."""
+        for bad in ("example.org", "10.0.0", "10.0.0.0/99", ""):
+            self.assertUnfit(values.network, bad, "neither an address nor a network")
+
+    def test_destinationsMayBeNamesToo(self) -> None:
+        """Networks, addresses, hosts and wildcards."""
+        for text in ("10.0.0.0/8", "::1", "build.example.org", "*.example.org"):
+            self.assertEqual(values.destination(text), text)
+        self.assertUnfit(values.destination, "10.0.0.1/8", "bits set")
+        self.assertUnfit(values.destination, "example.org:80", "more than a host")
+        for text in ("10.1", "0x7f.1", "1.2.3.4.", "~x.org"):
+            self.assertRaises(values.Unfit, values.destination, text)

@@ -1,0 +1,1 @@
+"""Tests of L{intermediary.policy}: decisions, without connections."""

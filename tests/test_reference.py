@@ -1,0 +1,52 @@
+# -*- test-case-name: tests.test_reference -*-
+"""Tests of the configuration reference, which is written from the model."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from intermediary.ops.reading import parse
+from tools.reference import PAGE, page
+
+
+class ReferenceTests(SynchronousTestCase):
+    """The page in the documentation."""
+
+    def test_isUpToDate(self) -> None:
+        """After a change of the model: C{python -m tools.reference}."""
+        self.assertEqual(PAGE.read_text(encoding="utf-8"), page())
+
+    def test_namesEveryKeyWithItsDefault(self) -> None:
+        """A sample from each table."""
+        text = page()
+        for words in (
+            "**`shutdown-seconds`** (seconds, default `30`)",
+            "**`listen`** (array of strings, required)",
+            '**`body-octets`** (size or `"unlimited"`, default `"unlimited"`)',
+            "**`access`** (string, absent by default)",
+            "`$user_agent`",
+        ):
+            self.assertIn(words, text)
+
+    def test_examplesOfKeysAreTOML(self) -> None:
+        """They are there to be copied."""
+        examples = re.findall(r"(?:For example|or) `([a-z-]+ = [^`]+)`", page())
+        self.assertGreater(len(examples), 5)
+        for example in examples:
+            tomllib.loads(example)
+
+
+class ReadmeTests(SynchronousTestCase):
+    """The first page that anybody sees."""
+
+    def test_itsConfigurationIsValid(self) -> None:
+        """As it stands, without warnings."""
+        text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+        blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+        self.assertTrue(blocks)
+        for block in blocks:
+            self.assertEqual(parse(block.encode(), "README.md").warnings, ())

@@ -1,0 +1,1 @@
+"""Tests of L{intermediary.wire}: octets in memory, nothing else."""
