@@ -1,0 +1,107 @@
+# -*- test-case-name: tests.test_tools -*-
+"""
+C{python -m tools.compiled}: the tests again, of the compiled package.
+
+The package is installed beside this Python by C{make installed}.  The tests run
+from a copy of them, where the sources can't be seen; what they start sees no
+sources either.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from . import SKIPPED
+
+ROOT = Path(__file__).parent.parent
+
+#: What is beside the tests and that they look at.
+COPIED = ("tests", "docs", "examples")
+
+#: The tests that a compiled package can be given.  Those of the pool lend
+#: connections to what only looks like an exchange, and compiled code insists on
+#: a real one; other modules of C{net} are not compiled.
+SUITES = (
+    "tests.wire",
+    "tests.policy",
+    "tests.ops",
+    "tests.test_engine",
+    "tests.test_exchange",
+    "tests.test_interfaces",
+    "tests.test_program",
+    "tests.net.test_dialling",
+    "tests.net.test_gate",
+    "tests.net.test_sweep",
+    "tests.net.test_tunnel",
+    "tests.smoke.test_gateway",
+    "tests.smoke.test_misconduct",
+    "tests.smoke.test_tunnels",
+)
+
+
+def origin(folder: str) -> str:
+    """
+    Tell which file the engine is of.
+
+    @param folder: where to ask, so that the working copy is not seen.
+    """
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", "from intermediary import engine; print(engine.__file__)"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def unavailable() -> str:
+    """Say why nothing can be compiled here; nothing if it can."""
+    # It brings setuptools, which replaces modules of Python's.
+    import setup
+
+    if os.environ.get(setup.VARIABLE) == "0":
+        return f"{setup.VARIABLE} is 0"
+    try:
+        setup.tryCompiler()
+    except setup.Uncompiled as reason:
+        return str(reason)
+    return ""
+
+
+def main() -> int:
+    """
+    Run the tests.
+
+    @return: the exit code.
+    """
+    subprocess.run(["make", "--silent", "installed"], cwd=ROOT, check=True)
+    with tempfile.TemporaryDirectory(prefix="intermediary-compiled-") as folder:
+        file = origin(folder)
+        if file.endswith(".py"):
+            if reason := unavailable():
+                print(f"not compiled: {reason}")
+                return SKIPPED
+            print(f"{file} is not compiled, and could be; see .venv/wheel.log")
+            return 1
+        for name in COPIED:
+            shutil.copytree(
+                ROOT / name, Path(folder, name), ignore=shutil.ignore_patterns("_build", "*.pyc")
+            )
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        done = subprocess.run(
+            [sys.executable, "-m", "twisted.trial", *SUITES],
+            cwd=folder,
+            env=environment,
+            check=False,
+        )
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
