@@ -1,0 +1,144 @@
+# -*- test-case-name: tests.test_benchmarks -*-
+"""
+What is measured: one record for each case, with what it must show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from .content import SIZES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Load(Enum):
+    """Who makes the load, and how."""
+
+    #: wrk, connections kept, for a number of seconds.
+    REQUESTS = "requests"
+    #: Tunnels that are opened, used once and closed.
+    SETUP = "setup"
+    #: A few tunnels that carry big files.
+    BULK = "bulk"
+    #: Connections that are kept after one request.
+    IDLE = "idle"
+
+
+class Unit(Enum):
+    """What a figure says; the value is how it is printed."""
+
+    MICROSECONDS_PER_REQUEST = "µs/request"
+    SECONDS_PER_GIGABYTE = "s/GB"
+    OCTETS_PER_CONNECTION = "octets/connection"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """One thing that is measured, of every peer that can do it."""
+
+    name: str
+    title: str
+    front: str
+    load: Load
+    unit: Unit
+    path: str
+    connections: int
+    #: The mean pause between two requests on a connection, in milliseconds.
+    pauseMilliseconds: int = 0
+    #: By peer: our figure at most this many times the peer's.
+    ratios: Mapping[str, float] = field(default_factory=dict)
+    #: Our figure at most this.
+    limit: float | None = None
+
+    @property
+    def contentOctets(self) -> int:
+        """The size of one answer's content."""
+        return SIZES[self.path]
+
+
+CASES = (
+    Case(
+        name="reverse-1k",
+        title="reverse, 1 KiB, 64 kept connections",
+        front="reverse",
+        load=Load.REQUESTS,
+        unit=Unit.MICROSECONDS_PER_REQUEST,
+        path="/1k",
+        connections=64,
+        ratios={"nginx": 2.0},
+    ),
+    Case(
+        name="reverse-1k-paced",
+        title="reverse, 1 KiB, 64 kept connections, the same rate for everybody",
+        front="reverse",
+        load=Load.REQUESTS,
+        unit=Unit.MICROSECONDS_PER_REQUEST,
+        path="/1k",
+        connections=64,
+        pauseMilliseconds=15,
+    ),
+    Case(
+        name="reverse-64k",
+        title="reverse, 64 KiB, 64 kept connections",
+        front="reverse",
+        load=Load.REQUESTS,
+        unit=Unit.MICROSECONDS_PER_REQUEST,
+        path="/64k",
+        connections=64,
+        ratios={"nginx": 1.0},
+    ),
+    Case(
+        name="reverse-10m",
+        title="reverse, 10 MiB, 16 kept connections",
+        front="reverse",
+        load=Load.REQUESTS,
+        unit=Unit.MICROSECONDS_PER_REQUEST,
+        path="/10m",
+        connections=16,
+        ratios={"nginx": 0.6},
+    ),
+    Case(
+        name="forward-1k",
+        title="forward, absolute-form, 1 KiB, 64 kept connections",
+        front="forward",
+        load=Load.REQUESTS,
+        unit=Unit.MICROSECONDS_PER_REQUEST,
+        path="/1k",
+        connections=64,
+        ratios={"squid": 0.7},
+    ),
+    Case(
+        name="connect-setup",
+        title="CONNECT + small GET + close, 32 at once",
+        front="forward",
+        load=Load.SETUP,
+        unit=Unit.MICROSECONDS_PER_REQUEST,
+        path="/1k",
+        connections=32,
+        ratios={"squid": 0.6},
+    ),
+    Case(
+        name="connect-bulk",
+        title="CONNECT, 64 MiB downloads through 4 tunnels",
+        front="forward",
+        load=Load.BULK,
+        unit=Unit.SECONDS_PER_GIGABYTE,
+        path="/64m",
+        connections=4,
+        ratios={"squid": 0.35},
+    ),
+    Case(
+        name="idle",
+        title="memory of a kept connection after one request",
+        front="reverse",
+        load=Load.IDLE,
+        unit=Unit.OCTETS_PER_CONNECTION,
+        path="/1k",
+        connections=2000,
+        limit=8192,
+    ),
+)
