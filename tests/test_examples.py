@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyRequest
 
+from intermediary.ops.compile import isGuarded
 from intermediary.ops.config import load
 from intermediary.ops.options import DEFAULT_FORWARD
 
@@ -61,6 +62,23 @@ class QuickstartTests(SynchronousTestCase):
         """One for each front."""
         self.assertIn("curl -x http://127.0.0.1:3128 http://127.0.0.1:9000/", self.script)
         self.assertIn("curl http://127.0.0.1:8000/", self.script)
+
+
+class ConfigurationTests(SynchronousTestCase):
+    """The other configuration files."""
+
+    def test_areValidWithoutWarnings(self) -> None:
+        """Each of them, as it stands."""
+        paths = sorted(EXAMPLES.glob("*.toml"))
+        self.assertGreater(len(paths), 2)
+        for path in paths:
+            self.assertEqual(load(str(path)).warnings, (), path.name)
+
+    def test_theOfficeIsGuarded(self) -> None:
+        """It listens for others, and has the exceptions that it names."""
+        (front,) = load(str(EXAMPLES / "forward.toml")).forward
+        self.assertTrue(isGuarded(front))
+        self.assertEqual(len(front.settings.allowDestinations), 2)
 
 
 class OriginTests(SynchronousTestCase):

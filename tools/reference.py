@@ -42,11 +42,23 @@ which editors complete and check it.
 """
 
 _EXAMPLE = """\
-## An example
+## Examples
 
 The file of `make run`:
 
 ```{literalinclude} ../examples/quickstart.toml
+:language: toml
+```
+
+A forward proxy for an office (`examples/forward.toml`):
+
+```{literalinclude} ../examples/forward.toml
+:language: toml
+```
+
+A reverse proxy for two sites (`examples/reverse.toml`):
+
+```{literalinclude} ../examples/reverse.toml
 :language: toml
 ```
 """

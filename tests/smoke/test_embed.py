@@ -1,6 +1,6 @@
 # -*- test-case-name: tests.smoke.test_embed -*-
 """
-The example of the documentation for embedders, run as its reader would.
+The examples for embedders, run as their readers would.
 """
 
 from __future__ import annotations
@@ -12,25 +12,31 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ServerEndpoint, connectProtocol
 from twisted.internet.error import ProcessDone
 from twisted.internet.protocol import ProcessProtocol, Protocol
 from twisted.trial.unittest import TestCase
+from twisted.web.resource import Resource
+from twisted.web.server import Site
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
 ROOT = Path(__file__).parent.parent.parent
 
-EXAMPLE = ROOT / "examples" / "embed.py"
+EXAMPLES = ROOT / "examples"
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 class Application(ProcessProtocol):
-    """The example's process: tells on which ports it listens, and when it ended."""
+    """An example's process: tells on which ports it listens, and when it ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, listeners: int) -> None:
+        """
+        @param listeners: how many it announces, a line for each.
+        """
+        self._listeners = listeners
         self.ports: Deferred[dict[str, int]] = Deferred()
         self.ended: Deferred[None] = Deferred()
         self.output = b""
@@ -39,14 +45,16 @@ class Application(ProcessProtocol):
     def outReceived(self, data: bytes) -> None:
         self.output += data
         lines = self.output.decode().splitlines()
-        if len(lines) == 3 and self.output.endswith(b"\n"):
+        if self.ports.called or not self.output.endswith(b"\n"):
+            return
+        if len(lines) == self._listeners:
             self.ports.callback({line.split()[0]: int(line.rpartition(":")[2]) for line in lines})
 
     def errReceived(self, data: bytes) -> None:
         self.errors += data
 
     def processEnded(self, reason: Failure) -> None:
-        if not self.ports.called:
+        if self._listeners and not self.ports.called:
             self.ports.errback(RuntimeError(self.errors.decode()))
         self.ended.callback(None)
 
@@ -70,16 +78,18 @@ class Asking(Protocol):
         self.done.callback(self.answer)
 
 
-class EmbedTests(TestCase):
-    """The application of C{examples/embed.py}."""
+class ExampleTestCase(TestCase):
+    """Starts examples and asks what they serve."""
 
     timeout = 30
 
-    async def ask(self, port: int, target: bytes) -> bytes:
-        """Ask for a target, on a connection of its own."""
-        asking = Asking(b"GET %b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" % target)
-        await connectProtocol(HostnameEndpoint(reactor, "127.0.0.1", port), asking)
-        return await asking.done
+    def start(self, listeners: int, name: str, *arguments: str) -> tuple[Any, Application]:
+        """Start an example; it ends with the test."""
+        application = Application(listeners)
+        command = [sys.executable, str(EXAMPLES / name), *arguments]
+        process = reactor.spawnProcess(application, command[0], command, env=ENVIRONMENT)
+        self.addCleanup(self.stop, process, application)
+        return process, application
 
     def stop(self, process: Any, application: Application) -> Deferred[None]:
         """End a process that may have ended."""
@@ -87,30 +97,26 @@ class EmbedTests(TestCase):
             process.signalProcess("KILL")
         return application.ended
 
+    async def ask(self, port: int, target: bytes) -> bytes:
+        """Ask for a target, on a connection of its own."""
+        asking = Asking(b"GET %b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" % target)
+        await connectProtocol(HostnameEndpoint(reactor, "127.0.0.1", port), asking)
+        return await asking.done
+
+
+class EmbedTests(ExampleTestCase):
+    """The application of C{examples/embed.py}."""
+
     async def test_siteAndBothFrontsAnswer(self) -> None:
         """The site is reached directly, through the gateway and through the proxy."""
-        application = Application()
-        process = reactor.spawnProcess(
-            application,
-            sys.executable,
-            [sys.executable, str(EXAMPLE), "0", "0", "0"],
-            env=ENVIRONMENT,
-        )
-        self.addCleanup(self.stop, process, application)
         # Port 0 is chosen by the kernel, so the gateway can't know the site's:
         # the first run only finds free ones.
-        free = await application.ports
-        await self.stop(process, application)
+        first = self.start(3, "embed.py", "0", "0", "0")
+        free = await first[1].ports
+        await self.stop(*first)
         ports = [str(free[name]) for name in ("Site", "ReverseProxyFactory", "ForwardProxyFactory")]
-        second = Application()
-        again = reactor.spawnProcess(
-            second,
-            sys.executable,
-            [sys.executable, str(EXAMPLE), *ports],
-            env=ENVIRONMENT,
-        )
-        self.addCleanup(self.stop, again, second)
-        await second.ports
+        _, application = self.start(3, "embed.py", *ports)
+        await application.ports
         site, gateway, proxy = (int(port) for port in ports)
         direct = await self.ask(site, b"/")
         self.assertIn(b"by way of nobody", direct)
@@ -120,3 +126,52 @@ class EmbedTests(TestCase):
         forwarded = await self.ask(proxy, b"http://127.0.0.1:%d/" % site)
         self.assertIn(b"by way of 1.1 intermediary-", forwarded)
         self.assertNotIn(b"X-Count", forwarded)
+
+
+class ComponentsTests(ExampleTestCase):
+    """The proxy of C{examples/components.py}."""
+
+    async def test_refusesChangesAndCounts(self) -> None:
+        """
+        A listed name is refused; elsewhere the origin hears of no client and
+        the client not of what the origin runs; both exchanges are accounted for.
+        """
+        origin = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(Site(Naming()))
+        self.addCleanup(origin.stopListening)
+        _, application = self.start(1, "components.py", "0", "ads.example")
+        proxy = (await application.ports)["ForwardProxyFactory"]
+        self.assertIn(b" 403 ", await self.ask(proxy, b"http://ads.example/"))
+        answer = await self.ask(proxy, b"http://127.0.0.1:%d/" % origin.getHost().port)
+        head, _, content = answer.partition(b"\r\n\r\n")
+        self.assertIn(b" 200 ", head)
+        self.assertNotIn(b"\r\nServer:", head)
+        self.assertEqual(content, b"Mozilla/5.0")
+        self.assertIn(b"403 http://ads.example:80", application.output)
+        self.assertIn(b"http_request_denied", application.output)
+
+
+class TunnelTests(ExampleTestCase):
+    """The client of C{examples/tunnel.py}, through the proxy of another example."""
+
+    async def test_answersThroughATunnel(self) -> None:
+        """It prints what the server says."""
+        origin = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(Site(Naming()))
+        self.addCleanup(origin.stopListening)
+        _, application = self.start(1, "components.py", "0")
+        proxy = (await application.ports)["ForwardProxyFactory"]
+        port = str(origin.getHost().port)
+        _, client = self.start(0, "tunnel.py", "127.0.0.1", port, f"tcp:127.0.0.1:{proxy}")
+        await client.ended
+        self.assertIn(b"HTTP/1.1 200 OK", client.output)
+        self.assertEqual(client.errors, b"")
+
+
+class Naming(Resource):
+    """Answers with the C{User-Agent} that it was asked by."""
+
+    isLeaf = True
+
+    def render_GET(self, request: Any) -> bytes:
+        """Answer."""
+        agent: bytes = request.getHeader(b"user-agent") or b"nobody"
+        return agent
