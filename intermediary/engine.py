@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.test_engine -*-
+# -*- test-case-name: tests.test_engine,tests.test_attempts,tests.test_hooks -*-
 """
 The engine drives exchanges through their programs.
 

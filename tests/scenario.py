@@ -48,6 +48,9 @@ DATE = re.compile(rb"Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT")
 PSEUDONYM = "test"
 VIA = b"Via: 1.1 test"
 
+#: The request where it does not matter which.
+GET = (b"GET / HTTP/1.1", b"Host: example.org", b"", b"")
+
 
 @implementer(ITCPTransport)
 class MemoryTransport:
@@ -234,6 +237,21 @@ class Side:
             position += 1
         if position != len(got):
             self.case.fail(f"there is more than wanted:\n{_show(heard)}")
+
+    def getsError(self, status: int, token: str, *, close: bool = False) -> None:
+        """
+        Hear one error reply of ours, and nothing of what is behind it.
+
+        @param close: whether it says that the connection ends.
+        """
+        case = self.case
+        heard = self.takes()
+        head = heard.partition(b"\r\n\r\n")[0].split(b"\r\n")
+        case.assertTrue(head[0].startswith(b"HTTP/1.1 %d " % status), heard)
+        case.assertIn(b"Proxy-Status: test; error=%b" % token.encode(), head)
+        case.assertEqual(close, b"Connection: close" in head, heard)
+        case.assertNotIn(b"127.0.0.1", heard)
+        case.assertEqual(heard.count(b"HTTP/1.1 "), 1)
 
     def getsNothing(self) -> None:
         """Nothing was said."""
