@@ -1,3 +1,4 @@
+# -*- test-case-name: tests.test_engine -*-
 """
 Transcripts: what a client, the proxy and its origins say to each other.
 
