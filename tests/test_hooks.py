@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.errors import DestinationUnavailable, RequestDenied
@@ -16,7 +17,7 @@ from intermediary.program import PARKED
 from intermediary.settings import Timeouts
 from intermediary.wire.fields import Fields
 
-from .scenario import DATE, GET, VIA, Scenario
+from .scenario import DATE, GET, VIA, Scenario, Side
 
 
 class HookTests(SynchronousTestCase):
@@ -281,6 +282,39 @@ class MisconductTests(SynchronousTestCase):
         self.assertEqual(heard, ["cancelled"])
         self.assertEqual(scenario.outcomes(), [(0, "client_gone")])
         self.assertEqual(scenario.front.connections, 0)
+
+    def test_aHookWhoseExchangeFailsUnderItWaitsForNothing(self) -> None:
+        """What it awaits from then on is cancelled, and must not wake what is over."""
+
+        class Component:
+            def __init__(self, clients: list[Side], begun: Deferred[None]) -> None:
+                self.clients = clients
+                self.begun = begun
+                self.heard: list[str] = []
+
+            async def onRequest(self, exchange: Exchange) -> None:
+                await self.begun
+                self.clients[0].transport.lost(ConnectionLost())
+                try:
+                    await Deferred()
+                except CancelledError:
+                    self.heard.append("cancelled")
+                    raise
+
+        for early in (True, False):
+            begun: Deferred[None] = Deferred()
+            clients: list[Side] = []
+            component = Component(clients, begun)
+            scenario = Scenario(self).reverse(components=[component])
+            clients.append(scenario.client())
+            if early:
+                begun.callback(None)
+            clients[0].sends(*GET)
+            if not early:
+                begun.callback(None)
+            self.assertEqual(component.heard, ["cancelled"])
+            self.assertEqual(scenario.outcomes(), [(0, "client_gone")])
+            self.assertEqual(scenario.front.connections, 0)
 
     def test_aHookThatCannotBeCancelledKeepsNothing(self) -> None:
         """Nor does one whose canceller fails."""
