@@ -436,6 +436,8 @@ class DownstreamConnection:
                 self.peerHost or self._meet(),
                 listener.engine.seconds(),
             )
+        elif exchange.error is error:
+            return  # answered already: the reader says so again of each further octet
         listener.engine.fail(exchange, error)
 
     # Replies

@@ -5,12 +5,18 @@ A client's connection, through whole fronts: what is read when, and how it ends.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.errors import ConnectionRefused
 from intermediary.settings import Limits, Timeouts
 
 from ..scenario import DATE, GET, VIA, Scenario
+
+if TYPE_CHECKING:
+    from intermediary.exchange import Exchange
 
 
 class KeepAliveTests(SynchronousTestCase):
@@ -392,6 +398,30 @@ class RefusalTests(SynchronousTestCase):
         client.getsError(413, "http_request_error", close=True)
         origin.sees("aborted")
         self.assertEqual(scenario.outcomes(), [(413, "http_request_error")])
+
+    def test_whatFollowsGarbageIsNotRefusedAgain(self) -> None:
+        """The reply is under way; a hook that it waits for is not disturbed."""
+        gates: list[Deferred[None]] = []
+
+        class Component:
+            def onDeliver(self, exchange: Exchange) -> Deferred[None]:
+                gates.append(Deferred())
+                return gates[-1]
+
+        scenario = Scenario(self).reverse(components=[Component()])
+        post = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for pieces in ([b"nonsense\r\n\r\n"], [post, b"nonsense\r\n"]):
+            client = scenario.client()
+            for piece in pieces:
+                client.sends(piece)
+            client.sends(b"more\r\n\r\n")
+            client.getsNothing()
+            [gate] = gates
+            gates.clear()
+            gate.callback(None)
+            client.getsError(400, "http_request_error", close=True)
+            client.closes()
+        self.assertEqual(scenario.outcomes(), [(400, "http_request_error")] * 2)
 
 
 class ClosingTests(SynchronousTestCase):
