@@ -40,6 +40,8 @@ from intermediary.settings import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twisted.trial.unittest import SynchronousTestCase
 
 #: Stands for any value of C{Date}.
@@ -89,6 +91,9 @@ class MemoryTransport:
         if self.producer is not None and self.stalled and not self._pausedProducer:
             self._pausedProducer = True
             self.producer.pauseProducing()
+
+    def queuedOctets(self) -> int:
+        return len(self.written) if self.stalled else 0
 
     def writeSequence(self, pieces: Any) -> None:
         self.write(b"".join(pieces))
@@ -209,11 +214,13 @@ class Side:
         self.transport.arrive(b"\r\n".join(lines))
         self.settle()
 
-    def takes(self) -> bytes:
-        """Look at all that was said."""
+    def takes(self, octets: int | None = None) -> bytes:
+        """Look at all that was said, or at the first of it."""
         self.settle()
-        written, self.transport.written = self.transport.written, b""
-        return written
+        written = self.transport.written
+        count = len(written) if octets is None else octets
+        self.transport.written = written[count:]
+        return written[:count]
 
     def gets(self, *lines: Any) -> None:
         """
@@ -392,15 +399,34 @@ class Scenario:
         self.sides.append(side)
         return side
 
-    def accepts(self, url: str = "http://127.0.0.1:9000") -> Side:
-        """Accept the connection that the proxy opens next."""
+    def accepts(self, url: str = "http://127.0.0.1:9000", *, stalled: bool = False) -> Side:
+        """
+        Accept the connection that the proxy opens next.
+
+        @param stalled: nothing is read from it yet.
+        """
+        side, told = self.establishes(url)
+        if stalled:
+            side.stalls()
+        told()
+        return side
+
+    def establishes(self, url: str) -> tuple[Side, Callable[[], None]]:
+        """
+        Accept a connection, and leave for later that who wants it hears of it.
+
+        @return: it, and what tells of it.
+        """
         origin, factory, deferred, _ = self._next(url)
         protocol = factory.buildProtocol(IPv4Address("TCP", origin.host, origin.port))
         side = Side(self.case, self.clock, protocol, origin.host)
         self.sides.append(side)
-        deferred.callback(protocol)
-        side.settle()
-        return side
+
+        def told() -> None:
+            deferred.callback(protocol)
+            side.settle()
+
+        return side, told
 
     def refuses(self, error: BaseException, url: str = "http://127.0.0.1:9000") -> None:
         """Refuse the connection that the proxy opens next."""

@@ -562,7 +562,7 @@ class DownstreamConnection:
             self.deadline = NEVER
         else:
             self._expect("content", self._listener.front.timeouts.betweenBytesSeconds)
-            if self._stalled:
+            if not self._gate.isOpen:
                 # It is us who do not read: the client is not to blame.
                 self.deadline = NEVER
 

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.errors import ConnectionRefused
+from intermediary.net.sweep import NEVER
 from intermediary.settings import Limits, Timeouts
 
 from ..scenario import DATE, GET, VIA, Scenario
@@ -290,6 +291,40 @@ class TimeTests(SynchronousTestCase):
         origin.gets(b"def")
         origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 0", b"", b"")
         client.gets(b"HTTP/1.1 200 OK", ..., b"", b"")
+
+    def test_aClientIsNotBlamedForASlowOrigin(self) -> None:
+        """Nor is it while the origin takes nothing of what was sent before it connected."""
+        scenario = Scenario(self).reverse(
+            timeouts=Timeouts(betweenBytesSeconds=10, connectSeconds=60)
+        )
+        client = scenario.client()
+        client.sends(b"POST / HTTP/1.1", b"Host: a", b"Content-Length: 6", b"", b"abc")
+        scenario.passes(20)
+        origin = scenario.accepts(stalled=True)
+        self.assertFalse(client.isRead)
+        self.assertEqual(client.transport.protocol.deadline, NEVER)
+        scenario.passes(12)
+        origin.gets(b"POST / HTTP/1.1", ..., b"", b"abc")
+        origin.sees("aborted")
+        client.getsError(504, "connection_write_timeout", close=True)
+
+    def test_aClientThatReadsSlowlyIsNotCutOff(self) -> None:
+        """It takes some of what waits for it, between one look and the next."""
+        scenario = Scenario(self).reverse(timeouts=Timeouts(betweenBytesSeconds=10))
+        client = scenario.client()
+        client.sends(*GET)
+        client.stalls()
+        origin = scenario.accepts()
+        origin.gets(b"GET / HTTP/1.1", ..., b"", b"")
+        origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 6", b"", b"123456")
+        for _ in range(4):
+            scenario.passes(10)
+            client.takes(20)
+            client.sees("")
+        scenario.passes(22)
+        client.sees("aborted")
+        client.takes()
+        self.assertEqual(scenario.outcomes(), [(200, "")])
 
     def test_aClientThatDoesNotReadIsCutOff(self) -> None:
         """It holds a connection to the origin, so not for ever."""

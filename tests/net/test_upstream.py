@@ -5,11 +5,17 @@ A connection to an origin, through whole fronts: what it is trusted with, and ho
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.settings import PoolSettings, Timeouts
 
-from ..scenario import GET, Scenario
+from ..scenario import GET, Scenario, Side
+
+if TYPE_CHECKING:
+    from intermediary.exchange import Exchange
 
 
 class TrustTests(SynchronousTestCase):
@@ -218,6 +224,58 @@ class TimeTests(SynchronousTestCase):
         origin.gets(b"GET / HTTP/1.1", ..., b"", b"")
         origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 1", b"", b"2")
         second.gets(b"HTTP/1.1 200 OK", ..., b"", b"2")
+
+    def test_anOriginIsNotBlamedForASlowClient(self) -> None:
+        """While nothing is read from it, it can't say more: the client has its own time."""
+        gates: list[Deferred[None]] = []
+
+        class Component:
+            def onDeliver(self, exchange: Exchange) -> Deferred[None]:
+                gates.append(Deferred())
+                return gates[-1]
+
+        scenario = Scenario(self).reverse(
+            components=[Component()], timeouts=Timeouts(betweenBytesSeconds=10)
+        )
+        client = scenario.client()
+        client.stalls()
+        client.sends(*GET)
+        origin = scenario.accepts()
+        origin.gets(b"GET / HTTP/1.1", ..., b"", b"")
+        origin.sends(b"HTTP/1.1 103 Early Hints", b"Link: </" + b"a" * 300 + b">", b"", b"")
+        origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 6", b"", b"123")
+        gates[0].callback(None)
+        client.takes(300)
+        self.readsSlowly(scenario, client, origin)
+        origin.sends(b"456")
+        client.reads()
+        client.gets(..., b"123456")
+
+    def test_anOriginIsNotBlamedForASlowClientThatSends(self) -> None:
+        """That the request moves on says nothing about the response."""
+        scenario = Scenario(self).reverse(timeouts=Timeouts(betweenBytesSeconds=10))
+        client = scenario.client()
+        client.sends(b"POST / HTTP/1.1", b"Host: a", b"Content-Length: 3", b"", b"a")
+        origin = scenario.accepts()
+        origin.gets(b"POST / HTTP/1.1", ..., b"", b"a")
+        client.stalls()
+        origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 6", b"", b"123")
+        for octet in (b"b", b"c"):
+            client.sends(octet)
+            origin.gets(octet)
+            self.readsSlowly(scenario, client, origin)
+        origin.sends(b"456")
+        client.reads()
+        client.gets(..., b"123456")
+
+    def readsSlowly(self, scenario: Scenario, client: Side, origin: Side) -> None:
+        """Let a client take long, but not so long that it is cut off."""
+        self.assertFalse(origin.isRead)
+        for _ in range(3):
+            scenario.passes(5)
+            client.takes(1)
+        origin.sees("")
+        client.sees("")
 
 
 class BackpressureTests(SynchronousTestCase):
