@@ -3,8 +3,8 @@
 Exchanges through whole fronts, as transcripts: what everybody hears and when.
 
 What is a connection's is in L{tests.net.test_downstream} and
-L{tests.net.test_upstream}, what components see and do in L{tests.test_hooks},
-and what is tried again in L{tests.test_attempts}.
+L{tests.net.test_upstream}, what components see and do in L{tests.test_hooks}
+and L{tests.test_mistakes}, and what is tried again in L{tests.test_attempts}.
 """
 
 from __future__ import annotations
@@ -227,6 +227,17 @@ class ReverseTests(SynchronousTestCase):
         origin.sends(b"HTTP/1.1 201 Created", b"Content-Length: 0", b"", b"")
         client.gets(b"HTTP/1.1 201 Created", VIA, DATE, b"Content-Length: 0", b"", b"")
 
+    def test_aDateOfTheOriginStays(self) -> None:
+        """RFC 9110 §6.6.1: only a response without one gets ours."""
+        scenario = Scenario(self).reverse()
+        client = scenario.client()
+        client.sends(*GET)
+        origin = scenario.accepts()
+        origin.gets(b"GET / HTTP/1.1", ..., b"", b"")
+        date = b"Date: Sun, 06 Nov 1994 08:49:37 GMT"
+        origin.sends(b"HTTP/1.1 200 OK", date, b"Content-Length: 0", b"", b"")
+        client.gets(b"HTTP/1.1 200 OK", date, VIA, b"Content-Length: 0", b"", b"")
+
 
 class FailureTests(SynchronousTestCase):
     """What clients hear when something goes wrong upstream."""
@@ -277,6 +288,15 @@ class FailureTests(SynchronousTestCase):
         scenario.refuses(ConnectionRefused())
         client.sees("aborted")
         self.assertEqual(scenario.outcomes(), [(0, "connection_refused")])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_aRouteThatFailsIsA500(self) -> None:
+        """There is a reply, though there is no program for the request."""
+        scenario = Scenario(self).reverse()
+        scenario.front.front.route = lambda exchange: 1 / 0
+        client = scenario.client()
+        client.sends(*GET)
+        client.getsError(500, "proxy_internal_error")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 

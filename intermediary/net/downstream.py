@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.net.test_downstream -*-
+# -*- test-case-name: tests.net.test_downstream,tests.net.test_closing -*-
 """
 A client's connection: octets to exchanges, replies to octets.
 

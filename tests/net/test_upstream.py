@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from intermediary.errors import RequestTimeout
 from intermediary.settings import PoolSettings, Timeouts
 
 from ..scenario import GET, Scenario, Side
@@ -73,6 +74,72 @@ class TrustTests(SynchronousTestCase):
         client.gets(b"HTTP/1.1 200 OK", ..., b"", b"")
         origin.ends()
         self.assertEqual(repr(scenario.pool), "<Pool size=0>")
+
+    def test_aRequestThatFailsTakesItsConnectionWithIt(self) -> None:
+        """The origin must not take half a request for a whole one; nor does it answer."""
+        exchanges: list[Exchange] = []
+
+        class Component:
+            def onFetch(self, exchange: Exchange) -> None:
+                exchanges.append(exchange)
+
+        scenario = Scenario(self).reverse(components=[Component()])
+        client = scenario.client()
+        client.sends(b"POST / HTTP/1.1", b"Host: a", b"Content-Length: 3", b"", b"a")
+        origin = scenario.accepts()
+        origin.gets(b"POST / HTTP/1.1", ..., b"", b"a")
+        lease = exchanges[0].lease
+        assert lease is not None
+        lease.fail(RequestTimeout("a filter gave up"))
+        origin.sees("aborted")
+        client.getsError(502, "connection_terminated", close=True)
+
+    def test_aLeaseIsGivenBackOnce(self) -> None:
+        """Again is harmless: the connection may be another's by then."""
+        exchanges: list[Exchange] = []
+
+        class Component:
+            def onFetched(self, exchange: Exchange) -> None:
+                exchanges.append(exchange)
+
+        scenario = Scenario(self).reverse(components=[Component()])
+        client = scenario.client()
+        client.sends(*GET)
+        origin = scenario.accepts()
+        origin.gets(b"GET / HTTP/1.1", ..., b"", b"")
+        origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 2", b"", b"")
+        client.gets(b"HTTP/1.1 200 OK", ..., b"", b"")
+        lease = exchanges[0].lease
+        assert lease is not None
+        origin.sends(b"ok")
+        client.gets(b"ok")
+        before = repr(scenario.pool)
+        lease.release()
+        self.assertEqual(repr(scenario.pool), before)
+        origin.sees("")
+
+    def test_whatATransportStillDeliversIsHeld(self) -> None:
+        """One with TLS in it has octets left when it is paused; they keep their order."""
+        gates: list[Deferred[None]] = []
+
+        class Component:
+            def onDeliver(self, exchange: Exchange) -> Deferred[None]:
+                gates.append(Deferred())
+                return gates[-1]
+
+        scenario = Scenario(self).reverse(components=[Component()])
+        client = scenario.client()
+        client.sends(*GET)
+        origin = scenario.accepts()
+        origin.gets(b"GET / HTTP/1.1", ..., b"", b"")
+        origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 6", b"", b"12")
+        self.assertFalse(origin.isRead)
+        for piece in (b"34", b"56"):
+            origin.transport.protocol.dataReceived(piece)
+        client.getsNothing()
+        gates[0].callback(None)
+        client.gets(b"HTTP/1.1 200 OK", ..., b"", b"123456")
+        self.assertEqual(scenario.outcomes(), [(200, "")])
 
 
 class IncompleteTests(SynchronousTestCase):
@@ -207,6 +274,39 @@ class TimeTests(SynchronousTestCase):
         scenario.passes(12)
         client.getsError(504, "connection_write_timeout", close=True)
 
+    def test_theTimeForAResponseBeginsWhenTheRequestIsTaken(self) -> None:
+        """An origin that was slow to read has all of it to answer."""
+        scenario = Scenario(self).reverse(
+            timeouts=Timeouts(responseHeadSeconds=10, betweenBytesSeconds=20)
+        )
+        client = scenario.client()
+        client.sends(b"POST / HTTP/1.1", b"Host: a", b"Content-Length: 2", b"", b"ab")
+        origin = scenario.accepts(stalled=True)
+        scenario.passes(18)
+        client.getsNothing()
+        origin.reads()
+        origin.gets(b"POST / HTTP/1.1", ..., b"", b"ab")
+        scenario.passes(9)
+        client.getsNothing()
+        scenario.passes(3)
+        client.getsError(504, "http_response_timeout")
+        origin.sees("aborted")
+
+    def test_anOriginThatDoesNotLetItselfBeClosedIsCutOff(self) -> None:
+        """An orderly end has its time, too."""
+        scenario = Scenario(self).reverse()
+        client = scenario.client()
+        client.sends(*GET)
+        origin = scenario.accepts(stalled=True)
+        origin.gets(b"GET / HTTP/1.1", ..., b"", b"")
+        origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 0", b"Connection: close", b"", b"")
+        client.gets(b"HTTP/1.1 200 OK", ..., b"", b"")
+        origin.sees("closed")
+        scenario.passes(4)
+        origin.sees("closed")
+        scenario.passes(3)
+        origin.sees("aborted")
+
     def test_anExchangeWaitsForAConnectionOnlySoLong(self) -> None:
         """RFC 9209 §2.3.12: at the cap of an origin."""
         scenario = Scenario(self, PoolSettings(perOrigin=1, waitSeconds=5)).reverse()
@@ -300,6 +400,29 @@ class BackpressureTests(SynchronousTestCase):
         origin.gets(b"789")
         origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 0", b"", b"")
         client.gets(b"HTTP/1.1 200 OK", ..., b"", b"")
+
+    def test_aSlowOriginMayAnswerMeanwhile(self) -> None:
+        """Its response flows while the request waits, which then goes on."""
+        scenario = Scenario(self).reverse()
+        client = scenario.client()
+        client.sends(b"POST / HTTP/1.1", b"Host: a", b"Content-Length: 3", b"", b"a")
+        origin = scenario.accepts()
+        origin.gets(b"POST / HTTP/1.1", ..., b"", b"a")
+        origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 3", b"", b"1")
+        client.gets(b"HTTP/1.1 200 OK", ..., b"", b"1")
+        origin.stalls()
+        client.sends(b"b")
+        origin.gets(b"b")
+        self.assertFalse(client.isRead)
+        origin.sends(b"2")
+        client.gets(b"2")
+        origin.reads()
+        self.assertTrue(client.isRead)
+        client.sends(b"c")
+        origin.gets(b"c")
+        origin.sends(b"3")
+        client.gets(b"3")
+        self.assertEqual(scenario.outcomes(), [(200, "")])
 
     def test_aStalledOriginThatFailsLetsTheClientBeRead(self) -> None:
         """No reason outlives the exchange it belonged to."""
