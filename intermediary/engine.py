@@ -519,13 +519,13 @@ class Engine:
         reason = reply.reason
         if reason is None:
             reason = REASONS.get(status, b"")
+        # A reply that can't be written has not begun: another may take its place.
+        octets = encodeResponse(status, reason, reply.fields, field, connection)
         lease = exchange.lease
         exchange.headSent = True
         exchange.status = status
         downstream.keepAlive = keep
-        downstream.sendHead(
-            encodeResponse(status, reason, reply.fields, field, connection), content, lease
-        )
+        downstream.sendHead(octets, content, lease)
         if lease is not None:
             lease.openBody()
             return PARKED

@@ -12,6 +12,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.errors import ConnectionRefused, ConnectTimeout, DestinationProhibited, DNSError
+from intermediary.exchange import Reply
 
 from .scenario import DATE, GET, VIA, Scenario
 
@@ -298,6 +299,21 @@ class FailureTests(SynchronousTestCase):
         client.sends(*GET)
         client.getsError(500, "proxy_internal_error")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_aReplyThatCannotBeWrittenEndsTheConnection(self) -> None:
+        """Errors in replies to errors are not answered for ever."""
+        scenario = Scenario(self).reverse()
+        scenario.front.front.answer = lambda exchange, error: Reply(
+            502,
+            reason="text",  # type: ignore[arg-type]
+        )
+        client = scenario.client()
+        client.sends(*GET)
+        scenario.refuses(ConnectionRefused())
+        client.getsNothing()
+        client.sees("aborted")
+        self.assertEqual(scenario.outcomes()[0][1], "proxy_internal_error")
+        self.assertTrue(self.flushLoggedErrors())
 
 
 class ForwardTests(SynchronousTestCase):

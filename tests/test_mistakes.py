@@ -271,6 +271,19 @@ class MisconductTests(SynchronousTestCase):
         client.sends(*GET)
         client.gets(b"HTTP/1.1 200 OK", DATE, b"Content-Length: 2", b"", b"ok")
 
+    def test_aReplyThatCannotBeWrittenIsA500(self) -> None:
+        """Text, where HTTP has octets, is a mistake that is easily made."""
+
+        class Component:
+            def onRequest(self, exchange: Exchange) -> Reply:
+                return Reply(403, reason="No")  # type: ignore[arg-type]
+
+        scenario = Scenario(self).reverse(components=[Component()])
+        client = scenario.client()
+        client.sends(*GET)
+        client.getsError(500, "proxy_internal_error")
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+
     def test_noHookOpensATunnel(self) -> None:
         """RFC 9110 §9.3.6: a 2xx to CONNECT would be one."""
 

@@ -164,6 +164,8 @@ class DownstreamConnection:
         #: Who feeds the reply.
         self._feeder: ILease | None = None
         self._chunked = False
+        #: Only the end of the connection ends the reply: it must not look so early.
+        self._failed = False
         self._lingered = 0
 
     # IProtocol
