@@ -590,8 +590,9 @@ class DownstreamConnection:
         elif self.connected:
             queued, before = _queuedIn(self.transport), self._queued
             self._queued = queued
-            if 0 < queued < before:
-                # Slow, but not dead.
+            if queued > 0 and queued != before:
+                # Slow, but not dead.  That it grew says nothing, but it does so
+                # once: whoever feeds it is paused.
                 self._expect(phase, self._listener.front.timeouts.betweenBytesSeconds)
             else:
                 self.transport.abortConnection()

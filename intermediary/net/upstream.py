@@ -362,7 +362,7 @@ class UpstreamConnection:
         exchange = self.exchange
         assert exchange is not None
         self._requestSent = True
-        if exchange.response is None:
+        if exchange.response is None and not self._full:
             self._phase = "head"
             self.deadline = self._pool.sweeper.horizon + exchange.front.timeouts.responseHeadSeconds
 

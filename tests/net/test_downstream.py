@@ -308,6 +308,25 @@ class TimeTests(SynchronousTestCase):
         client.takes()
         self.assertEqual(scenario.outcomes(), [(200, "")])
 
+    def test_whatStillComesForASlowClientIsNotItsFault(self) -> None:
+        """There was more in a transport with TLS, which delivers although it is paused."""
+        scenario = Scenario(self).reverse(timeouts=Timeouts(betweenBytesSeconds=10))
+        client = scenario.client()
+        client.sends(*GET)
+        client.stalls()
+        origin = scenario.accepts()
+        origin.gets(b"GET / HTTP/1.1", ..., b"", b"")
+        origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 600", b"", b"a" * 300)
+        self.assertFalse(origin.isRead)
+        origin.transport.protocol.dataReceived(b"b" * 300)
+        for _ in range(4):
+            client.takes(100)
+            scenario.passes(10)
+            client.sees("")
+        scenario.passes(12)
+        client.sees("aborted")
+        client.takes()
+
     def test_aClientThatDoesNotReadIsCutOff(self) -> None:
         """It holds a connection to the origin, so not for ever."""
         scenario = Scenario(self).reverse(timeouts=Timeouts(betweenBytesSeconds=10))

@@ -292,6 +292,27 @@ class TimeTests(SynchronousTestCase):
         client.getsError(504, "http_response_timeout")
         origin.sees("aborted")
 
+    def test_theEndOfARequestThatWaitsChangesNothing(self) -> None:
+        """It came from a transport with TLS, which delivers although it is paused."""
+        for reads in (False, True):
+            scenario = Scenario(self).reverse(
+                timeouts=Timeouts(betweenBytesSeconds=10, responseHeadSeconds=20)
+            )
+            client = scenario.client()
+            client.sends(b"POST / HTTP/1.1", b"Host: a", b"Content-Length: 2", b"", b"a")
+            origin = scenario.accepts(stalled=True)
+            self.assertFalse(client.isRead)
+            scenario.passes(3)
+            client.transport.protocol.dataReceived(b"b")
+            scenario.passes(5)
+            if reads:
+                origin.reads()
+                scenario.passes(18)
+                client.getsNothing()
+            scenario.passes(4)
+            client.getsError(504, "http_response_timeout" if reads else "connection_write_timeout")
+            origin.gets(b"POST / HTTP/1.1", ..., b"", b"ab")
+
     def test_anOriginThatDoesNotLetItselfBeClosedIsCutOff(self) -> None:
         """An orderly end has its time, too."""
         scenario = Scenario(self).reverse()
