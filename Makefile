@@ -52,10 +52,12 @@ $(VENV)/.dev: $(METADATA) | $(BIN)/python
 run: $(VENV)/.run
 	@exec examples/quickstart.sh
 
-# All of trial; TESTS=tests.wire runs a part of it.
+# All of trial; TESTS=tests.wire runs a part of it, and REPORTER=verbose names each
+# test before it runs.
 TESTS ?= tests
+REPORTER ?= text
 test: $(VENV)/.test
-	$(BIN)/python -m twisted.trial $(TESTS)
+	$(BIN)/python -m twisted.trial --reporter=$(REPORTER) $(TESTS)
 
 # Format, lint, types, layers, documentation, an installation without a compiler,
 # and the tests of the compiled package.

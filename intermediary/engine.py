@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.test_engine -*-
+# -*- test-case-name: tests.test_engine,tests.test_attempts,tests.test_hooks,tests.test_mistakes -*-
 """
 The engine drives exchanges through their programs.
 
@@ -105,12 +105,7 @@ class Engine:
         """
         if exchange.finishing:
             return
-        waiting, exchange.waiting = exchange.waiting, None
-        if waiting is not None:
-            try:
-                waiting.cancel()
-            except Exception:  # noqa: BLE001 - what a hook waits for has code of its own
-                self.log.failure("{exchange!r} could not stop waiting", exchange=exchange)
+        self._stopWaiting(exchange)
         if exchange.running:
             exchange.failure = error
             exchange.woken = True
@@ -158,11 +153,25 @@ class Engine:
                 if not exchange.woken:
                     exchange.running = False
                     return
-                exchange.woken = False
-                failure, exchange.failure = exchange.failure, None
-                if failure is not None:
-                    self._divert(exchange, failure)
+                self._heed(exchange)
             index = exchange.index
+
+    def _heed(self, exchange: Exchange) -> None:
+        """Do what was asked for while the engine was inside the program."""
+        exchange.woken = False
+        failure, exchange.failure = exchange.failure, None
+        if failure is not None:
+            # The step may have begun to wait since.
+            self._stopWaiting(exchange)
+            self._divert(exchange, failure)
+
+    def _stopWaiting(self, exchange: Exchange) -> None:
+        waiting, exchange.waiting = exchange.waiting, None
+        if waiting is not None:
+            try:
+                waiting.cancel()
+            except Exception:  # noqa: BLE001 - what a hook waits for has code of its own
+                self.log.failure("{exchange!r} could not stop waiting", exchange=exchange)
 
     def _raised(self, exchange: Exchange, error: BaseException) -> None:
         """
@@ -233,13 +242,10 @@ class Engine:
             except BaseException as error:  # noqa: BLE001 - the rest of a step's code ran in here
                 self._raised(exchange, error)
                 outcome = None
-            exchange.running = False
             if exchange.woken:
-                exchange.woken = False
-                failure, exchange.failure = exchange.failure, None
-                if failure is not None:
-                    self._divert(exchange, failure)
+                self._heed(exchange)
                 outcome = None
+            exchange.running = False
             if outcome is None:
                 self._run(exchange)
 
@@ -513,13 +519,13 @@ class Engine:
         reason = reply.reason
         if reason is None:
             reason = REASONS.get(status, b"")
+        # A reply that can't be written has not begun: another may take its place.
+        octets = encodeResponse(status, reason, reply.fields, field, connection)
         lease = exchange.lease
         exchange.headSent = True
         exchange.status = status
         downstream.keepAlive = keep
-        downstream.sendHead(
-            encodeResponse(status, reason, reply.fields, field, connection), content, lease
-        )
+        downstream.sendHead(octets, content, lease)
         if lease is not None:
             lease.openBody()
             return PARKED

@@ -1,3 +1,4 @@
+# -*- test-case-name: tests.test_engine -*-
 """
 Transcripts: what a client, the proxy and its origins say to each other.
 
@@ -39,6 +40,8 @@ from intermediary.settings import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twisted.trial.unittest import SynchronousTestCase
 
 #: Stands for any value of C{Date}.
@@ -47,6 +50,9 @@ DATE = re.compile(rb"Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT")
 #: The name of the front under test in C{Via}.
 PSEUDONYM = "test"
 VIA = b"Via: 1.1 test"
+
+#: The request where it does not matter which.
+GET = (b"GET / HTTP/1.1", b"Host: example.org", b"", b"")
 
 
 @implementer(ITCPTransport)
@@ -85,6 +91,9 @@ class MemoryTransport:
         if self.producer is not None and self.stalled and not self._pausedProducer:
             self._pausedProducer = True
             self.producer.pauseProducing()
+
+    def queuedOctets(self) -> int:
+        return len(self.written) if self.stalled else 0
 
     def writeSequence(self, pieces: Any) -> None:
         self.write(b"".join(pieces))
@@ -205,11 +214,13 @@ class Side:
         self.transport.arrive(b"\r\n".join(lines))
         self.settle()
 
-    def takes(self) -> bytes:
-        """Look at all that was said."""
+    def takes(self, octets: int | None = None) -> bytes:
+        """Look at all that was said, or at the first of it."""
         self.settle()
-        written, self.transport.written = self.transport.written, b""
-        return written
+        written = self.transport.written
+        count = len(written) if octets is None else octets
+        self.transport.written = written[count:]
+        return written[:count]
 
     def gets(self, *lines: Any) -> None:
         """
@@ -234,6 +245,21 @@ class Side:
             position += 1
         if position != len(got):
             self.case.fail(f"there is more than wanted:\n{_show(heard)}")
+
+    def getsError(self, status: int, token: str, *, close: bool = False) -> None:
+        """
+        Hear one error reply of ours, and nothing of what is behind it.
+
+        @param close: whether it says that the connection ends.
+        """
+        case = self.case
+        heard = self.takes()
+        head = heard.partition(b"\r\n\r\n")[0].split(b"\r\n")
+        case.assertTrue(head[0].startswith(b"HTTP/1.1 %d " % status), heard)
+        case.assertIn(b"Proxy-Status: test; error=%b" % token.encode(), head)
+        case.assertEqual(close, b"Connection: close" in head, heard)
+        case.assertNotIn(b"127.0.0.1", heard)
+        case.assertEqual(heard.count(b"HTTP/1.1 "), 1)
 
     def getsNothing(self) -> None:
         """Nothing was said."""
@@ -373,15 +399,34 @@ class Scenario:
         self.sides.append(side)
         return side
 
-    def accepts(self, url: str = "http://127.0.0.1:9000") -> Side:
-        """Accept the connection that the proxy opens next."""
+    def accepts(self, url: str = "http://127.0.0.1:9000", *, stalled: bool = False) -> Side:
+        """
+        Accept the connection that the proxy opens next.
+
+        @param stalled: nothing is read from it yet.
+        """
+        side, told = self.establishes(url)
+        if stalled:
+            side.stalls()
+        told()
+        return side
+
+    def establishes(self, url: str) -> tuple[Side, Callable[[], None]]:
+        """
+        Accept a connection, and leave for later that who wants it hears of it.
+
+        @return: it, and what tells of it.
+        """
         origin, factory, deferred, _ = self._next(url)
         protocol = factory.buildProtocol(IPv4Address("TCP", origin.host, origin.port))
         side = Side(self.case, self.clock, protocol, origin.host)
         self.sides.append(side)
-        deferred.callback(protocol)
-        side.settle()
-        return side
+
+        def told() -> None:
+            deferred.callback(protocol)
+            side.settle()
+
+        return side, told
 
     def refuses(self, error: BaseException, url: str = "http://127.0.0.1:9000") -> None:
         """Refuse the connection that the proxy opens next."""

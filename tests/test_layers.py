@@ -1,19 +1,28 @@
 # -*- test-case-name: tests.test_layers -*-
 """
-The layers of the package: who may import whom.
+The layers of the package: who may import whom; and which tests mirror whom.
 
 Tests of L{tools.layers}, and the check itself.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tools.layers import MAY_IMPORT, PACKAGE, Arrow, arrows, layerOf, violations, wrong
 
-ROOT = Path(__file__).parent.parent / PACKAGE
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHECKOUT = Path(__file__).parent.parent
+ROOT = CHECKOUT / PACKAGE
+
+#: The first line of a module (L{twisted.scripts.trial} reads it, too).
+HEADER = re.compile(r"# -\*- test-case-name: (\S+) -\*-")
 
 
 class PackageTests(SynchronousTestCase):
@@ -27,6 +36,34 @@ class PackageTests(SynchronousTestCase):
         """A new folder has to say where it stands."""
         folders = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()}
         self.assertTrue(folders <= set(MAY_IMPORT), folders)
+
+
+class MirrorTests(SynchronousTestCase):
+    """The first line of a module says where its tests are."""
+
+    def modules(self) -> Iterator[Path]:
+        """All that are tested, and the tests."""
+        for folder in (PACKAGE, "tools", "benchmarks", "tests"):
+            yield from sorted(CHECKOUT.joinpath(folder).rglob("*.py"))
+
+    def test_theyAreThere(self) -> None:
+        """A module of tests that is renamed is renamed there, too."""
+        for path in self.modules():
+            with path.open(encoding="utf-8") as file:
+                header = HEADER.match(file.readline())
+            for name in header[1].split(",") if header is not None else ():
+                tests = CHECKOUT.joinpath(*name.split("."))
+                self.assertTrue(
+                    tests.with_suffix(".py").is_file() or (tests / "__init__.py").is_file(),
+                    f"{path.relative_to(CHECKOUT)} names {name}",
+                )
+
+    def test_everyModuleNamesThem(self) -> None:
+        """Packages alone may have none of their own."""
+        for path in self.modules():
+            if path.name != "__init__.py":
+                with path.open(encoding="utf-8") as file:
+                    self.assertRegex(file.readline(), HEADER, str(path.relative_to(CHECKOUT)))
 
 
 class LayerTests(SynchronousTestCase):

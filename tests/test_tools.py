@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.reporter import TextReporter, TreeReporter
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tools import SKIPPED, check, compiled
 from tools.requirements import requirements
@@ -165,6 +166,35 @@ class ContinuousIntegrationTests(SynchronousTestCase):
         """Failures, errors, and successes that were not expected."""
         tests = ("FAILED (failures=1, errors=2, unexpectedSuccesses=1, successes=5)\n", 1)
         self.assertEqual(self.run_(tests, self.GOOD_CHECKS), ("7 passed, 4 failed", 1))
+
+    def test_whatTrialPrintsIsUnderstood(self) -> None:
+        """Whichever reporter C{make test} runs with."""
+
+        class Sample(SynchronousTestCase):
+            def test_passes(self) -> None: ...
+
+            def test_fails(self) -> None:
+                self.fail("on purpose")
+
+            def test_raises(self) -> None:
+                raise ZeroDivisionError
+
+            def test_isSkipped(self) -> None:
+                raise SkipTest("on purpose")
+
+        for reporter in (TextReporter, TreeReporter):
+            for names, expected in (
+                (["passes", "isSkipped"], ("3 passed, 0 failed", 0)),
+                (["passes", "isSkipped", "fails", "raises"], ("3 passed, 2 failed", 1)),
+            ):
+                output = io.StringIO()
+                result = reporter(output)
+                for name in names:
+                    Sample(f"test_{name}").run(result)
+                result.done()
+                self.assertEqual(
+                    self.run_((output.getvalue(), expected[1]), self.GOOD_CHECKS), expected
+                )
 
     def test_aFailedCheckCounts(self) -> None:
         """And the tests do not outweigh it."""

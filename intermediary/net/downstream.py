@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.net.test_downstream -*-
+# -*- test-case-name: tests.net.test_downstream,tests.net.test_closing -*-
 """
 A client's connection: octets to exchanges, replies to octets.
 
@@ -164,6 +164,8 @@ class DownstreamConnection:
         #: Who feeds the reply.
         self._feeder: ILease | None = None
         self._chunked = False
+        #: Only the end of the connection ends the reply: it must not look so early.
+        self._failed = False
         self._lingered = 0
 
     # IProtocol
@@ -436,6 +438,8 @@ class DownstreamConnection:
                 self.peerHost or self._meet(),
                 listener.engine.seconds(),
             )
+        elif exchange.error is error:
+            return  # answered already: the reader says so again of each further octet
         listener.engine.fail(exchange, error)
 
     # Replies
@@ -560,7 +564,7 @@ class DownstreamConnection:
             self.deadline = NEVER
         else:
             self._expect("content", self._listener.front.timeouts.betweenBytesSeconds)
-            if self._stalled:
+            if not self._gate.isOpen:
                 # It is us who do not read: the client is not to blame.
                 self.deadline = NEVER
 
@@ -586,8 +590,9 @@ class DownstreamConnection:
         elif self.connected:
             queued, before = _queuedIn(self.transport), self._queued
             self._queued = queued
-            if 0 < queued < before:
-                # Slow, but not dead.
+            if queued > 0 and queued != before:
+                # Slow, but not dead.  That it grew says nothing, but it does so
+                # once: whoever feeds it is paused.
                 self._expect(phase, self._listener.front.timeouts.betweenBytesSeconds)
             else:
                 self.transport.abortConnection()

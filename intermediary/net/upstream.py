@@ -232,8 +232,8 @@ class UpstreamConnection:
             if self.exchange is not exchange:
                 return
         if self._flowing:
-            if self._phase == "content" and self._gate.isOpen:
-                self._expect("content", exchange.front.timeouts.betweenBytesSeconds)
+            if self._phase == "content":
+                self._expectContent(exchange)
             exchange.sink.flush()
             if self._reader.remaining >= BULK_OCTETS and self._gate.isOpen:
                 self._splice(exchange)
@@ -291,8 +291,8 @@ class UpstreamConnection:
         else:
             exchange = self.exchange
             assert exchange is not None
-            self._expect("content", exchange.front.timeouts.betweenBytesSeconds)
             self._gate.resume(EARLY)
+            self._expectContent(exchange)
             self._deliver(exchange, early)
             if not self.connected and self.exchange is exchange and not self._responseEnded:
                 self._ended(exchange)
@@ -306,7 +306,7 @@ class UpstreamConnection:
         """See L{ILease.resumeBody}."""
         self._gate.resume(reason)
         if self.exchange is not None and self._phase == "content":
-            self._expect("content", self.exchange.front.timeouts.betweenBytesSeconds)
+            self._expectContent(self.exchange)
 
     # Requests
 
@@ -335,7 +335,7 @@ class UpstreamConnection:
         """See L{IBodySink.write<intermediary.interfaces.IBodySink.write>}."""
         if self._phase == "content" and self.exchange is not None:
             # The response began before the request ended: both are moving.
-            self._expect("content", self.exchange.front.timeouts.betweenBytesSeconds)
+            self._expectContent(self.exchange)
         self._corked.append(encodeChunk(piece) if self._chunked else piece)
 
     def flush(self) -> None:
@@ -362,7 +362,7 @@ class UpstreamConnection:
         exchange = self.exchange
         assert exchange is not None
         self._requestSent = True
-        if exchange.response is None:
+        if exchange.response is None and not self._full:
             self._phase = "head"
             self.deadline = self._pool.sweeper.horizon + exchange.front.timeouts.responseHeadSeconds
 
@@ -397,6 +397,13 @@ class UpstreamConnection:
     def _expect(self, phase: str, seconds: float) -> None:
         self._phase = phase
         self.deadline = self._pool.sweeper.horizon + seconds
+
+    def _expectContent(self, exchange: Exchange) -> None:
+        """Wait for the rest of the response, as long as it is read."""
+        self._expect("content", exchange.front.timeouts.betweenBytesSeconds)
+        if not self._gate.isOpen:
+            # It is us who do not read: the origin is not to blame.
+            self.deadline = NEVER
 
     def expire(self, now: float) -> None:
         """The origin took too long."""

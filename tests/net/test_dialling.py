@@ -5,12 +5,20 @@ C{CONNECT} through a forward front, as transcripts.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.errors import ConnectionRefused, DestinationProhibited
 from intermediary.settings import Timeouts
 
 from ..scenario import Scenario, Side
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
+    from intermediary.interfaces import Origin
 
 CONNECT = (b"CONNECT example.org:443 HTTP/1.1", b"Host: example.org:443", b"", b"")
 ESTABLISHED = (b"HTTP/1.1 200 Connection established", b"", b"")
@@ -64,6 +72,51 @@ class DiallingTests(SynchronousTestCase):
         origin = scenario.accepts(URL)
         origin.sends(b"220 ready")
         client.gets(b"HTTP/1.1 200 Connection established", b"", b"220 ready")
+
+    def test_aDestinationThatIsFasterThanWeAreIsNotLost(self) -> None:
+        """What it says before anybody listens comes after the head, and it waits."""
+        scenario = Scenario(self).forward()
+        client = scenario.client()
+        client.sends(*CONNECT)
+        origin, told = scenario.establishes(URL)
+        origin.sends(b"220 ")
+        self.assertFalse(origin.isRead)
+        told()
+        client.gets(b"HTTP/1.1 200 Connection established", b"", b"220 ")
+        self.assertTrue(origin.isRead)
+        origin.sends(b"ready")
+        client.gets(b"ready")
+
+    def test_aDestinationThatIsGoneAtOnceIsA502(self) -> None:
+        """RFC 9110 §9.3.6: a 2xx would promise a tunnel."""
+        scenario = Scenario(self).forward()
+        for end in (Side.ends, Side.resets):
+            client = scenario.client()
+            client.sends(*CONNECT)
+            origin, told = scenario.establishes(URL)
+            end(origin)
+            told()
+            client.getsError(502, "connection_terminated", close=True)
+            client.closes()
+        self.assertEqual(scenario.outcomes(), [(502, "connection_terminated")] * 2)
+
+    def test_aConnectionThatStandsAtOnce(self) -> None:
+        """A connector need not take time."""
+        scenario = Scenario(self).forward()
+        opened: list[Side] = []
+
+        def connect(origin: Origin, factory: Any, timeoutSeconds: float) -> Deferred[Any]:
+            protocol = factory.buildProtocol(None)
+            opened.append(Side(self, scenario.clock, protocol, origin.host))
+            scenario.sides.append(opened[-1])
+            return succeed(protocol)
+
+        self.patch(scenario.connector, "connect", connect)
+        client = scenario.client()
+        client.sends(*CONNECT)
+        client.gets(*ESTABLISHED)
+        client.sends(b"hello")
+        opened[0].gets(b"hello")
 
     def test_halfClosesAreCarried(self) -> None:
         """The other direction goes on until it ends as well."""

@@ -321,6 +321,22 @@ class AskTests(SynchronousTestCase):
         self.assertTrue(transport.disconnected)
         self.assertQuiet()
 
+    def test_aProxyThatIsReachedAfterAll(self) -> None:
+        """An endpoint that can't be cancelled gets no protocol for nobody."""
+        reached: list[Any] = []
+
+        @implementer(IStreamClientEndpoint)
+        class Stubborn:
+            def connect(self, factory: Any) -> Deferred[Any]:
+                reached.append(factory)
+                return Deferred()
+
+        self.proxy = Stubborn()  # type: ignore[assignment]
+        d = self.connect()
+        d.cancel()
+        self.failureResultOf(d, CancelledError)
+        self.assertIsNone(reached[0].buildProtocol(None))
+
     def test_protocolThatRaises(self) -> None:
         """A protocol that fails to start has no connection."""
         self.patch(Noting, "connectionMade", lambda self: 1 / 0)

@@ -76,6 +76,12 @@ class RouteTests(SynchronousTestCase):
             [],
         )
 
+    def test_whatHasNoTypeOfARouteIsLeftToTheModel(self) -> None:
+        """It has a finding of its own, and is compared with nothing."""
+        self.assertEqual(
+            self.found(site({"upstream": 1, "path": 2}, {"upstream": "web", "path": 2})), []
+        )
+
 
 class FrontTests(SynchronousTestCase):
     """Fronts don't get into each other's way."""

@@ -1,3 +1,4 @@
+# -*- test-case-name: tests.wire -*-
 """
 Where h11 0.16 and llhttp (by httptools 0.9) judge otherwise: reviewed, each with a reason.
 

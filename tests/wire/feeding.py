@@ -1,3 +1,4 @@
+# -*- test-case-name: tests.wire -*-
 """
 Feeding readers octets in pieces, and what came out, in a form to compare.
 """

@@ -1,3 +1,4 @@
+# -*- test-case-name: tests.wire -*-
 """
 What two other parsers make of octets: h11, and httptools, which is llhttp.
 

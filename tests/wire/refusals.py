@@ -1,3 +1,4 @@
+# -*- test-case-name: tests.wire -*-
 """
 Everything that C{wire} refuses: octets, status, token.
 

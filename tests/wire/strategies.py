@@ -1,3 +1,4 @@
+# -*- test-case-name: tests.wire -*-
 """
 Messages, good ones and bad ones, for Hypothesis.
 
