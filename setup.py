@@ -51,6 +51,7 @@ COMPILED = (
     "intermediary/policy/destination.py",
     "intermediary/policy/disclosure.py",
     "intermediary/policy/hops.py",
+    "intermediary/policy/redirects.py",
     "intermediary/policy/replies.py",
     "intermediary/policy/routing.py",
     "intermediary/wire/chunked.py",

@@ -15,6 +15,7 @@ from ..policy.balancing import HostField, Peer, RoundRobin, Upstream
 from ..policy.destination import Destinations, statusPage
 from ..policy.disclosure import Disclosure
 from ..policy.hops import GATEWAY_METHODS, Hops
+from ..policy.redirects import Redirects
 from ..policy.routing import Route, RouteTable
 from ..program import Program
 
@@ -129,7 +130,7 @@ class ForwardPrograms:
         itself = Program(
             f"forward.{settings.name} itself",
             {
-                "request": (*hooks.onRequest, statusPage),
+                "request": (hops.onRequest, *hooks.onRequest, statusPage),
                 "deliver": sections.deliver,
                 "finish": sections.finish,
             },
@@ -180,7 +181,8 @@ class ReversePrograms:
         engine = sections.engine
         hooks = sections.hooks
         hops = Hops(pseudonym, GATEWAY_METHODS)
-        disclosure = Disclosure(b"http", settings.trustedProxies)
+        disclosure = Disclosure(settings.trustedProxies)
+        redirects = Redirects()
         routes = []
         for each in settings.routes:
             upstream = upstreams.get(each.upstream)
@@ -200,7 +202,7 @@ class ReversePrograms:
                         engine.send,
                     ),
                     "fetched": sections.fetched,
-                    "deliver": sections.deliver,
+                    "deliver": (redirects.onDeliver, *sections.deliver),
                     "finish": sections.finish,
                 },
                 NOTES,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import RequestInvalid
+from ..errors import NotAProxyRequest, RequestInvalid, SchemeNotServed
 from ..exchange import Reply
 from ..interfaces import Origin
 from ..wire.fields import Fields
@@ -37,14 +37,14 @@ def statusPage(exchange: Exchange) -> Reply:
     """
     Answer a request to the proxy itself.
 
-    @raise RequestInvalid: it asks for anything but the page: most likely a
+    @raise NotAProxyRequest: it asks for anything but the page: most likely a
         client that takes a proxy for a web server.
     """
     request = exchange.request
     assert request is not None
     if request.target == b"/" and request.method in (b"GET", b"HEAD"):
         return Reply(200, STATUS_PAGE_FIELDS, _PAGE)
-    raise RequestInvalid("a request without the absolute-form that a proxy needs")
+    raise NotAProxyRequest("a request without the absolute-form that a proxy needs")
 
 
 class Destinations:
@@ -81,7 +81,7 @@ class Destinations:
         Choose.
 
         @raise WireError: the target is neither form.
-        @raise RequestInvalid: it is of a scheme that is not served.
+        @raise SchemeNotServed: it is of a scheme that is not served.
         """
         request = exchange.request
         assert request is not None
@@ -92,7 +92,7 @@ class Destinations:
             return self._itself
         target = exchange.target = parseAbsolute(request.target, request.method)
         if target.scheme != "http":
-            raise RequestInvalid(f"the scheme {target.scheme} is served by CONNECT alone")
+            raise SchemeNotServed(f"the scheme {target.scheme} is served by CONNECT alone")
         origin = self._origins.get(target.authority)
         if origin is None:
             origin = Origin("http", target.host, target.port, guard=self._guard)

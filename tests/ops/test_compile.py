@@ -48,11 +48,12 @@ forward.egress CONNECT
              6 engine.end                        (next request)
 
 forward.egress itself
-  request    0 destination.statusPage
-  deliver    1 engine.sendHead                   (parks: body relay)
-  finish     2 engine.release
-             3 accesslog.AccessLog.record
-             4 engine.end                        (next request)
+  request    0 hops.Hops.onRequest
+             1 destination.statusPage
+  deliver    2 engine.sendHead                   (parks: body relay)
+  finish     3 engine.release
+             4 accesslog.AccessLog.record
+             5 engine.end                        (next request)
 
 reverse.site example.org *.example.org /api/ -> api
   request    0 hops.Hops.onRequest
@@ -64,10 +65,11 @@ reverse.site example.org *.example.org /api/ -> api
              6 engine.connect                    (parks: connection)
              7 engine.send                       (parks: response head)
   fetched    8 engine.receive
-  deliver    9 engine.sendHead                   (parks: body relay)
-  finish    10 engine.release
-            11 accesslog.AccessLog.record
-            12 engine.end                        (next request)
+  deliver    9 redirects.Redirects.onDeliver
+            10 engine.sendHead                   (parks: body relay)
+  finish    11 engine.release
+            12 accesslog.AccessLog.record
+            13 engine.end                        (next request)
 
 reverse.site any host / -> web
   request    0 hops.Hops.onRequest
@@ -79,10 +81,11 @@ reverse.site any host / -> web
              6 engine.connect                    (parks: connection)
              7 engine.send                       (parks: response head)
   fetched    8 engine.receive
-  deliver    9 engine.sendHead                   (parks: body relay)
-  finish    10 engine.release
-            11 accesslog.AccessLog.record
-            12 engine.end                        (next request)"""
+  deliver    9 redirects.Redirects.onDeliver
+            10 engine.sendHead                   (parks: body relay)
+  finish    11 engine.release
+            12 accesslog.AccessLog.record
+            13 engine.end                        (next request)"""
 
 
 @implementer(IResolver)

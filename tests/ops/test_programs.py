@@ -165,7 +165,13 @@ class ForwardTests(ProgramsTestCase):
         )
         self.assertEqual(
             self.names(itself),
-            ["destination.statusPage", "engine.sendHead", "engine.release", "engine.end"],
+            [
+                "hops.Hops.onRequest",
+                "destination.statusPage",
+                "engine.sendHead",
+                "engine.release",
+                "engine.end",
+            ],
         )
 
     def test_withComponents(self) -> None:
@@ -294,13 +300,14 @@ class ReverseTests(ProgramsTestCase):
             "            10 engine.send                       (parks: response head)\n"
             "  fetched   11 test_programs.Everything.onFetched\n"
             "            12 engine.receive\n"
-            "  deliver   13 test_programs.Everything.onDeliver\n"
-            "            14 engine.sendHead                   (parks: body relay)\n"
-            "  finish    15 engine.release\n"
-            "            16 test_programs.Everything.onFinish\n"
-            "            17 test_programs.Something.onFinish\n"
-            "            18 test_programs.Log.record\n"
-            "            19 engine.end                        (next request)",
+            "  deliver   13 redirects.Redirects.onDeliver\n"
+            "            14 test_programs.Everything.onDeliver\n"
+            "            15 engine.sendHead                   (parks: body relay)\n"
+            "  finish    16 engine.release\n"
+            "            17 test_programs.Everything.onFinish\n"
+            "            18 test_programs.Something.onFinish\n"
+            "            19 test_programs.Log.record\n"
+            "            20 engine.end                        (next request)",
         )
 
     def test_aRequestGetsTheProgramOfItsRoute(self) -> None:
