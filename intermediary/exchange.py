@@ -103,6 +103,7 @@ class Exchange:
         "requestTaken",
         "response",
         "running",
+        "secure",
         "sink",
         "started",
         "status",
@@ -126,6 +127,8 @@ class Exchange:
         self.request = request
         #: The client's address, as text.
         self.peerHost = peerHost
+        #: The client speaks TLS with us.
+        self.secure = False
         #: Who the client proved to be.
         self.user: str | None = None
         #: C{reactor.seconds()} when the head was complete, and at the end.

@@ -175,7 +175,7 @@ class ObjectTests(SynchronousTestCase):
         verifyObject(IBalancer, balancer)
         verifyObject(IOnFetch, Upstream("web", balancer))
         verifyObject(IOnFetch, HostField(True))
-        verifyObject(IOnFetch, Disclosure(b"http"))
+        verifyObject(IOnFetch, Disclosure())
         verifyObject(IOnFetch, Hops(b"test"))
         verifyObject(IOnRequest, Hops(b"test"))
 

@@ -18,7 +18,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.interfaces import IProtocolFactory, IProtocolNegotiationFactory
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -34,6 +34,7 @@ from ..net.sweep import Sweeper
 from ..policy.replies import ErrorReplies
 from ..settings import ForwardSettings, Limits, PoolSettings, ReverseSettings
 from .programs import ForwardPrograms, Hooks, ReversePrograms, Sections, Upstreams
+from .values import pseudonym
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,7 +77,7 @@ class Gauge:
         self.refused = 0
 
 
-@implementer(IProtocolFactory, IFront)
+@implementer(IProtocolFactory, IProtocolNegotiationFactory, IFront)
 class ProxyFactory:
     """
     What both kinds of front have in common.
@@ -108,7 +109,7 @@ class ProxyFactory:
         # Random, as two of us on one host may well be in one chain: a loop is
         # then still a loop, and a chain is none.
         via = settings.via or f"intermediary-{os.urandom(4).hex()}"
-        self.pseudonym = via.encode("ascii")
+        self.pseudonym = pseudonym(via).encode("ascii")
         self.engine = Engine(self.pool, reactor.seconds, self.pseudonym)
         sections = Sections(self.engine, Hooks(components), accessLog)
         self.front = Front(
@@ -140,6 +141,10 @@ class ProxyFactory:
 
     def doStop(self) -> None:
         """A port stops listening."""
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """Name what a TLS listener may agree on with clients (RFC 7301)."""
+        return [b"http/1.1"]
 
     def buildProtocol(self, address: IAddress) -> DownstreamConnection | None:
         """

@@ -42,13 +42,11 @@ def _parse(peer: str) -> IPv4Address | IPv6Address | None:
 class Disclosure:
     """Sets C{Forwarded}, C{X-Forwarded-For}, C{-Proto} and C{-Host}."""
 
-    def __init__(self, scheme: bytes, trustedProxies: Iterable[str] = ()) -> None:
+    def __init__(self, trustedProxies: Iterable[str] = ()) -> None:
         """
-        @param scheme: what clients speak with this front.
         @param trustedProxies: networks (CIDR) or addresses.
         @raise ValueError: one of them is neither.
         """
-        self.scheme = scheme
         self._networks = [ip_network(each, strict=False) for each in trustedProxies]
         self._remembered: dict[str, bool] = {}
 
@@ -77,9 +75,8 @@ class Disclosure:
             return
         address = _parse(peer)
         spelled = "" if address is None else str(address)
-        disclosed = appendForwarded(
-            fields, spelled, fields.get(b"host"), self.scheme, self.trusts(peer)
-        )
+        scheme = b"https" if exchange.secure else b"http"
+        disclosed = appendForwarded(fields, spelled, fields.get(b"host"), scheme, self.trusts(peer))
         fields.derived = (self, peer, disclosed)
         forward.fields = disclosed
 

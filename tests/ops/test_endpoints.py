@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IProtocolNegotiationFactory
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
 
 from intermediary.interfaces import IFront
 from intermediary.net.pool import Pool
@@ -419,6 +421,19 @@ class MakingTests(EndpointTestCase):
         self.assertEqual(len(pseudonyms), 20)
         for pseudonym in pseudonyms:
             self.assertRegex(pseudonym, rb"\Aintermediary-[0-9a-f]{8}\Z")
+
+    def test_aPseudonymIsAToken(self) -> None:
+        """It gets into fields as it is: nobody smuggles a line in with it."""
+        for via in ("a\r\nX-Injected: 1", "a b", "\N{LATIN SMALL LETTER A WITH DIAERESIS}", '"'):
+            self.assertRaises(
+                ValueError, ForwardProxyFactory, self.reactor, ForwardSettings(name="x", via=via)
+            )
+
+    def test_clientsMayAgreeOnHTTP1(self) -> None:
+        """A TLS listener asks the factory what to agree on (RFC 7301)."""
+        front = self.forward()
+        verifyObject(IProtocolNegotiationFactory, front)
+        self.assertEqual(front.acceptableProtocols(), [b"http/1.1"])
 
     def test_theTimeoutsAreTheSettings(self) -> None:
         """A client that says nothing is let go after them."""

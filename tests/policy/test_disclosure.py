@@ -54,7 +54,7 @@ class UntrustedTests(DisclosureTestCase):
     def test_theRealPeerIsTold(self) -> None:
         """Address, host, and what was spoken."""
         self.assertEqual(
-            self.sent(Disclosure(b"http"), "192.0.2.7"),
+            self.sent(Disclosure(), "192.0.2.7"),
             {
                 "forwarded": "for=192.0.2.7;host=site.example;proto=http",
                 "x-forwarded-for": "192.0.2.7",
@@ -65,33 +65,33 @@ class UntrustedTests(DisclosureTestCase):
 
     def test_whatTheClientClaimsIsDropped(self) -> None:
         """All of it, in any case of letters and however often."""
-        for disclosure in (Disclosure(b"http"), Disclosure(b"http", ["198.51.100.0/24"])):
+        for disclosure in (Disclosure(), Disclosure(["198.51.100.0/24"])):
             self.assertEqual(
                 self.sent(disclosure, "192.0.2.7", *CLAIMS, *CLAIMS),
-                self.sent(Disclosure(b"http"), "192.0.2.7"),
+                self.sent(Disclosure(), "192.0.2.7"),
             )
 
     def test_IPv6IsBracketedAndQuoted(self) -> None:
         """RFC 7239 §6; not so in the customary field."""
-        sent = self.sent(Disclosure(b"http"), "2001:db8::7")
+        sent = self.sent(Disclosure(), "2001:db8::7")
         self.assertEqual(sent["forwarded"], 'for="[2001:db8::7]";host=site.example;proto=http')
         self.assertEqual(sent["x-forwarded-for"], "2001:db8::7")
 
     def test_aZoneStaysHere(self) -> None:
         """It means something on this host alone."""
-        sent = self.sent(Disclosure(b"http"), "fe80::7%eth0")
+        sent = self.sent(Disclosure(), "fe80::7%eth0")
         self.assertEqual(sent["forwarded"], 'for="[fe80::7]";host=site.example;proto=http')
         self.assertEqual(sent["x-forwarded-for"], "fe80::7")
 
     def test_aMappedAddressIsOfIPv4(self) -> None:
         """A socket for both families spells it so; servers compare it with others."""
-        sent = self.sent(Disclosure(b"http"), "::ffff:192.0.2.7")
-        self.assertEqual(sent, self.sent(Disclosure(b"http"), "192.0.2.7"))
+        sent = self.sent(Disclosure(), "::ffff:192.0.2.7")
+        self.assertEqual(sent, self.sent(Disclosure(), "192.0.2.7"))
 
     def test_aHostWithAPortIsQuoted(self) -> None:
         """A colon is in no token (RFC 7239 §4)."""
         exchange = derived(b"GET / HTTP/1.1", b"Host: site.example:8000")
-        Disclosure(b"http").onFetch(exchange)
+        Disclosure().onFetch(exchange)
         self.assertEqual(
             forwardOf(exchange).fields.get(b"forwarded"),
             b'for=192.0.2.7;host="site.example:8000";proto=http',
@@ -100,7 +100,7 @@ class UntrustedTests(DisclosureTestCase):
     def test_withoutAHostNoneIsTold(self) -> None:
         """HTTP/1.0 has no need of one; nobody makes one up, nor believes a claim."""
         exchange = derived(b"GET / HTTP/1.0", *CLAIMS)
-        Disclosure(b"http").onFetch(exchange)
+        Disclosure().onFetch(exchange)
         self.assertEqual(
             told(self, forwardOf(exchange).fields),
             {
@@ -113,7 +113,7 @@ class UntrustedTests(DisclosureTestCase):
     def test_aPeerWithoutAnAddressIsUnknown(self) -> None:
         """On a UNIX socket; RFC 7239 §6.2 has a word for it."""
         for peer in ("", "unix:"):
-            sent = self.sent(Disclosure(b"http"), peer, *CLAIMS)
+            sent = self.sent(Disclosure(), peer, *CLAIMS)
             self.assertEqual(sent["forwarded"], "for=unknown;host=site.example;proto=http", peer)
             self.assertEqual(sent["x-forwarded-for"], "unknown")
 
@@ -122,7 +122,7 @@ class UntrustedTests(DisclosureTestCase):
         exchange = exchangeOf(head(b"GET http://real.example/ HTTP/1.1", b"Host: other.example"))
         exchange.target = parseAbsolute(b"http://real.example/")
         ENGINE.derive(exchange)
-        Disclosure(b"http").onFetch(exchange)
+        Disclosure().onFetch(exchange)
         self.assertEqual(forwardOf(exchange).fields.get(b"x-forwarded-host"), b"real.example")
 
     def test_otherFieldsStay(self) -> None:
@@ -134,7 +134,7 @@ class UntrustedTests(DisclosureTestCase):
             b"X-Realm: 2",
             b"Accept: */*",
         )
-        Disclosure(b"http").onFetch(exchange)
+        Disclosure().onFetch(exchange)
         fields = forwardOf(exchange).fields
         for name in (b"x-forwarded", b"x-realm", b"accept", b"host", b"via"):
             self.assertIn(name, fields)
@@ -150,7 +150,7 @@ class UntrustedTests(DisclosureTestCase):
             b"X-Real-IP: 4",
             b"Proxy: http://evil.example/",
         )
-        Disclosure(b"http").onFetch(exchange)
+        Disclosure().onFetch(exchange)
         names = {name.lower() for name, _ in forwardOf(exchange).fields}
         self.assertEqual(
             names,
@@ -164,13 +164,22 @@ class UntrustedTests(DisclosureTestCase):
             },
         )
 
+    def test_whatTheClientSpeaksIsTold(self) -> None:
+        """TLS with us is C{https}, whatever is spoken with the origin."""
+        exchange = derived(b"GET / HTTP/1.1", b"Host: site.example")
+        exchange.secure = True
+        Disclosure().onFetch(exchange)
+        sent = told(self, forwardOf(exchange).fields)
+        self.assertEqual(sent["x-forwarded-proto"], "https")
+        self.assertTrue(sent["forwarded"].endswith(";proto=https"))
+
 
 class TrustedTests(DisclosureTestCase):
     """Peers that are proxies of the operator's."""
 
     def setUp(self) -> None:
         self.disclosure = Disclosure(
-            b"http", ["198.51.100.0/24", "203.0.113.5", "2001:db8:1::/48", "10.0.0.0/8"]
+            ["198.51.100.0/24", "203.0.113.5", "2001:db8:1::/48", "10.0.0.0/8"]
         )
 
     def test_aTrustedPeersWordIsExtended(self) -> None:
@@ -190,7 +199,7 @@ class TrustedTests(DisclosureTestCase):
         """It is told of like any."""
         self.assertEqual(
             self.sent(self.disclosure, "198.51.100.9"),
-            self.sent(Disclosure(b"http"), "198.51.100.9"),
+            self.sent(Disclosure(), "198.51.100.9"),
         )
 
     def test_severalLinesAreOneList(self) -> None:
@@ -239,28 +248,28 @@ class TrustedTests(DisclosureTestCase):
     def test_nobodyIsTrustedByDefault(self) -> None:
         """Not even this host."""
         for peer in ("127.0.0.1", "::1", "10.0.0.1"):
-            self.assertFalse(Disclosure(b"http").trusts(peer))
+            self.assertFalse(Disclosure().trusts(peer))
 
     def test_everybodyMayBeTrusted(self) -> None:
         """Who says so gets it, for one family at a time."""
-        disclosure = Disclosure(b"http", ["0.0.0.0/0"])
+        disclosure = Disclosure(["0.0.0.0/0"])
         self.assertTrue(disclosure.trusts("192.0.2.1"))
         self.assertTrue(disclosure.trusts("::ffff:192.0.2.1"))
         self.assertFalse(disclosure.trusts("2001:db8::1"))
-        self.assertTrue(Disclosure(b"http", ["::/0"]).trusts("2001:db8::1"))
+        self.assertTrue(Disclosure(["::/0"]).trusts("2001:db8::1"))
 
     def test_aZoneDoesNotMatter(self) -> None:
         """Link-local peers have one."""
-        self.assertTrue(Disclosure(b"http", ["fe80::/10"]).trusts("fe80::1%eth0"))
+        self.assertTrue(Disclosure(["fe80::/10"]).trusts("fe80::1%eth0"))
 
     def test_bitsBeyondThePrefixDoNotMatter(self) -> None:
         """The configuration refuses them; an application may be lazy."""
-        self.assertTrue(Disclosure(b"http", ["198.51.100.7/24"]).trusts("198.51.100.9"))
+        self.assertTrue(Disclosure(["198.51.100.7/24"]).trusts("198.51.100.9"))
 
     def test_whatIsNoNetworkIsRefused(self) -> None:
         """C{ValueError} when it is made."""
         for bad in ("", "proxy.example", "198.51.100.0/33", "1.2.3", "*"):
-            self.assertRaises(ValueError, Disclosure, b"http", [bad])
+            self.assertRaises(ValueError, Disclosure, [bad])
 
     def test_whatIsRememberedIsBounded(self) -> None:
         """However many peers come."""
@@ -287,13 +296,13 @@ class MemoTests(DisclosureTestCase):
 
     def test_theSameClientGetsTheSame(self) -> None:
         """It costs nothing the second time."""
-        disclosure = Disclosure(b"http")
+        disclosure = Disclosure()
         peer = "192.0.2.7"
         self.assertIs(self.fields(disclosure, peer), self.fields(disclosure, peer))
 
     def test_anotherClientIsNotTakenForTheFirst(self) -> None:
         """Not even with the same fields, one after the other and back."""
-        disclosure = Disclosure(b"http", ["198.51.100.0/24"])
+        disclosure = Disclosure(["198.51.100.0/24"])
         for peer, expected in (
             ("192.0.2.7", b"192.0.2.7"),
             ("192.0.2.8", b"192.0.2.8"),
@@ -305,13 +314,13 @@ class MemoTests(DisclosureTestCase):
 
     def test_equalAddressesNeedNotBeTheSameObject(self) -> None:
         """The outcome is."""
-        disclosure = Disclosure(b"http")
+        disclosure = Disclosure()
         one, two = (self.fields(disclosure, f"192.0.2.{last}") for last in (7, 7))
         self.assertEqual(one, two)
 
     def test_anotherFrontHasItsOwnWord(self) -> None:
         """Two fronts see the same fields and differ in whom they trust."""
-        strict, lax = Disclosure(b"http"), Disclosure(b"https", ["192.0.2.0/24"])
+        strict, lax = Disclosure(), Disclosure(["192.0.2.0/24"])
         for _ in range(2):
             self.assertEqual(self.fields(strict, "192.0.2.7").get(b"x-forwarded-for"), b"192.0.2.7")
             self.assertEqual(
@@ -321,12 +330,12 @@ class MemoTests(DisclosureTestCase):
     def test_theReceivedFieldsAreNotTouched(self) -> None:
         """They are shared (DESIGN: the received head is never mutated)."""
         before = self.request.fields.encoded
-        self.fields(Disclosure(b"http"), "192.0.2.7")
+        self.fields(Disclosure(), "192.0.2.7")
         self.assertEqual(self.request.fields.encoded, before)
 
     def test_otherStepsKeepMemosToo(self) -> None:
         """Memos on the same fields are told apart, in either order."""
-        disclosure, hostField = Disclosure(b"http"), HostField(False)
+        disclosure, hostField = Disclosure(), HostField(False)
         origin = Peer.fromURL("http://web.example").origin
         for _ in range(3):
             exchange = exchangeOf(self.request, "192.0.2.7")
