@@ -47,10 +47,14 @@ class WireError(IntermediaryError):
 
     A reader that raised it is dead.  C{status} is what the sender of a request
     is answered with; a response that raises it is a 502.
+
+    @ivar requestLine: the method, target and version (10 or 11) of the request
+        whose head it was, for the log; None if these were not valid either.
     """
 
     token = "http_request_error"
     status = 400
+    requestLine: tuple[bytes, bytes, int] | None = None
 
     def __init__(self, detail: str, status: int = 400, token: str = "http_request_error") -> None:
         super().__init__(detail)
@@ -90,8 +94,20 @@ class ContentTooLarge(RequestInvalid):
     status = 413
 
 
+class SchemeNotServed(RequestInvalid):
+    """Only http URLs are served here; everything else is reached by CONNECT."""
+
+
+class NotAProxyRequest(RequestInvalid):
+    """This is a forward proxy, and the request does not say to which host it should go."""
+
+
+class PortNotAllowed(RequestDenied):
+    """CONNECT does not reach this port."""
+
+
 class Misdirected(RequestInvalid):
-    """No route serves the requested host."""
+    """No route serves this host and path."""
 
     token = "destination_not_found"
     status = 404
@@ -213,8 +229,8 @@ class ClientGone(IntermediaryError):
     """
     The client went away first.
 
-    RFC 9209 has no word for it, as nobody is left to tell; the log has, and
-    the status that nginx made customary.
+    RFC 9209 has no word for it, as nobody is left to tell; the log has.  The
+    status is the one that nginx made customary, and is never sent.
     """
 
     token = "client_gone"

@@ -67,7 +67,13 @@ class IResolver(Interface):
 
 
 class IDestinationGuard(Interface):
-    """Decides which addresses may be dialled."""
+    """
+    Decides which addresses may be dialled.
+
+    It may also have a method C{refuse(detail)} that makes the error for a
+    destination none of whose addresses may be, instead of
+    L{DestinationProhibited<intermediary.errors.DestinationProhibited>}.
+    """
 
     def prohibits(host: str, address: str) -> str | None:
         """

@@ -67,8 +67,14 @@ SHARED = {
         errors.RequestInvalid,
         errors.RequestTimeout,
         errors.ContentTooLarge,
+        errors.SchemeNotServed,
+        errors.NotAProxyRequest,
     },
-    "http_request_denied": {errors.RequestDenied, errors.MethodNotAllowed},
+    "http_request_denied": {
+        errors.RequestDenied,
+        errors.MethodNotAllowed,
+        errors.PortNotAllowed,
+    },
     "destination_unavailable": {errors.DestinationUnavailable, errors.ShuttingDown},
 }
 

@@ -226,7 +226,8 @@ class _Race:
     def _permitted(self, addresses: list[tuple[int, str]]) -> list[tuple[int, str]]:
         """Ask the guard about every address; without one that may be dialled, give up."""
         host = self._origin.host
-        prohibits = self._origin.guard.prohibits
+        guard = self._origin.guard
+        prohibits = guard.prohibits
         permitted = []
         reasons = []
         for pair in addresses:
@@ -236,7 +237,8 @@ class _Race:
             else:
                 reasons.append(f"{pair[1]} is {why}")
         if not permitted:
-            self._give(DestinationProhibited(f"{self._origin}: {', '.join(reasons)}"))
+            refuse = getattr(guard, "refuse", DestinationProhibited)
+            self._give(refuse(f"{self._origin}: {', '.join(reasons)}"))
         return permitted
 
     def _proceed(self) -> None:

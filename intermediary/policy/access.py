@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING
 
 from zope.interface import classImplements
 
+from ..errors import DestinationProhibited, PortNotAllowed
 from ..interfaces import IDestinationGuard
 from ..wire.target import hostToASCII
 from .addresses import METADATA, classify, isLoopback, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from ..errors import IntermediaryError
 
 _LABELS = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\Z")
 _NUMERIC_END = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\Z")
@@ -151,7 +154,12 @@ classImplements(DestinationGuard, IDestinationGuard)
 
 
 class LoopbackOnly:
-    """Lets nothing pass but addresses of this host itself."""
+    """
+    Lets nothing pass but addresses of this host itself.
+
+    What it keeps back is not the fault of the address, but of what is wanted
+    there: L{refuse} makes that error.
+    """
 
     def __init__(self, reason: str, guard: IDestinationGuard | None = None) -> None:
         """
@@ -166,6 +174,12 @@ class LoopbackOnly:
         if not isLoopback(address):
             return self._reason
         return None if self._guard is None else self._guard.prohibits(host, address)
+
+    def refuse(self, detail: str) -> IntermediaryError:
+        """See L{IDestinationGuard}."""
+        if self._reason in detail:
+            return PortNotAllowed(detail)
+        return DestinationProhibited(detail)
 
 
 classImplements(LoopbackOnly, IDestinationGuard)

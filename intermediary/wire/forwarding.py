@@ -88,6 +88,9 @@ END_TO_END = frozenset(
     }
 )
 
+#: What must not be said in another spelling.
+_UNMISTAKABLE = HOP_BY_HOP | {b"content-length", b"content-type", b"host", b"authorization"}
+
 _PROXY = b"proxy-"
 _PROXY_STATUS = b"proxy-status"
 
@@ -139,12 +142,27 @@ def withoutNominated(trailers: Fields, fields: Fields) -> Fields:
     return trailers.without(_toDrop(connection))
 
 
+def _aliases(index: dict[bytes, bytes]) -> set[bytes]:
+    """
+    Find fields that a gateway interface takes for others than a proxy does.
+
+    CGI, and WSGI with it, knows C{Content_Length} and C{Content-Length} by the
+    same name: what frames a message, or says whose it is, has no second spelling.
+    """
+    return {name for name in index if b"_" in name and name.replace(b"_", b"-") in _UNMISTAKABLE}
+
+
 def _derive(fields: Fields, version: int, pseudonym: bytes) -> Fields:
     # stripHopByHop and appendVia and the encoding in one pass: this is done
     # twice for every exchange.
     index = fields.index
     pairs = fields.pairs
     drop = _toDrop(index.get(b"connection"))
+    if version == 10 and b"expect" in index:
+        # RFC 9110 §10.1.1: it means nothing from there, and would here.
+        drop = drop | {b"expect"}
+    if b"_" in fields.encoded:
+        drop = drop | _aliases(index)
     if len(index) != len(pairs):
         kept = [
             pair
@@ -294,7 +312,11 @@ def appendForwarded(
     asked = host
     index = fields.index
     if trusted:
-        element = _continued(index.get(b"forwarded"), element)
+        before = index.get(b"forwarded")
+        if before is not None and _ELEMENTS.fullmatch(before) is None:
+            # What is not closed there would swallow what we say.
+            before = None
+        element = _continued(before, element)
         address = _continued(index.get(b"x-forwarded-for"), address)
         proto = index.get(b"x-forwarded-proto") or proto
         asked = index.get(b"x-forwarded-host") or asked
@@ -327,7 +349,15 @@ def _continued(before: bytes | None, value: bytes) -> bytes:
     return b"%b, %b" % (before, value) if before else value
 
 
-_COUNT = re.compile(rb"[0-9]{1,10}")
+# RFC 7239 §4: pairs, and the lists that they are in; no input makes it backtrack.
+_PAIR = TCHAR + rb"++=(?:" + TCHAR + rb'++|"(?:[^"\\]|\\.)*+")'
+_ELEMENTS = re.compile(
+    rb"(?:[ \t]*+(?:" + _PAIR + rb"(?:[ \t]*+;[ \t]*+(?:" + _PAIR + rb")?+)*+)?+[ \t]*+(?:,|\Z))++"
+)
+
+_COUNT = re.compile(rb"[0-9]++")
+#: More is the same as this: RFC 9110 §7.6.2 lets us choose the maximum.
+MOST_FORWARDS = 2**31 - 1
 
 
 def maxForwards(fields: Fields) -> int | None:
@@ -342,4 +372,6 @@ def maxForwards(fields: Fields) -> int | None:
         return None
     if _COUNT.fullmatch(value) is None:
         raise WireError("invalid Max-Forwards")
-    return int(value)
+    # Python refuses to convert thousands of digits.
+    digits = value.lstrip(b"0")
+    return min(int(digits or b"0"), MOST_FORWARDS) if len(digits) <= 10 else MOST_FORWARDS

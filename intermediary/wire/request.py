@@ -82,6 +82,8 @@ class RequestReader(Reader):
                     data = data[self._headEnd :]
             self._advance(data, events)
         except WireError as error:
+            if self._state == HEAD:
+                error.requestLine = self._requestLine(data)
             raise self._died(error, events) from None
         return events
 
@@ -164,6 +166,16 @@ class RequestReader(Reader):
         self._emptyLines = 0
         self._begin(head, events)
         return rest
+
+    def _requestLine(self, data: bytes) -> tuple[bytes, bytes, int] | None:
+        """Find the valid request line of a head that is not."""
+        section = self._section
+        octets = (bytes(self._held) + data).lstrip() if section is None else section.firstLine()
+        match = REQUEST_LINE.match(octets)
+        if match is None:
+            return None
+        method, target, minor = match.groups()
+        return method, target[: self._limits.targetOctets], 11 if minor == b"1" else 10
 
     def _begin(self, head: RequestHead, events: list[RequestEvent]) -> None:
         """Set up what is to be read after a head."""

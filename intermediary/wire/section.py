@@ -107,6 +107,11 @@ class Section:
         """How many octets are held."""
         return len(self._buffer)
 
+    def firstLine(self) -> bytes:
+        """Give the first line with its CRLF; empty as long as it is not complete."""
+        end = self._buffer.find(b"\r\n")
+        return bytes(self._buffer[: end + 2]) if end >= 0 else b""
+
     def add(self, data: bytes) -> tuple[bytes, bytes] | None:
         """
         Take more octets.

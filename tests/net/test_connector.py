@@ -31,6 +31,7 @@ from intermediary.errors import (
     DNSError,
     DNSTimeout,
     IntermediaryError,
+    PortNotAllowed,
 )
 from intermediary.interfaces import IConnector, IDestinationGuard, IResolver, Origin
 from intermediary.net.attempt import (
@@ -48,6 +49,7 @@ from intermediary.net.failures import UNKNOWN, failureClass
 from intermediary.net.reactorattempt import ReactorAttempt
 from intermediary.net.resolver import StaticResolver
 from intermediary.net.transport import DialledClient
+from intermediary.policy.access import ConnectPorts
 
 V4 = socket.AF_INET
 V6 = socket.AF_INET6
@@ -426,6 +428,14 @@ class GuardTests(ConnectorTestCase):
         self.assertIn("10.0.0.1 is private", detail)
         self.assertEqual(self.dialled(), [])
         self.assertQuiet()
+
+    def test_aGuardMayHaveItsOwnError(self) -> None:
+        """For what is not the fault of the address."""
+        guard = ConnectPorts((443,)).guard(80)
+        d = self.connect("192.0.2.1", guard)
+        error = self.failureResultOf(d, PortNotAllowed).value
+        self.assertEqual((error.status, error.token), (403, "http_request_denied"))
+        self.assertEqual(self.dialled(), [])
 
     def test_nameIsGuardedByItsAddresses(self) -> None:
         """After DNS: the guard sees name and address."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from intermediary.errors import DestinationProhibited, PortNotAllowed
 from intermediary.interfaces import IDestinationGuard
 from intermediary.policy.access import (
     ConnectPorts,
@@ -133,6 +134,14 @@ class ConnectPortsTests(SynchronousTestCase):
         guard = ConnectPorts((443,), DestinationGuard()).guard(25)
         assert guard is not None
         self.assertEqual(guard.prohibits("localhost", "127.0.0.1"), "loopback")
+
+    def test_thePortIsToBlame(self) -> None:
+        """Not the address, unless the front's guard has something against that."""
+        guard = ConnectPorts((443,), DestinationGuard()).guard(25)
+        assert isinstance(guard, LoopbackOnly)
+        for address, kind in (("8.8.8.8", PortNotAllowed), ("127.0.0.1", DestinationProhibited)):
+            why = guard.prohibits("example.org", address)
+            self.assertIs(type(guard.refuse(f"{address} is {why}")), kind)
 
     def test_guardOfPortsIsTheSameEveryTime(self) -> None:
         """Origins are compared by it."""

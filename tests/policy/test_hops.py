@@ -167,7 +167,6 @@ class LastHopTests(HopsTestCase):
             (b"Max-Forwards: +1",),
             (b"Max-Forwards: 1.0",),
             (b"Max-Forwards: 0x1",),
-            (b"Max-Forwards: 99999999999999999999999",),
             (b"Max-Forwards: 1", b"Max-Forwards: 0"),
             ("Max-Forwards: \N{ARABIC-INDIC DIGIT ZERO}".encode(),),
         ):

@@ -166,6 +166,25 @@ class ViaTests(SynchronousTestCase):
             self.assertFalse(viaContains(fields((b"Via", via)), b"me"), via)
         self.assertFalse(viaContains(EMPTY, b"me"))
 
+    def test_anOldClientsExpectationGoes(self) -> None:
+        """RFC 9110 §10.1.1: it has to be ignored, and a newer hop would not."""
+        message = fields((b"Host", b"a"), (b"Expect", b"100-continue"))
+        self.assertNotIn(b"expect", deriveRequest(message, 10, b"me"))
+        self.assertIn(b"expect", deriveRequest(message, 11, b"me"))
+
+    def test_framingHasNoOtherSpelling(self) -> None:
+        """CGI and WSGI take an underscore for a hyphen; other fields may have them."""
+        for name in (
+            b"Content_Length",
+            b"TRANSFER_ENCODING",
+            b"Transfer_encoding",
+            b"Content_Type",
+        ):
+            derived = deriveRequest(
+                fields((b"Host", b"a"), (name, b"1"), (b"X_A", b"2")), 11, b"me"
+            )
+            self.assertEqual([each for each, _ in derived], [b"Host", b"X_A", b"Via"])
+
 
 class ForwardedTests(SynchronousTestCase):
     """C{Forwarded} and its forerunners: RFC 7239."""
@@ -229,6 +248,31 @@ class ForwardedTests(SynchronousTestCase):
             ],
         )
 
+    def test_whatATrustedPeerLeftOpenIsDropped(self) -> None:
+        """An open quote, which a client can have a proxy append, would swallow our element."""
+        ours = b"for=192.0.2.1;host=a;proto=http"
+        for before in (
+            b'for="unclosed',
+            b'for="a\\"',
+            b"for=a b",
+            b"for=",
+            b"nonsense",
+            b"for=a, x",
+        ):
+            derived = appendForwarded(
+                fields((b"Forwarded", before)), "192.0.2.1", b"a", b"http", trusted=True
+            )
+            self.assertEqual(derived.get(b"forwarded"), ours, before)
+        for before in (
+            b'for="[::1]:80";proto=http, for=unknown;host="a,b"',
+            b"for=a;;proto=b",
+            b'for=_x , ,For="\\""',
+        ):
+            derived = appendForwarded(
+                fields((b"Forwarded", before)), "192.0.2.1", b"a", b"http", trusted=True
+            )
+            self.assertEqual(derived.get(b"forwarded"), before + b", " + ours)
+
     def test_aTrustedPeerMaySayNothing(self) -> None:
         """Then the fields begin here."""
         self.assertEqual(
@@ -246,8 +290,14 @@ class MaxForwardsTests(SynchronousTestCase):
         self.assertEqual(maxForwards(fields((b"Max-Forwards", b"0"))), 0)
         self.assertEqual(maxForwards(fields((b"max-forwards", b"10"))), 10)
 
+    def test_moreThanTheMostIsTheMost(self) -> None:
+        """RFC 9110 §7.6.2; leading zeros count for nothing."""
+        for value in [b"2147483648", b"1" * 11, b"9" * 10000]:
+            self.assertEqual(maxForwards(fields((b"Max-Forwards", value))), 2**31 - 1)
+        self.assertEqual(maxForwards(fields((b"Max-Forwards", b"0" * 20 + b"7"))), 7)
+
     def test_refused(self) -> None:
         """Anything else is a 400."""
-        for value in [b"", b"-1", b"+1", b"1, 2", b"1, 1", b"a", b"1.0", b"1" * 11]:
+        for value in [b"", b"-1", b"+1", b"1, 2", b"1, 1", b"a", b"1.0", b"\xb2"]:
             error = self.assertRaises(WireError, maxForwards, fields((b"Max-Forwards", value)))
             self.assertEqual(error.status, 400)
