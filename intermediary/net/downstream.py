@@ -17,10 +17,17 @@ from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
     IProtocol,
     IPushProducer,
+    ISSLTransport,
 )
 from zope.interface import classImplements
 
-from ..errors import ClientGone, IntermediaryError, RequestTimeout, WireError
+from ..errors import (
+    ClientGone,
+    IntermediaryError,
+    RequestTimeout,
+    ResponseTimeout,
+    WireError,
+)
 from ..exchange import Exchange
 from ..interfaces import IDownstream
 from ..wire.encoding import LAST_CHUNK, encodeChunk, encodeLastChunk
@@ -42,9 +49,14 @@ if TYPE_CHECKING:
     from .sweep import Sweeper
     from .tunnel import TunnelEnd
 
-#: How long a closing connection is read on, and how much, so that the peer can
-#: take the last reply before it is reset.
-LINGER_SECONDS = 5.0
+#: How long a closing connection is read on, so that the peer can take the last
+#: reply before it is reset: in all, and without an octet of it.
+LINGER_SECONDS = 30.0
+LINGER_SILENCE_SECONDS = 5.0
+
+#: How much of it: the content of a request that was answered before its end, which
+#: an honest client goes on sending, and anything else.
+LINGER_CONTENT_OCTETS = 256 << 20
 LINGER_OCTETS = 1 << 20
 
 #: How long a connection remembers the fields of its last request.
@@ -106,7 +118,8 @@ class DownstreamConnection:
         "_gate",
         "_handling",
         "_held",
-        "_lingered",
+        "_lingerEnd",
+        "_lingerOctets",
         "_listener",
         "_phase",
         "_queued",
@@ -114,6 +127,7 @@ class DownstreamConnection:
         "_requestSink",
         "_stalled",
         "_trailers",
+        "_why",
         "connected",
         "deadline",
         "draining",
@@ -121,6 +135,7 @@ class DownstreamConnection:
         "factory",
         "keepAlive",
         "peerHost",
+        "secure",
         "transport",
         "tunnelEnd",
     )
@@ -131,6 +146,7 @@ class DownstreamConnection:
         #: that is told it by a balancer (C{haproxy:}) learns it from the first
         #: octets.
         self.peerHost = ""
+        self.secure = False
         self.factory: Any = None
         self.transport: Any = None
         self.connected = False
@@ -166,7 +182,11 @@ class DownstreamConnection:
         self._chunked = False
         #: Only the end of the connection ends the reply: it must not look so early.
         self._failed = False
-        self._lingered = 0
+        #: Why we dropped it, for the log.
+        self._why = ""
+        #: When a connection whose reply has left is not read on any more.
+        self._lingerEnd = 0.0
+        self._lingerOctets = LINGER_OCTETS
 
     # IProtocol
 
@@ -190,9 +210,12 @@ class DownstreamConnection:
             self.tunnelEnd.dataReceived(data)
             return
         if self._phase == "closing":
-            self._lingered += len(data)
-            if self._lingered > LINGER_OCTETS:
+            self._lingerOctets -= len(data)
+            if self._lingerOctets < 0:
                 self.transport.abortConnection()
+            elif self._lingerEnd:
+                silence = self._listener.sweeper.horizon + LINGER_SILENCE_SECONDS
+                self.deadline = min(silence, self._lingerEnd)
             return
         try:
             events = self._reader.receive(data)
@@ -216,7 +239,7 @@ class DownstreamConnection:
         elif self.tunnelEnd is not None:
             self.tunnelEnd.connectionLost(reason)
         else:
-            self._listener.engine.fail(exchange, ClientGone(str(reason.value)))
+            self._listener.engine.fail(exchange, ClientGone(self._why or str(reason.value)))
 
     # IHalfCloseableProtocol
 
@@ -230,7 +253,7 @@ class DownstreamConnection:
         if self.tunnelEnd is not None:
             self.tunnelEnd.readConnectionLost()
         elif self.exchange is not None:
-            self.transport.abortConnection()
+            self._drop("it closed its side")
         else:
             self._shut()
 
@@ -239,7 +262,8 @@ class DownstreamConnection:
         if self.tunnelEnd is not None:
             self.tunnelEnd.writeConnectionLost()
         elif self._phase == "closing":
-            self._expect("closing", LINGER_SECONDS)
+            self._expect("closing", LINGER_SILENCE_SECONDS)
+            self._lingerEnd = self._listener.sweeper.horizon + LINGER_SECONDS
 
     # IPushProducer, for our own transport
 
@@ -332,6 +356,7 @@ class DownstreamConnection:
         self.exchange = exchange = Exchange(
             listener.front, self, head, self.peerHost or self._meet(), listener.engine.seconds()
         )
+        exchange.secure = self.secure
         self.keepAlive = False
         if head.framing == NO_BODY:
             exchange.requestEnded = True
@@ -349,7 +374,8 @@ class DownstreamConnection:
         listener.engine.begin(exchange)
 
     def _meet(self) -> str:
-        """Find out who the client is."""
+        """Find out who the client is, and how it speaks with us."""
+        self.secure = bool(ISSLTransport.providedBy(self.transport))
         self.peerHost = getattr(self.transport.getPeer(), "host", None) or "unix:"
         return self.peerHost
 
@@ -431,10 +457,15 @@ class DownstreamConnection:
         exchange = self.exchange
         listener = self._listener
         if exchange is None:
+            head = None
+            if error.requestLine is not None:
+                # What it was about, for the log; nothing else of it is believed.
+                method, target, version = error.requestLine
+                head = RequestHead(method, target, version, EMPTY, NO_BODY, keepAlive=False)
             self.exchange = exchange = Exchange(
                 listener.front,
                 self,
-                None,
+                head,
                 self.peerHost or self._meet(),
                 listener.engine.seconds(),
             )
@@ -536,6 +567,9 @@ class DownstreamConnection:
             if not self._handling:
                 self._handle([])
         else:
+            request = exchange.request
+            if exchange.status == 413 or (request is not None and request.framing != NO_BODY):
+                self._lingerOctets = LINGER_CONTENT_OCTETS
             self._close(exchange.requestEnded and not self._reader.held)
 
     def enterTunnel(self, end: TunnelEnd) -> bytes:
@@ -584,9 +618,7 @@ class DownstreamConnection:
         elif phase in ("head", "idle"):
             self._shut()
         elif phase == "content" and self.exchange is not None:
-            self._listener.engine.fail(
-                self.exchange, RequestTimeout("the request's content took too long")
-            )
+            self._listener.engine.fail(self.exchange, self._whoseSilence(self.exchange))
         elif self.connected:
             queued, before = _queuedIn(self.transport), self._queued
             self._queued = queued
@@ -595,7 +627,20 @@ class DownstreamConnection:
                 # once: whoever feeds it is paused.
                 self._expect(phase, self._listener.front.timeouts.betweenBytesSeconds)
             else:
-                self.transport.abortConnection()
+                self._drop("it took nothing for too long")
+
+    def _drop(self, why: str) -> None:
+        """End the connection, and say for the log why it was us who did."""
+        self._why = why
+        self.transport.abortConnection()
+
+    def _whoseSilence(self, exchange: Exchange) -> IntermediaryError:
+        """Say who failed to do what when no content came."""
+        request = exchange.request
+        if request is not None and request.expectsContinue and not exchange.octetsIn:
+            # The client was told to wait by the protocol itself.
+            return ResponseTimeout("neither a 100 nor a final response in time")
+        return RequestTimeout("the request's content took too long")
 
     def drain(self) -> None:
         """Close now if nothing is under way, otherwise after this exchange."""

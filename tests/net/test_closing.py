@@ -43,6 +43,7 @@ class DepartureTests(SynchronousTestCase):
         scenario.connectsNowhere()
         self.assertEqual(len(scenario.connector.cancelled), 1)
         self.assertEqual(scenario.outcomes(), [(0, "client_gone")])
+        self.assertEqual(str(scenario.records[0].error), "it closed its side")
 
     def test_aClientThatGoesAwayInTheMiddleOfAResponse(self) -> None:
         """The upstream is aborted and the record tells what was sent."""
@@ -87,6 +88,49 @@ class RefusalTests(SynchronousTestCase):
         """Whatever it is, it is refused and logged, not passed on."""
         self.refused(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400)
         self.refused(b"hello\r\n\r\n", 400)
+
+    def test_theLogKnowsWhatWasAskedFor(self) -> None:
+        """
+        A valid request line is logged, whatever is wrong with what follows, and
+        in whatever pieces it came; nothing else of the request is believed.
+        """
+        for pieces in (
+            (b"DELETE /x HTTP/1.0\r\nHost: a\r\nA : b\r\n\r\n",),
+            (b"DELETE /x HTTP/1.0\r\nHost: a\r\n", b"A : b\r\n\r\n"),
+            (b"\r\nDELETE /x ", b"HTTP/1.0\r\nA", b" :", b"b"),
+            (b"DELETE /x HTTP/1.0\r\nHost: a\r\nContent-Length: x\r\n\r\n",),
+        ):
+            scenario = Scenario(self).reverse()
+            client = scenario.client()
+            for piece in pieces:
+                client.sends(piece)
+            client.getsError(400, "http_request_error", close=True)
+            client.ends()
+            [exchange] = scenario.records
+            request = exchange.request
+            assert request is not None
+            self.assertEqual(
+                (request.method, request.target, request.version, len(request.fields)),
+                (b"DELETE", b"/x", 10, 0),
+            )
+
+    def test_aLineThatIsNoneIsNotLogged(self) -> None:
+        """It could be anything."""
+        for octets in (b"DELETE /x\r\n", b"\x16\x03\x01", b"GET /x HTTP/3.0\r\n\r\n"):
+            scenario = Scenario(self).reverse()
+            client = scenario.client()
+            client.sends(octets)
+            self.assertIn(b"Connection: close\r\n", client.takes())
+            client.ends()
+            self.assertIsNone(scenario.records[0].request)
+
+    def test_aRefusedHEADHasNoContent(self) -> None:
+        """RFC 9110 §9.3.2 holds for refusals, too."""
+        scenario = Scenario(self).reverse()
+        client = scenario.client()
+        client.sends(b"HEAD / HTTP/1.1", b"Host: a", b"A : b", b"", b"")
+        self.assertTrue(client.takes().endswith(b"\r\n\r\n"))
+        client.ends()
 
     def test_limitsHaveTheirStatus(self) -> None:
         """431 for a head, 414 for a target, 413 for content."""
@@ -157,18 +201,43 @@ class ClosingTests(SynchronousTestCase):
         client.sees("closed")
 
     def test_aClosingConnectionIsNotReadForEver(self) -> None:
-        """A client that goes on sending is cut off, by time and by octets."""
-        for octets in (b"", b"x" * (1 << 20) + b"x"):
+        """A client that is silent is cut off soon, one that goes on sending later."""
+        for octets, seconds in ((b"", 5), (b"x" * 1000, 30)):
             scenario = Scenario(self).reverse()
             client = scenario.client()
             client.sends(b"nonsense", b"", b"")
             client.getsError(400, "http_request_error", close=True)
             client.sees("half-closed")
-            if octets:
-                client.sends(octets)
-            else:
-                scenario.passes(7)
+            for _ in range(seconds - 1):
+                if octets:
+                    client.sends(octets)
+                scenario.passes(1)
+            client.sees("half-closed")
+            scenario.passes(2)
             client.sees("aborted")
+
+    def test_garbageIsNotReadForLong(self) -> None:
+        """Nobody sends more of it by mistake."""
+        scenario = Scenario(self).reverse()
+        client = scenario.client()
+        client.sends(b"nonsense", b"", b"")
+        client.getsError(400, "http_request_error", close=True)
+        client.sends(b"x" * (1 << 20))
+        client.sees("half-closed")
+        client.sends(b"x")
+        client.sees("aborted")
+
+    def test_aLargeUploadDoesNotCostTheReply(self) -> None:
+        """RFC 9112 §9.6: whatever was on its way when it was refused is read and dropped."""
+        scenario = Scenario(self).reverse(limits=Limits(bodyOctets=100))
+        client = scenario.client()
+        client.sends(b"POST / HTTP/1.1", b"Host: a", b"Content-Length: 50000000", b"", b"")
+        client.getsError(413, "http_request_error", close=True)
+        for _ in range(50):
+            client.sends(b"x" * 1_000_000)
+        client.sees("half-closed")
+        client.ends()
+        client.sees("closed")
 
     def test_theLastReplyHasItsTime(self) -> None:
         """RFC 9112 §9.6: a slow client gets all of it before the close."""

@@ -258,6 +258,21 @@ class TimeTests(SynchronousTestCase):
         origin.sees("aborted")
         client.getsError(408, "http_request_error", close=True)
 
+    def test_aClientThatWaitsForA100IsNotBlamed(self) -> None:
+        """It does what it should: it is the origin that says nothing."""
+        timeouts = Timeouts(betweenBytesSeconds=3, responseHeadSeconds=4)
+        scenario = Scenario(self).reverse(timeouts=timeouts)
+        client = scenario.client()
+        client.sends(
+            b"PUT / HTTP/1.1", b"Host: a", b"Content-Length: 3", b"Expect: 100-continue", b"", b""
+        )
+        origin = scenario.accepts()
+        origin.gets(b"PUT / HTTP/1.1", ..., b"", b"")
+        scenario.passes(8)
+        client.getsError(504, "http_response_timeout", close=True)
+        origin.sees("aborted")
+        client.ends()
+
     def test_aClientIsNotBlamedForOurPause(self) -> None:
         """While its content waits for an upstream, it can't send more."""
         scenario = Scenario(self).reverse(
@@ -342,6 +357,7 @@ class TimeTests(SynchronousTestCase):
         client.sees("aborted")
         origin.sees("aborted")
         self.assertEqual(scenario.outcomes(), [(200, "client_gone")])
+        self.assertEqual(str(scenario.records[0].error), "it took nothing for too long")
 
 
 class BackpressureTests(SynchronousTestCase):

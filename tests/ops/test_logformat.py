@@ -108,6 +108,7 @@ class JSONTests(SynchronousTestCase):
         value = self.parsed(ended(request=False))
         self.assertIsNone(value["method"])
         self.assertIsNone(value["user_agent"])
+        self.assertIsNone(value["version"])
 
     def test_errorsHaveTheirTokenAndDetail(self) -> None:
         """The words of RFC 9209 §2.3, and what only the log may know."""
