@@ -341,7 +341,8 @@ class LogTable(Table):
     access: str | None = Field(
         default=_LOG.access,
         examples=["access.log"],
-        description='A file, or `"-"` for standard output; absent: no log. A relative path '
+        description='A file, or `"-"` for standard output; absent: no log. Standard output is for '
+        "`twistd -n`: that of a daemon goes nowhere. A relative path "
         "counts from the working directory (`twistd --rundir`). The file is reopened when it "
         "was moved away, so plain renaming rotates it. It holds personal data.",
     )

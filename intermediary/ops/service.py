@@ -49,6 +49,13 @@ _REMEDIES = {
     errno.ENOENT: "make its directory first",
 }
 
+#: What Twisted says when the lock file of a UNIX socket names a process that is alive.
+_LOCKED = "Cannot acquire lock"
+_LOCKED_REMEDY = (
+    "stop the process that its .lock file names, or choose another path; "
+    "if that is none of ours, remove the .lock file"
+)
+
 
 class StartError(SystemExit, Exception):
     """
@@ -185,6 +192,12 @@ class ProxyService(MultiService):
             self.privilegedStartService()
         for warning in self._configuration.warnings:
             self._log.warn("{warning}", warning=warning)
+        stdout = sys.__stdout__
+        if self._configuration.log.access == "-" and (stdout is None or _isNull(stdout)):
+            self._log.warn(
+                'The access log goes to standard output ("-"), and that goes nowhere, as that '
+                "of a daemon. Name a file in [log] access, or start it with twistd -n."
+            )
         super().startService()  # type: ignore[no-untyped-call]
         self._reactor.callWhenRunning(SignalHandlers(self._reactor, self._told).install)
 
@@ -321,4 +334,6 @@ def _reason(failure: Failure) -> str:
     number = getattr(cause, "errno", None)
     words = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
     remedy = _REMEDIES.get(number) if isinstance(number, int) else None
+    if cause == _LOCKED:
+        remedy = _LOCKED_REMEDY
     return f"{words}; {remedy}" if remedy else words
