@@ -7,9 +7,12 @@ import re
 import tomllib
 from pathlib import Path
 
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from intermediary.ops.endpoints import ForwardProxyFactory
 from intermediary.ops.reading import parse
+from intermediary.settings import ForwardSettings
 from tools.reference import PAGE, page
 
 
@@ -31,6 +34,13 @@ class ReferenceTests(SynchronousTestCase):
             "`$user_agent`",
         ):
             self.assertIn(words, text)
+
+    def test_saysHowAFrontIsCalledWithoutItsKey(self) -> None:
+        """As the front does it, not by any name of the file."""
+        front = ForwardProxyFactory(MemoryReactorClock(), ForwardSettings(name="egress"))
+        self.assertRegex(front.pseudonym, rb"\Aintermediary-[0-9a-f]{8}\Z")
+        self.assertIn("Absent: `intermediary-` and 8 random hexadecimal digits", page())
+        self.assertNotIn("name in the log and in `Via`", page())
 
     def test_examplesOfKeysAreTOML(self) -> None:
         """They are there to be copied."""

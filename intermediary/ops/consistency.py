@@ -82,7 +82,7 @@ def oddities(document: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _sharedNames(fronts: list[tuple[str, str, Any]]) -> Iterator[Finding]:
-    """A name stands for one front in the log, and in C{Via} for loops."""
+    """A name stands for one front in the log."""
     seen: dict[str, str] = {}
     for kind, name, _ in fronts:
         if name in seen:

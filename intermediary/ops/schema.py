@@ -159,8 +159,9 @@ class FrontTable(Table):
         default=_FORWARD.via,
         examples=["proxy-1"],
         description="The pseudonym that this front writes into `Via` and knows its own loops "
-        "by. Absent: one made of the host's and the front's name. Two processes that forward "
-        "to each other must not share one.",
+        "by. Absent: `intermediary-` and 8 random hexadecimal digits, new at every start, so that "
+        "no other process has it and nobody can foretell it. Set it to recognise the proxy in "
+        "the logs of servers. Two processes that forward to each other must not share one.",
     )
     timeouts: TimeoutsTable = Field(default_factory=TimeoutsTable)
 
@@ -169,7 +170,7 @@ class ForwardTable(FrontTable):
     """
     A proxy for clients: absolute-form requests and `CONNECT`.
 
-    The name of the table is the front's name in the log and in `Via`.
+    The name of the table is the front's name in the log; in `Via` it is called by `via`.
     """
 
     connectPorts: list[Port] = Field(
@@ -233,7 +234,7 @@ class ReverseTable(FrontTable):
     """
     A gateway for servers.
 
-    The name of the table is the front's name in the log and in `Via`.
+    The name of the table is the front's name in the log; in `Via` it is called by `via`.
     """
 
     trustedProxies: list[Network] = Field(

@@ -86,7 +86,7 @@ def octetsOrUnlimited(value: object) -> int | None:
 
 
 def name(text: str) -> str:
-    """Check the name of a front or an upstream: it stands in logs and in C{Via}."""
+    """Check the name of a front or an upstream: it stands in logs."""
     if _NAME.fullmatch(text) is None:
         raise Unfit(
             "is not a name",

@@ -112,7 +112,7 @@ class FrontTests(SynchronousTestCase):
         self.assertEqual(list(inconsistencies(document)), [])
 
     def test_aNameStandsForOneFront(self) -> None:
-        """Two of one name would take each other for a loop (RFC 9110 §7.6.3)."""
+        """In the log, where two of one name could not be told apart."""
         document = site({"upstream": "web"})
         document["forward"] = {"site": {"listen": ["tcp:1"]}}
         (finding,) = inconsistencies(document)

@@ -292,7 +292,7 @@ class BadTests(SynchronousTestCase):
         self.assertEqual(problem.remedy, 'did you mean "status"?')
 
     def test_namesOfFrontsAreChecked(self) -> None:
-        """They stand in C{Via} and in the log."""
+        """They stand in the log."""
         problem = self.problem(FRONT.replace("egress", '"a b"'))
         self.assertEqual((problem.table, problem.message), ('forward."a b"', "is not a name"))
 
