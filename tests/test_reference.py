@@ -12,9 +12,10 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.ops.endpoints import ForwardProxyFactory
+from intermediary.ops.listeners import endpoint
 from intermediary.ops.logformat import Times, compileFormat
 from intermediary.ops.reading import parse
-from intermediary.ops.values import Unfit, endpoint
+from intermediary.ops.values import Unfit
 from intermediary.settings import ForwardSettings
 from tools.reference import PAGE, page
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..settings import PoolSettings
 from . import values
+from .listeners import isEphemeral, place
 from .problems import ABSENT, nearest
 
 if TYPE_CHECKING:
@@ -97,17 +98,18 @@ def _sharedNames(fronts: list[tuple[str, str, Any]]) -> Iterator[Finding]:
 
 def _sharedListeners(fronts: list[tuple[str, str, Any]]) -> Iterator[Finding]:
     """A place to listen at serves one front."""
-    seen: dict[str, str] = {}
+    seen: dict[tuple[str | int, ...], str] = {}
     for kind, name, front in fronts:
         for index, text in _strings(front.get("listen")):
-            if text in seen and not values.isEphemeral(text):
+            there = place(text)
+            if there in seen and not isEphemeral(text):
                 yield Finding(
                     (kind, name, "listen", index),
                     text,
-                    f"[{seen[text]}] listens there already",
+                    f"[{seen[there]}] listens there already",
                     "give each front its own port or path",
                 )
-            seen.setdefault(text, f"{kind}.{name}")
+            seen.setdefault(there, f"{kind}.{name}")
 
 
 def _routes(path: Path, routes: Any, upstreams: Mapping[str, Any]) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ from ..settings import (
     Timeouts,
     UpstreamSettings,
 )
-from . import values
+from . import listeners, values
 from .config import Configuration, ForwardFront, LogSettings
 from .logformat import compileFormat
 
@@ -77,7 +77,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, AfterValidator(_fit(values.name))]
-Endpoint = Annotated[str, AfterValidator(_fit(values.endpoint))]
+Endpoint = Annotated[str, AfterValidator(_fit(listeners.endpoint))]
 Network = Annotated[str, AfterValidator(_fit(values.network))]
 Destination = Annotated[str, AfterValidator(_fit(values.destination))]
 ServerURL = Annotated[str, AfterValidator(_fit(values.serverURL))]

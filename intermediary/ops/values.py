@@ -17,7 +17,6 @@ from ..errors import RequestInvalid
 from ..policy.access import Exceptions
 from ..policy.routing import normalPath
 from ..wire.target import hostToASCII
-from .problems import nearest
 
 #: A token (RFC 9110 §5.6.2).
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -35,11 +34,6 @@ _FACTORS = {
     "GiB": 2**30,
     "TiB": 2**40,
 }
-#: Endpoints whose first argument is a port, alone or wrapped by others.
-_PORT = re.compile(r"(?:^|:)(?:tcp6?|ssl):(?:port=)?(\d+)(?::|$)")
-#: Endpoints that Twisted knows without a plugin.
-_BUILT_IN = {"tcp", "unix", "ssl"}
-_HIGHEST_PORT = 65535
 
 
 class Unfit(ValueError):
@@ -105,44 +99,6 @@ def pseudonym(text: str) -> str:
     return text
 
 
-def endpoint(text: str) -> str:
-    """
-    Check a server endpoint string, without listening on anything.
-
-    Files that it names (a certificate) are read, so that a missing one is known
-    in time.
-    """
-    # Late, as importing endpoints takes longer than all the rest of this file.
-    from twisted.internet.endpoints import serverFromString
-    from twisted.internet.interfaces import IStreamServerEndpointStringParser
-    from twisted.internet.task import Clock
-    from twisted.plugin import getPlugins
-
-    try:
-        # Parsers keep the reactor for listen(), which is never called here.
-        serverFromString(Clock(), text)
-    except Exception as error:
-        # Plugins of anybody parse this; whatever they raise is an answer.
-        prefix = text.partition(":")[0]
-        known = {p.prefix for p in getPlugins(IStreamServerEndpointStringParser)} | _BUILT_IN
-        if prefix not in known:
-            raise Unfit("is no server endpoint", nearest(prefix, known)) from error
-        raise Unfit(
-            f"is not a valid {prefix} endpoint ({_oneLine(error)})",
-            'write it as in "tcp:3128:interface=127.0.0.1" or "unix:/run/proxy.sock"',
-        ) from error
-    port = _PORT.search(text)
-    if port is not None and int(port[1]) > _HIGHEST_PORT:
-        raise Unfit(f"has no valid port: {port[1]}", f"ports end at {_HIGHEST_PORT}")
-    return text
-
-
-def isEphemeral(text: str) -> bool:
-    """Tell whether an endpoint string asks for any free port."""
-    port = _PORT.search(text)
-    return port is not None and int(port[1]) == 0
-
-
 def serverURL(text: str) -> str:
     """
     Check the URL of an upstream's server.
@@ -154,7 +110,7 @@ def serverURL(text: str) -> str:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise Unfit(f"is not a valid URL ({_oneLine(error)})", remedy) from error
+        raise Unfit(f"is not a valid URL ({oneLine(error)})", remedy) from error
     if parts.scheme == "https":
         raise Unfit(
             "TLS towards origins is not available yet",
@@ -188,7 +144,7 @@ def hostName(text: str, remedy: str = "") -> str:
     try:
         return hostToASCII(text)
     except Exception as error:
-        raise Unfit(f"is not a valid host name ({_oneLine(error)})", remedy) from error
+        raise Unfit(f"is not a valid host name ({oneLine(error)})", remedy) from error
 
 
 def hostPattern(text: str) -> str:
@@ -278,6 +234,6 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _oneLine(error: Exception) -> str:
+def oneLine(error: Exception) -> str:
     """Write what an exception says, in one line without a full stop."""
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -106,6 +106,19 @@ class FrontTests(SynchronousTestCase):
             ],
         )
 
+    def test_listenersAreComparedByPlace(self) -> None:
+        """Whichever way they are spelled."""
+        document = {
+            "forward": {
+                "a": {"listen": ["tcp:21000", "unix:/tmp/a"]},
+                "b": {"listen": ["tcp:port=21000:interface=0.0.0.0", "unix:address=/tmp/a"]},
+            }
+        }
+        self.assertEqual(
+            [finding.path for finding in inconsistencies(document)],
+            [("forward", "b", "listen", 0), ("forward", "b", "listen", 1)],
+        )
+
     def test_anyFreePortMayBeAskedForTwice(self) -> None:
         """Port 0 is another one each time."""
         document = {"forward": {"a": {"listen": ["tcp:0", "tcp:0"]}}}

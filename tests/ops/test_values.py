@@ -76,45 +76,6 @@ class NameTests(Case):
             self.assertUnfit(values.pseudonym, bad, "is not a token")
 
 
-class EndpointTests(Case):
-    """Server endpoint strings; nothing is bound."""
-
-    def test_everyKindIsAccepted(self) -> None:
-        """Built-in ones and plugins, alone and wrapped."""
-        for text in (
-            "tcp:3128:interface=127.0.0.1",
-            "tcp:0",
-            "tcp:port=80",
-            "unix:/run/proxy.sock:mode=660",
-            "tcp6:80:interface=\\:\\:1",
-            "haproxy:tcp:80",
-        ):
-            self.assertEqual(values.endpoint(text), text)
-
-    def test_anUnknownKindSuggestsTheNearest(self) -> None:
-        """Also those of which Twisted knows without a plugin."""
-        error = self.assertUnfit(values.endpoint, "tpc:80", "is no server endpoint")
-        self.assertIn('"tcp', error.remedy)
-
-    def test_wrongArgumentsAreNamed(self) -> None:
-        """What the parser says, in one line."""
-        self.assertUnfit(values.endpoint, "tcp:80:fish=1", "fish")
-        self.assertUnfit(values.endpoint, "tcp:http", "is not a valid tcp endpoint")
-        self.assertUnfit(values.endpoint, "", "is no server endpoint")
-
-    def test_portsEndAt65535(self) -> None:
-        """Twisted finds that out only when it listens."""
-        self.assertUnfit(values.endpoint, "tcp:65536", "65536")
-        self.assertUnfit(values.endpoint, "haproxy:tcp:99999", "99999")
-        self.assertEqual(values.endpoint("tcp:65535"), "tcp:65535")
-
-    def test_ephemeralPorts(self) -> None:
-        """Port 0 may be asked for more than once."""
-        self.assertTrue(values.isEphemeral("tcp:0:interface=127.0.0.1"))
-        self.assertFalse(values.isEphemeral("tcp:80"))
-        self.assertFalse(values.isEphemeral("unix:/run/x"))
-
-
 class ServerURLTests(Case):
     """URLs of an upstream's servers."""
 
