@@ -144,7 +144,7 @@ def _routes(path: Path, routes: Any, upstreams: Mapping[str, Any]) -> Iterator[F
 def _canonical(host: str) -> str:
     """Write a host pattern as routing compares it, if it is one."""
     try:
-        return values.hostPattern(host)
+        return values.hostPattern(host).removesuffix(".")
     except values.Unfit:
         return host
 

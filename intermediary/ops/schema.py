@@ -84,6 +84,7 @@ ServerURL = Annotated[str, AfterValidator(_fit(values.serverURL))]
 Host = Annotated[str, AfterValidator(_fit(values.hostPattern))]
 PathPrefix = Annotated[str, AfterValidator(_fit(values.pathPrefix))]
 Pseudonym = Annotated[str, AfterValidator(_fit(values.pseudonym))]
+AccessLogPath = Annotated[str, AfterValidator(_fit(values.accessLog))]
 Format = Annotated[str, AfterValidator(_fit(lambda text: compileFormat(text) and text))]
 
 
@@ -339,7 +340,7 @@ class PoolTable(Table):
 class LogTable(Table):
     """The access log: one line for each exchange, at its end."""
 
-    access: str | None = Field(
+    access: AccessLogPath | None = Field(
         default=_LOG.access,
         examples=["access.log"],
         description='A file, or `"-"` for standard output; absent: no log. Standard output is for '

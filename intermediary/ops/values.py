@@ -124,7 +124,13 @@ def serverURL(text: str) -> str:
         raise Unfit("names no host", remedy)
     if port == 0:
         raise Unfit("has no valid port", remedy)
-    authority = _bracketed(hostName(host, remedy))
+    name = hostName(host, remedy)
+    # As the resolver will, late: it brings more of Twisted than the rest of this.
+    from ..net.resolver import nameProblem
+
+    if not _isAddress(name) and (problem := nameProblem(name)):
+        raise Unfit(f'names a host that can\'t be looked up: "{name}" is {problem}', remedy)
+    authority = _bracketed(name)
     plain = f"http://{authority}" if port is None else f"http://{authority}:{port}"
     if parts.path or "?" in text or "#" in text:
         raise Unfit("must have no path, query or fragment", f'write "{plain}"')
@@ -170,21 +176,46 @@ def hostPattern(text: str) -> str:
 
 def pathPrefix(text: str) -> str:
     """Check the prefix of a route: a path as routing compares it, decoded."""
+    beyond = Unfit("has characters beyond printable ASCII", "route a shorter prefix")
     if not text.startswith("/"):
         raise Unfit("does not begin with a slash", f'write "/{text}"')
     if re.search(r"[?#]", text):
         raise Unfit("has a query or a fragment", "routes match the path alone")
     if re.search(r"[^\x20-\x7e]", text):
-        raise Unfit("has characters beyond printable ASCII", "route a shorter prefix")
+        raise beyond
     try:
         normal = normalPath(text.encode("ascii")).decode("utf-8", "replace")
     except RequestInvalid as error:
         raise Unfit(f"is the path of no request ({error})", "write a plain path") from error
+    if re.search(r"[^\x20-\x7e]", normal):
+        raise beyond
+    # The one octet that must not stand there decoded: it would be decoded again.
+    normal = normal.replace("%", "%25")
+    if re.search(r"%(?![0-9A-Fa-f]{2})", text):
+        raise Unfit(
+            "has a broken percent-encoding", f'for percent signs themselves write "{normal}"'
+        )
     if normal != text:
         raise Unfit(
             "is never met: paths are compared decoded and without empty and dot segments",
             f'write "{normal}"',
         )
+    return text
+
+
+def accessLog(text: str) -> str:
+    """
+    Check where the access log goes: a file, or C{"-"} for standard output.
+
+    The file system is not asked; what stands there is known at the start.
+    """
+    remedy = 'name a file as "access.log", write "-" for standard output, or leave it out'
+    if not text:
+        raise Unfit("names no file", remedy)
+    if text.endswith("/"):
+        raise Unfit("names a directory", remedy)
+    if "\0" in text:
+        raise Unfit("is the name of no file", remedy)
     return text
 
 

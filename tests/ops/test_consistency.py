@@ -51,7 +51,7 @@ class RouteTests(SynchronousTestCase):
         )
 
     def test_hostsAreComparedAsRoutingDoes(self) -> None:
-        """Without case, in ASCII; one shared host of several is enough."""
+        """Without case and last dot, in ASCII; one shared host of several is enough."""
         found = self.found(
             site(
                 {"upstream": "web", "host": ["bücher.example", "a.example"]},
@@ -60,6 +60,11 @@ class RouteTests(SynchronousTestCase):
         )
         self.assertEqual(len(found), 1)
         self.assertIn("xn--bcher-kva.example", found[0][1])
+        for one, other in (("a.example", "A.example."), ("*.a.example.", "*.a.example")):
+            found = self.found(
+                site({"upstream": "web", "host": [one]}, {"upstream": "web", "host": [other]})
+            )
+            self.assertEqual([path for path, _ in found], [("reverse", "site", "route", 1)])
 
     def test_differentHostsOrPathsAreFine(self) -> None:
         """Also a path below another, and a host beside any."""

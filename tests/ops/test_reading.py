@@ -291,6 +291,13 @@ class BadTests(SynchronousTestCase):
         self.assertEqual(problem.table, "log.format")
         self.assertEqual(problem.remedy, 'did you mean "status"?')
 
+    def test_anAccessLogWithoutANameIsRefused(self) -> None:
+        """Absent is what none is written as."""
+        problem = self.problem(FRONT + "[log]\naccess = ''\n")
+        self.assertEqual(
+            (problem.line, problem.table, problem.message), (4, "log.access", "names no file")
+        )
+
     def test_namesOfFrontsAreChecked(self) -> None:
         """They stand in the log."""
         problem = self.problem(FRONT.replace("egress", '"a b"'))

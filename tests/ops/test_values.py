@@ -9,6 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.ops import values
 from intermediary.ops.values import Unfit
+from intermediary.policy.routing import Route, normalPath
+from intermediary.program import Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +113,13 @@ class ServerURLTests(Case):
         self.assertUnfit(values.serverURL, "http://[::1", "is not a valid URL")
         self.assertUnfit(values.serverURL, "http://a b", "is not a valid host name")
 
+    def test_hostsThatNobodyLooksUp(self) -> None:
+        """They look like addresses, or have labels that no name has."""
+        for host in ("127.1", "256.1.1.1", "0x7f.1", "2130706433", "1.2.3.4.", "a~b"):
+            self.assertUnfit(values.serverURL, f"http://{host}:80", f'"{host}" is n')
+        for host in ("a_b.example", "127.0.0.1.example", "example.org."):
+            self.assertEqual(values.serverURL(f"http://{host}"), f"http://{host}")
+
 
 class HostPatternTests(Case):
     """Which hosts a route serves."""
@@ -159,8 +168,35 @@ class PathTests(Case):
         for written, meant in (("/a%20b", "/a b"), ("/a//b", "/a/b"), ("/a/./b/", "/a/b/")):
             error = self.assertUnfit(values.pathPrefix, written, "is never met")
             self.assertIn(f'"{meant}"', error.remedy)
+        for written in ("/%C3%BC", "/%ff"):
+            self.assertUnfit(values.pathPrefix, written, "beyond printable ASCII")
         self.assertUnfit(values.pathPrefix, "/../a", "is the path of no request")
         self.assertUnfit(values.pathPrefix, "/a%00", "is the path of no request")
+
+    def test_percentSigns(self) -> None:
+        """As in a request, encoded; what is no encoding is a mistake."""
+        for written, meant in (("/%zz", "/%25zz"), ("/%", "/%25"), ("/a%2", "/a%252")):
+            error = self.assertUnfit(values.pathPrefix, written, "broken percent-encoding")
+            self.assertIn(f'"{meant}"', error.remedy)
+            self.assertEqual(values.pathPrefix(meant), meant)
+            route = Route((), meant, Program("web", {}))
+            self.assertTrue(route.serves(normalPath(meant.encode())))
+        self.assertIn('"/a %25"', self.assertUnfit(values.pathPrefix, "/a%20%25", "never").remedy)
+
+
+class AccessLogTests(Case):
+    """Where the access log goes."""
+
+    def test_filesAndStandardOutput(self) -> None:
+        """Whether they can be written is known when they are opened."""
+        for text in ("access.log", "/nonexistent/a.log", "-", " "):
+            self.assertEqual(values.accessLog(text), text)
+
+    def test_whatIsNoFile(self) -> None:
+        """By its name alone."""
+        self.assertIn('"-"', self.assertUnfit(values.accessLog, "", "names no file").remedy)
+        self.assertUnfit(values.accessLog, "/var/log/", "names a directory")
+        self.assertUnfit(values.accessLog, "a\0b", "the name of no file")
 
 
 class NetworkTests(Case):
