@@ -258,13 +258,27 @@ class BadTests(SynchronousTestCase):
             ("[limits]\nconnections = true", "must be a valid integer"),
             ("shutdown-seconds = 'x'", "must be a valid number"),
             ("[log]\naccess = 3", "must be a valid string"),
-            ("log = 3", "table"),
+            ("log = 3", "must be a table"),
+            ("upstream = 3", "must be a table"),
         ):
             # Keys of the top stand first.
             text = FRONT + line if line.startswith("[") else f"{line}\n{FRONT}"
             problem = self.problem(text)
             self.assertIn(words, problem.message)
             self.assertTrue(problem.remedy.startswith("write for example "), problem.remedy)
+
+    def test_tablesAreCalledTables(self) -> None:
+        """Not by the classes of the model."""
+        for text in (
+            f"log = 'x'\n{FRONT}",
+            f"pool = []\n{FRONT}",
+            "forward.a = 1\n",
+            "reverse.a = 1\n",
+            FRONT + "[upstream]\nweb = 1\n",
+            FRONT + "timeouts = 1\n",
+            "[reverse.a]\nlisten = ['tcp:1']\nroute = [1]\n",
+        ):
+            self.assertEqual(self.problem(text).message, "must be a table")
 
     def test_quantitiesHaveBounds(self) -> None:
         """Nothing waits for no time or forever; nothing counts below one."""
