@@ -111,7 +111,7 @@ def _placed(findings: Iterable[Finding], source: str, places: Places) -> list[Pr
     return [
         Problem(
             file=source,
-            line=places.of(finding.path, finding.value),
+            line=places.of(finding.path),
             table=dotted(finding.path),
             value=finding.value,
             message=finding.message,
@@ -147,7 +147,7 @@ def _problem(details: Mapping[str, Any], source: str, places: Places) -> Problem
         remedy = f"write for example {_example(path, field)}"
     return Problem(
         file=source,
-        line=places.of(path, value),
+        line=places.of(path),
         table=dotted(path),
         value=value,
         message=message,

@@ -243,6 +243,17 @@ class BadTests(SynchronousTestCase):
         )
         self.assertEqual(self.problem(FRONT + "[pool]\nwaitSeconds = 1").message, "unknown key")
 
+    def test_inlineTablesHaveTheirOwnLines(self) -> None:
+        """Not that of the key whose array they are in."""
+        problems = self.problems(
+            "[reverse.a]\nlisten = ['tcp:1']\nroute = [ {upstream = 'u', path = '/a'},\n"
+            " {upstrem = 'u'} ]\n[upstream.u]\nservers = ['http://h']\n"
+        )
+        self.assertEqual(
+            [(problem.line, problem.table) for problem in problems],
+            [(4, "reverse.a.route[1].upstream"), (4, "reverse.a.route[1].upstrem")],
+        )
+
     def test_missingKeysShowAnExample(self) -> None:
         """The remedy can be pasted."""
         problem = self.problem("[forward.egress]\n")
