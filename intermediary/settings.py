@@ -95,8 +95,8 @@ class FrontSettings:
     name: str
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
-    #: The pseudonym in C{Via} (RFC 9110 §7.6.3); None makes one that is unique
-    #: to this process's host and the front's name.
+    #: The pseudonym in C{Via} (RFC 9110 §7.6.3).  None makes one for each front and
+    #: start: C{intermediary-} and 8 random hexadecimal digits.
     via: str | None = None
 
 

@@ -3,14 +3,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
 
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from intermediary.ops.endpoints import ForwardProxyFactory
+from intermediary.ops.listeners import endpoint
+from intermediary.ops.logformat import Times, compileFormat
 from intermediary.ops.reading import parse
+from intermediary.ops.values import Unfit
+from intermediary.settings import ForwardSettings
 from tools.reference import PAGE, page
+
+from .ops.exchanges import ended
 
 
 class ReferenceTests(SynchronousTestCase):
@@ -32,12 +41,41 @@ class ReferenceTests(SynchronousTestCase):
         ):
             self.assertIn(words, text)
 
+    def test_saysHowAFrontIsCalledWithoutItsKey(self) -> None:
+        """As the front does it, not by any name of the file."""
+        front = ForwardProxyFactory(MemoryReactorClock(), ForwardSettings(name="egress"))
+        self.assertRegex(front.pseudonym, rb"\Aintermediary-[0-9a-f]{8}\Z")
+        self.assertIn("Absent: `intermediary-` and 8 random hexadecimal digits", page())
+        self.assertNotIn("name in the log and in `Via`", page())
+
+    def test_listsTheKeysOfTheJSONLog(self) -> None:
+        """Those that a line has, in their order."""
+        render = compileFormat("json")
+        keys = ", ".join(f"`{key}`" for key in json.loads(render(ended(), Times(0, "", ""))))
+        self.assertIn(f"with\nthe meanings below: {keys}.\n", page())
+
     def test_examplesOfKeysAreTOML(self) -> None:
         """They are there to be copied."""
         examples = re.findall(r"(?:For example|or) `([a-z-]+ = [^`]+)`", page())
         self.assertGreater(len(examples), 5)
         for example in examples:
             tomllib.loads(example)
+
+
+class GuardTests(SynchronousTestCase):
+    """The page about the destination guard."""
+
+    def test_itsListenersExist(self) -> None:
+        """It names no kind of endpoint that nobody has."""
+        text = (PAGE.parent / "destination-guard.md").read_text(encoding="utf-8")
+        (table,) = re.findall(r"\| listener \|.*?\n\n", text, re.DOTALL)
+        kinds = set(re.findall(r"`([a-z0-9]+):", table))
+        self.assertLessEqual({"tcp", "tcp6", "unix", "systemd"}, kinds)
+        for kind in kinds:
+            try:
+                endpoint(f"{kind}:")
+            except Unfit as error:
+                self.assertNotIn("no server endpoint", error.message)
 
 
 class ReadmeTests(SynchronousTestCase):

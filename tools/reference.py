@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intermediary.ops import schema
-from intermediary.ops.logformat import COMBINED, VARIABLES
+from intermediary.ops.logformat import _JSON, COMBINED, VARIABLES
 from intermediary.ops.problems import spell
 
 if TYPE_CHECKING:
@@ -149,6 +149,7 @@ def _formats() -> str:
     variables = "\n".join(
         f"- `${name}`: {variable.meaning}" for name, variable in VARIABLES.items()
     )
+    keys = ", ".join(f"`{name}`" for name in _JSON)
     return f"""\
 ## Formats of the access log
 
@@ -158,7 +159,8 @@ def _formats() -> str:
 {COMBINED}
 ```
 
-`json` writes one object a line, with the names below as keys; what is absent is `null`.
+`json` writes one object a line; what is absent is `null`. Its keys are, in this order and with
+the meanings below: {keys}.
 
 In a template, `$name` and `${{name}}` stand for a variable, `${{request:NAME}}` for a field
 of the request, `$$` for a dollar sign. What is absent is written `-`.

@@ -38,6 +38,12 @@ if TYPE_CHECKING:
 
     from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
 
+#: What the endpoint string may name.
+_OPTIONS = ("host", "port", "via", "timeout")
+_FORM = (
+    "write intermediary:HOST:PORT:via=ENDPOINT with the proxy's endpoint, its colons"
+    r" escaped: intermediary:example.org:443:via=tcp\:127.0.0.1\:3128"
+)
 #: What a proxy's answer may have: it is a head without content.
 ANSWER_LIMITS = Limits(headerOctets=16384, headerFields=100)
 
@@ -305,16 +311,21 @@ class IntermediaryClientParser:
 
         @raise ValueError: with what the string must look like.
         """
+        unknown = [f'"{name}"' for name in kwargs if name not in _OPTIONS]
+        if unknown:
+            raise ValueError(
+                f"intermediary: endpoints have no option {', '.join(unknown)}; "
+                f"known are: {', '.join(_OPTIONS)}"
+            )
+        if len(args) > len(_OPTIONS) or kwargs.keys() & _OPTIONS[: len(args)]:
+            raise ValueError(_FORM)
         return self._parse(reactor, *args, **kwargs)
 
     def _parse(
         self, reactor: Any, host: str = "", port: str = "", via: str = "", timeout: str = "30"
     ) -> IntermediaryClientEndpoint:
         if not (host and port.isdecimal() and via):
-            raise ValueError(
-                "write intermediary:HOST:PORT:via=ENDPOINT with the proxy's endpoint, its colons"
-                r" escaped: intermediary:example.org:443:via=tcp\:127.0.0.1\:3128"
-            )
+            raise ValueError(_FORM)
         proxy = clientFromString(reactor, via)
         return IntermediaryClientEndpoint(
             reactor, host, int(port), proxy, timeoutSeconds=float(timeout)

@@ -19,8 +19,9 @@ from ..settings import (
     RouteSettings,
     UpstreamSettings,
 )
+from .listeners import endpoint, isEphemeral, place
 from .problems import ConfigurationError, Problem
-from .values import Unfit, endpoint, isEphemeral, serverURL
+from .values import Unfit, serverURL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -153,16 +154,17 @@ def fromOptions(
     reverseListen = checked("--reverse", reverse, endpoint)
     servers = checked("--to", to, serverURL)
     everywhere = [text for text in (*forwardListen, *reverseListen) if not isEphemeral(text)]
+    places = [place(text) for text in everywhere]
     problems += [
         Problem(
             file=COMMAND_LINE,
             table="--reverse" if text in reverseListen else "--forward",
             value=text,
-            message="stands there more than once",
+            message="listens where another one does",
             remedy="give each front its own port or path",
         )
-        for text in dict.fromkeys(everywhere)
-        if everywhere.count(text) > 1
+        for index, text in enumerate(everywhere)
+        if places[index] in places[:index]
     ]
     if problems:
         raise ConfigurationError(problems)

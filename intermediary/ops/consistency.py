@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..settings import PoolSettings
 from . import values
+from .listeners import isEphemeral, place
 from .problems import ABSENT, nearest
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def oddities(document: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _sharedNames(fronts: list[tuple[str, str, Any]]) -> Iterator[Finding]:
-    """A name stands for one front in the log, and in C{Via} for loops."""
+    """A name stands for one front in the log."""
     seen: dict[str, str] = {}
     for kind, name, _ in fronts:
         if name in seen:
@@ -97,17 +98,18 @@ def _sharedNames(fronts: list[tuple[str, str, Any]]) -> Iterator[Finding]:
 
 def _sharedListeners(fronts: list[tuple[str, str, Any]]) -> Iterator[Finding]:
     """A place to listen at serves one front."""
-    seen: dict[str, str] = {}
+    seen: dict[tuple[str | int, ...], str] = {}
     for kind, name, front in fronts:
         for index, text in _strings(front.get("listen")):
-            if text in seen and not values.isEphemeral(text):
+            there = place(text)
+            if there in seen and not isEphemeral(text):
                 yield Finding(
                     (kind, name, "listen", index),
                     text,
-                    f"[{seen[text]}] listens there already",
+                    f"[{seen[there]}] listens there already",
                     "give each front its own port or path",
                 )
-            seen.setdefault(text, f"{kind}.{name}")
+            seen.setdefault(there, f"{kind}.{name}")
 
 
 def _routes(path: Path, routes: Any, upstreams: Mapping[str, Any]) -> Iterator[Finding]:
@@ -142,7 +144,7 @@ def _routes(path: Path, routes: Any, upstreams: Mapping[str, Any]) -> Iterator[F
 def _canonical(host: str) -> str:
     """Write a host pattern as routing compares it, if it is one."""
     try:
-        return values.hostPattern(host)
+        return values.hostPattern(host).removesuffix(".")
     except values.Unfit:
         return host
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 from twisted.python import usage
 
 from .. import __version__
-from .config import fromOptions, load
+from .config import Guard, fromOptions, load
 from .problems import ConfigurationError
 
 if TYPE_CHECKING:
@@ -154,10 +154,13 @@ def assembled(configuration: Configuration, reactor: IReactorCore) -> Assembly:
 
 def summary(configuration: Configuration) -> str:
     """Say in a few lines what a configuration runs."""
+    # As in assembled().
+    from .compile import isGuarded
+
     lines = [f"{configuration.source} is valid. It runs:"]
     lines += [
         f"  forward proxy {front.settings.name} on {', '.join(front.listen)}"
-        f" (destination guard: {front.guard.value})"
+        f" (destination guard: {_guard(front.guard, isGuarded(front))})"
         for front in configuration.forward
     ]
     for site in configuration.reverse:
@@ -171,3 +174,10 @@ def summary(configuration: Configuration) -> str:
     where = "standard output" if log.access == "-" else log.access
     lines.append(f"  access log: {where} ({log.format})" if where else "  no access log")
     return "\n".join(lines) + "\n"
+
+
+def _guard(guard: Guard, guarded: bool) -> str:
+    """Say what the guard of a front is set to, and what comes of it."""
+    if guard is not Guard.AUTO:
+        return str(guard.value)
+    return f"auto, which is {'on' if guarded else 'off'} with these listeners"

@@ -2,9 +2,9 @@
 """
 Where in a TOML file a key stands.
 
-C{tomllib} forgets it.  This reads the text once more, line by line, for keys
-and table headers alone; it only ever serves messages, so a line that it can't
-place costs a number and nothing else.
+C{tomllib} forgets it.  This reads the text once more, for keys, table headers and
+the elements of arrays; it only ever serves messages, so a line that it can't place
+costs a number and nothing else.
 """
 
 from __future__ import annotations
@@ -21,6 +21,12 @@ _KEY = rf"{_PART}(?:\s*\.\s*{_PART})*"
 _HEADER = re.compile(rf"\s*\[(?:\[\s*({_KEY})\s*\]|\s*({_KEY})\s*)\]")
 _ASSIGNMENT = re.compile(rf"\s*({_KEY})\s*=")
 _PARTS = re.compile(_PART)
+#: What a value is made of: strings, comments, marks, ends of lines, and all the rest.
+_TOKEN = re.compile(
+    r"""\"{3}(?:[^\\]|\\.)*?\"{3}|'{3}.*?'{3}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'"""
+    r"""|\#[^\n]*|[\[\]{},=\n]|[^\s\[\]{},=\#"']+|.""",
+    re.DOTALL,
+)
 
 Path = tuple[str | int, ...]
 
@@ -29,25 +35,21 @@ class Places:
     """
     The lines of a document's keys.
 
-    @ivar lines: from the path of a key, with an index for each array of tables,
-        to its line, counted from 1.
+    @ivar lines: from the path of a key or an element, with an index for each
+        array, to its line, counted from 1.
     """
 
-    __slots__ = ("_text", "lines")
+    __slots__ = ("lines",)
 
     def __init__(self, text: str) -> None:
-        self._text = text.splitlines()
         self.lines: dict[Path, int] = {}
         counts: dict[Path, int] = {}
         table: Path = ()
-        quote: str | None = None
-        for number, line in enumerate(self._text, 1):
-            if quote is not None:
-                # Inside a multi-line string, up to its end.
-                if line.count(quote) % 2:
-                    quote = None
-                continue
-            if header := _HEADER.match(line):
+        start, number = 0, 1
+        while start < len(text):
+            end = text.find("\n", start)
+            end = len(text) if end < 0 else end
+            if header := _HEADER.match(text, start, end):
                 parts = _split(header[1] or header[2])
                 table = self._resolve(parts, counts, number)
                 if header[1]:
@@ -56,11 +58,50 @@ class Places:
                     self.lines.setdefault(table, number)
                     table = (*table, index)
                 self.lines.setdefault(table, number)
-            elif assignment := _ASSIGNMENT.match(line):
-                self.lines.setdefault((*table, *_split(assignment[1])), number)
-            for mark in ('"""', "'''"):
-                if line.count(mark) % 2:
-                    quote = mark
+            elif assignment := _ASSIGNMENT.match(text, start, end):
+                path = (*table, *_split(assignment[1]))
+                self.lines.setdefault(path, number)
+                end = self._value(path, text, assignment.end(), number)
+            number += text.count("\n", start, end + 1)
+            start = end + 1
+
+    def _value(self, path: Path, text: str, start: int, number: int) -> int:
+        """
+        Place what is within a value: elements of arrays, keys of inline tables.
+
+        @param path: of its key.
+        @return: the offset of the end of its last line.
+        """
+        # Containers that are open, with the number of elements that an array had.
+        containers: list[tuple[Path, int | None]] = []
+        place: Path | None = path
+        key = ""
+        for match in _TOKEN.finditer(text, start):
+            token = match[0]
+            around, count = containers[-1] if containers else (path, None)
+            if token == "\n" and not containers:
+                return match.start()
+            if token in {"]", "}"}:
+                place, key = around, ""
+                del containers[-1:]
+            elif token == ",":
+                place, key = None, ""
+                if count is not None:
+                    containers[-1] = (around, count + 1)
+            elif token == "=" and place is None:
+                place, key = (*around, *_split(key)), ""
+                self.lines.setdefault(place, number)
+            elif not token.isspace() and token[0] != "#":
+                if place is None and count is not None:
+                    place = (*around, count)
+                    self.lines.setdefault(place, number)
+                if token in {"[", "{"}:
+                    containers.append((place or around, 0 if token == "[" else None))
+                    place = None
+                elif place is None:
+                    key += token
+            number += token.count("\n")
+        return len(text)
 
     def _resolve(self, parts: Sequence[str], counts: dict[Path, int], number: int) -> Path:
         """
@@ -76,25 +117,12 @@ class Places:
                 path = (*path, counts[path] - 1)
         return path
 
-    def of(self, path: Sequence[str | int], value: object = None) -> int | None:
-        """
-        Find the line of a key, or of the nearest table around it.
-
-        @param value: a string to look for from there on: the element of a list
-            that stands over several lines.
-        """
+    def of(self, path: Sequence[str | int]) -> int | None:
+        """Find the line of a key or an element, or of the nearest thing around it."""
         place: Path = tuple(path)
         while place and place not in self.lines:
             place = place[:-1]
-        line = self.lines.get(place)
-        if line is None or len(path) == len(place) or not isinstance(value, str):
-            return line
-        for number, text in enumerate(self._text[line - 1 :], line):
-            if number > line and (_HEADER.match(text) or _ASSIGNMENT.match(text)):
-                break
-            if f'"{value}"' in text or f"'{value}'" in text:
-                return number
-        return line
+        return self.lines.get(place)
 
 
 def dotted(path: Sequence[str | int]) -> str:

@@ -111,7 +111,7 @@ def _placed(findings: Iterable[Finding], source: str, places: Places) -> list[Pr
     return [
         Problem(
             file=source,
-            line=places.of(finding.path, finding.value),
+            line=places.of(finding.path),
             table=dotted(finding.path),
             value=finding.value,
             message=finding.message,
@@ -140,12 +140,14 @@ def _problem(details: Mapping[str, Any], source: str, places: Places) -> Problem
     else:
         message = re.sub(r"^(Input|[A-Z]\w+) should (be|have)", r"must \2", details["msg"])
         message = message[0].lower() + message[1:]
-        message = message.replace("dictionary", "table").replace("list", "array")
+        # Pydantic would also take an object of the model, by the name of its class.
+        message = re.sub(r"a valid dictionary( or instance of \w+)?", "a table", message)
+        message = message.replace("list", "array")
         message = message.replace(" after validation, not 0", "")
         remedy = f"write for example {_example(path, field)}"
     return Problem(
         file=source,
-        line=places.of(path, value),
+        line=places.of(path),
         table=dotted(path),
         value=value,
         message=message,

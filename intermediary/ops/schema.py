@@ -24,7 +24,7 @@ from ..settings import (
     Timeouts,
     UpstreamSettings,
 )
-from . import values
+from . import listeners, values
 from .config import Configuration, ForwardFront, LogSettings
 from .logformat import compileFormat
 
@@ -77,13 +77,14 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, AfterValidator(_fit(values.name))]
-Endpoint = Annotated[str, AfterValidator(_fit(values.endpoint))]
+Endpoint = Annotated[str, AfterValidator(_fit(listeners.endpoint))]
 Network = Annotated[str, AfterValidator(_fit(values.network))]
 Destination = Annotated[str, AfterValidator(_fit(values.destination))]
 ServerURL = Annotated[str, AfterValidator(_fit(values.serverURL))]
 Host = Annotated[str, AfterValidator(_fit(values.hostPattern))]
 PathPrefix = Annotated[str, AfterValidator(_fit(values.pathPrefix))]
 Pseudonym = Annotated[str, AfterValidator(_fit(values.pseudonym))]
+AccessLogPath = Annotated[str, AfterValidator(_fit(values.accessLog))]
 Format = Annotated[str, AfterValidator(_fit(lambda text: compileFormat(text) and text))]
 
 
@@ -159,8 +160,9 @@ class FrontTable(Table):
         default=_FORWARD.via,
         examples=["proxy-1"],
         description="The pseudonym that this front writes into `Via` and knows its own loops "
-        "by. Absent: one made of the host's and the front's name. Two processes that forward "
-        "to each other must not share one.",
+        "by. Absent: `intermediary-` and 8 random hexadecimal digits, new at every start, so that "
+        "no other process has it and nobody can foretell it. Set it to recognise the proxy in "
+        "the logs of servers. Two processes that forward to each other must not share one.",
     )
     timeouts: TimeoutsTable = Field(default_factory=TimeoutsTable)
 
@@ -169,7 +171,7 @@ class ForwardTable(FrontTable):
     """
     A proxy for clients: absolute-form requests and `CONNECT`.
 
-    The name of the table is the front's name in the log and in `Via`.
+    The name of the table is the front's name in the log; in `Via` it is called by `via`.
     """
 
     connectPorts: list[Port] = Field(
@@ -233,7 +235,7 @@ class ReverseTable(FrontTable):
     """
     A gateway for servers.
 
-    The name of the table is the front's name in the log and in `Via`.
+    The name of the table is the front's name in the log; in `Via` it is called by `via`.
     """
 
     trustedProxies: list[Network] = Field(
@@ -338,10 +340,11 @@ class PoolTable(Table):
 class LogTable(Table):
     """The access log: one line for each exchange, at its end."""
 
-    access: str | None = Field(
+    access: AccessLogPath | None = Field(
         default=_LOG.access,
         examples=["access.log"],
-        description='A file, or `"-"` for standard output; absent: no log. A relative path '
+        description='A file, or `"-"` for standard output; absent: no log. Standard output is for '
+        "`twistd -n`: that of a daemon goes nowhere. A relative path "
         "counts from the working directory (`twistd --rundir`). The file is reopened when it "
         "was moved away, so plain renaming rotates it. It holds personal data.",
     )

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -25,10 +24,10 @@ from twisted.logger import Logger
 
 from .descriptors import raiseLimit
 from .options import Options, assembled
+from .signals import SignalHandlers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import FrameType
 
     from twisted.internet.interfaces import IListeningPort
     from twisted.python.failure import Failure
@@ -49,6 +48,13 @@ _REMEDIES = {
     errno.EADDRNOTAVAIL: "this host has no such address: mend interface=",
     errno.ENOENT: "make its directory first",
 }
+
+#: What Twisted says when the lock file of a UNIX socket names a process that is alive.
+_LOCKED = "Cannot acquire lock"
+_LOCKED_REMEDY = (
+    "stop the process that its .lock file names, or choose another path; "
+    "if that is none of ours, remove the .lock file"
+)
 
 
 class StartError(SystemExit, Exception):
@@ -186,8 +192,14 @@ class ProxyService(MultiService):
             self.privilegedStartService()
         for warning in self._configuration.warnings:
             self._log.warn("{warning}", warning=warning)
+        stdout = sys.__stdout__
+        if self._configuration.log.access == "-" and (stdout is None or _isNull(stdout)):
+            self._log.warn(
+                'The access log goes to standard output ("-"), and that goes nowhere, as that '
+                "of a daemon. Name a file in [log] access, or start it with twistd -n."
+            )
         super().startService()  # type: ignore[no-untyped-call]
-        self._reactor.callWhenRunning(self._takeSignals)
+        self._reactor.callWhenRunning(SignalHandlers(self._reactor, self._told).install)
 
     def stopService(self) -> Deferred[Any]:
         """
@@ -272,24 +284,13 @@ class ProxyService(MultiService):
         else:
             stream.writelines(f"intermediary: {line}\n" for line in lines)
 
-    def _takeSignals(self) -> None:
+    def _told(self, name: str, insisting: bool) -> None:
         """
-        Make SIGTERM and SIGINT a stop that ends with exit code 0.
+        Stop; when told again, stop waiting.
 
-        Twisted stops as well, but afterwards dies by the signal.  Only its own
-        handlers are replaced: an application that has others means them.
+        @param name: of the signal.
+        @param insisting: whether a repetition means something.
         """
-        for number in (signal.SIGTERM, signal.SIGINT):
-            current = signal.getsignal(number)
-            if getattr(current, "__self__", None) is self._reactor:
-                signal.signal(number, self._told)
-
-    def _told(self, number: int, frame: FrameType | None) -> None:
-        """A signal arrived: act on it from the reactor."""
-        self._reactor.callFromThread(self._obey, signal.Signals(number).name)
-
-    def _obey(self, name: str) -> None:
-        """Stop; when told again, stop waiting."""
         if self._patience is None:
             self._log.info(
                 "{signal}: finishing what is under way, for {seconds} s at most",
@@ -297,7 +298,7 @@ class ProxyService(MultiService):
                 seconds=self._configuration.shutdownSeconds,
             )
             self._reactor.stop()
-        elif not self._patience.called:
+        elif insisting and not self._patience.called:
             self._log.info("{signal} again: dropping what is under way", signal=name)
             self._patience.callback(None)
 
@@ -333,4 +334,6 @@ def _reason(failure: Failure) -> str:
     number = getattr(cause, "errno", None)
     words = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
     remedy = _REMEDIES.get(number) if isinstance(number, int) else None
+    if cause == _LOCKED:
+        remedy = _LOCKED_REMEDY
     return f"{words}; {remedy}" if remedy else words

@@ -17,7 +17,6 @@ from ..errors import RequestInvalid
 from ..policy.access import Exceptions
 from ..policy.routing import normalPath
 from ..wire.target import hostToASCII
-from .problems import nearest
 
 #: A token (RFC 9110 §5.6.2).
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -35,11 +34,6 @@ _FACTORS = {
     "GiB": 2**30,
     "TiB": 2**40,
 }
-#: Endpoints whose first argument is a port, alone or wrapped by others.
-_PORT = re.compile(r"(?:^|:)(?:tcp6?|ssl):(?:port=)?(\d+)(?::|$)")
-#: Endpoints that Twisted knows without a plugin.
-_BUILT_IN = {"tcp", "unix", "ssl"}
-_HIGHEST_PORT = 65535
 
 
 class Unfit(ValueError):
@@ -86,7 +80,7 @@ def octetsOrUnlimited(value: object) -> int | None:
 
 
 def name(text: str) -> str:
-    """Check the name of a front or an upstream: it stands in logs and in C{Via}."""
+    """Check the name of a front or an upstream: it stands in logs."""
     if _NAME.fullmatch(text) is None:
         raise Unfit(
             "is not a name",
@@ -105,44 +99,6 @@ def pseudonym(text: str) -> str:
     return text
 
 
-def endpoint(text: str) -> str:
-    """
-    Check a server endpoint string, without listening on anything.
-
-    Files that it names (a certificate) are read, so that a missing one is known
-    in time.
-    """
-    # Late, as importing endpoints takes longer than all the rest of this file.
-    from twisted.internet.endpoints import serverFromString
-    from twisted.internet.interfaces import IStreamServerEndpointStringParser
-    from twisted.internet.task import Clock
-    from twisted.plugin import getPlugins
-
-    try:
-        # Parsers keep the reactor for listen(), which is never called here.
-        serverFromString(Clock(), text)
-    except Exception as error:
-        # Plugins of anybody parse this; whatever they raise is an answer.
-        prefix = text.partition(":")[0]
-        known = {p.prefix for p in getPlugins(IStreamServerEndpointStringParser)} | _BUILT_IN
-        if prefix not in known:
-            raise Unfit("is no server endpoint", nearest(prefix, known)) from error
-        raise Unfit(
-            f"is not a valid {prefix} endpoint ({_oneLine(error)})",
-            'write it as in "tcp:3128:interface=127.0.0.1" or "unix:/run/proxy.sock"',
-        ) from error
-    port = _PORT.search(text)
-    if port is not None and int(port[1]) > _HIGHEST_PORT:
-        raise Unfit(f"has no valid port: {port[1]}", f"ports end at {_HIGHEST_PORT}")
-    return text
-
-
-def isEphemeral(text: str) -> bool:
-    """Tell whether an endpoint string asks for any free port."""
-    port = _PORT.search(text)
-    return port is not None and int(port[1]) == 0
-
-
 def serverURL(text: str) -> str:
     """
     Check the URL of an upstream's server.
@@ -154,7 +110,7 @@ def serverURL(text: str) -> str:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise Unfit(f"is not a valid URL ({_oneLine(error)})", remedy) from error
+        raise Unfit(f"is not a valid URL ({oneLine(error)})", remedy) from error
     if parts.scheme == "https":
         raise Unfit(
             "TLS towards origins is not available yet",
@@ -168,7 +124,13 @@ def serverURL(text: str) -> str:
         raise Unfit("names no host", remedy)
     if port == 0:
         raise Unfit("has no valid port", remedy)
-    authority = _bracketed(hostName(host, remedy))
+    name = hostName(host, remedy)
+    # As the resolver will, late: it brings more of Twisted than the rest of this.
+    from ..net.resolver import nameProblem
+
+    if not _isAddress(name) and (problem := nameProblem(name)):
+        raise Unfit(f'names a host that can\'t be looked up: "{name}" is {problem}', remedy)
+    authority = _bracketed(name)
     plain = f"http://{authority}" if port is None else f"http://{authority}:{port}"
     if parts.path or "?" in text or "#" in text:
         raise Unfit("must have no path, query or fragment", f'write "{plain}"')
@@ -188,7 +150,7 @@ def hostName(text: str, remedy: str = "") -> str:
     try:
         return hostToASCII(text)
     except Exception as error:
-        raise Unfit(f"is not a valid host name ({_oneLine(error)})", remedy) from error
+        raise Unfit(f"is not a valid host name ({oneLine(error)})", remedy) from error
 
 
 def hostPattern(text: str) -> str:
@@ -214,21 +176,46 @@ def hostPattern(text: str) -> str:
 
 def pathPrefix(text: str) -> str:
     """Check the prefix of a route: a path as routing compares it, decoded."""
+    beyond = Unfit("has characters beyond printable ASCII", "route a shorter prefix")
     if not text.startswith("/"):
         raise Unfit("does not begin with a slash", f'write "/{text}"')
     if re.search(r"[?#]", text):
         raise Unfit("has a query or a fragment", "routes match the path alone")
     if re.search(r"[^\x20-\x7e]", text):
-        raise Unfit("has characters beyond printable ASCII", "route a shorter prefix")
+        raise beyond
     try:
         normal = normalPath(text.encode("ascii")).decode("utf-8", "replace")
     except RequestInvalid as error:
         raise Unfit(f"is the path of no request ({error})", "write a plain path") from error
+    if re.search(r"[^\x20-\x7e]", normal):
+        raise beyond
+    # The one octet that must not stand there decoded: it would be decoded again.
+    normal = normal.replace("%", "%25")
+    if re.search(r"%(?![0-9A-Fa-f]{2})", text):
+        raise Unfit(
+            "has a broken percent-encoding", f'for percent signs themselves write "{normal}"'
+        )
     if normal != text:
         raise Unfit(
             "is never met: paths are compared decoded and without empty and dot segments",
             f'write "{normal}"',
         )
+    return text
+
+
+def accessLog(text: str) -> str:
+    """
+    Check where the access log goes: a file, or C{"-"} for standard output.
+
+    The file system is not asked; what stands there is known at the start.
+    """
+    remedy = 'name a file as "access.log", write "-" for standard output, or leave it out'
+    if not text:
+        raise Unfit("names no file", remedy)
+    if text.endswith("/"):
+        raise Unfit("names a directory", remedy)
+    if "\0" in text:
+        raise Unfit("is the name of no file", remedy)
     return text
 
 
@@ -278,6 +265,6 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _oneLine(error: Exception) -> str:
+def oneLine(error: Exception) -> str:
     """Write what an exception says, in one line without a full stop."""
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__

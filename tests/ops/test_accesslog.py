@@ -226,6 +226,11 @@ class AccessLogTests(SynchronousTestCase):
         self.assertEqual(log.dropped, 1)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
+    def test_aDirectoryIsNoLog(self) -> None:
+        """Known when it is opened, which is at the start."""
+        self.path.mkdir()
+        self.assertRaises(IsADirectoryError, self.log)
+
     def test_standardOutput(self) -> None:
         """The process's own, whatever became of C{sys.stdout}; it stays open."""
         with self.path.open("wb") as stdout:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.internet import error
 from twisted.internet.address import HostnameAddress
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
+from twisted.internet.endpoints import TCP4ClientEndpoint, clientFromString, wrapClientTLS
 from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
     IStreamClientEndpoint,
@@ -485,5 +485,29 @@ class ParserTests(SynchronousTestCase):
         ]:
             raised = self.assertRaises(
                 ValueError, self.parser.parseStreamClient, self.reactor, *arguments, **options
+            )
+            self.assertIn("intermediary:HOST:PORT:via=ENDPOINT", str(raised))
+
+    def test_unknownOptionsAreNamed(self) -> None:
+        """With those that are known; never Python's own words."""
+        raised = self.assertRaises(
+            ValueError,
+            clientFromString,
+            self.reactor,
+            r"intermediary:example.org:443:via=tcp\:127.0.0.1\:3128:foo=1",
+        )
+        self.assertEqual(
+            str(raised),
+            'intermediary: endpoints have no option "foo"; known are: host, port, via, timeout',
+        )
+
+    def test_argumentsThatDoNotFitAreToldTheForm(self) -> None:
+        """One too many, or the same one twice."""
+        for more in (":1:2:3:4", ":host=b"):
+            raised = self.assertRaises(
+                ValueError,
+                clientFromString,
+                self.reactor,
+                rf"intermediary:a:443:via=tcp\:b\:1{more}",
             )
             self.assertIn("intermediary:HOST:PORT:via=ENDPOINT", str(raised))

@@ -81,6 +81,9 @@ class FromOptionsTests(SynchronousTestCase):
         """The same endpoint twice is a problem, any free port is not."""
         self.assertRaises(ConfigurationError, fromOptions, ["tcp:1"], ["tcp:1"], ["http://h"])
         fromOptions(["tcp:0"], ["tcp:0"], ["http://h"])
+        error = self.assertRaises(ConfigurationError, fromOptions, ["tcp:1", "tcp:port=01"])
+        assert isinstance(error, ConfigurationError)
+        self.assertEqual([problem.value for problem in error.problems], ["tcp:port=01"])
 
     def test_pydanticIsNotNeeded(self) -> None:
         """It is imported when a file is read, and by nothing else."""

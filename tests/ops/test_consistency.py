@@ -51,7 +51,7 @@ class RouteTests(SynchronousTestCase):
         )
 
     def test_hostsAreComparedAsRoutingDoes(self) -> None:
-        """Without case, in ASCII; one shared host of several is enough."""
+        """Without case and last dot, in ASCII; one shared host of several is enough."""
         found = self.found(
             site(
                 {"upstream": "web", "host": ["bücher.example", "a.example"]},
@@ -60,6 +60,11 @@ class RouteTests(SynchronousTestCase):
         )
         self.assertEqual(len(found), 1)
         self.assertIn("xn--bcher-kva.example", found[0][1])
+        for one, other in (("a.example", "A.example."), ("*.a.example.", "*.a.example")):
+            found = self.found(
+                site({"upstream": "web", "host": [one]}, {"upstream": "web", "host": [other]})
+            )
+            self.assertEqual([path for path, _ in found], [("reverse", "site", "route", 1)])
 
     def test_differentHostsOrPathsAreFine(self) -> None:
         """Also a path below another, and a host beside any."""
@@ -106,13 +111,26 @@ class FrontTests(SynchronousTestCase):
             ],
         )
 
+    def test_listenersAreComparedByPlace(self) -> None:
+        """Whichever way they are spelled."""
+        document = {
+            "forward": {
+                "a": {"listen": ["tcp:21000", "unix:/tmp/a"]},
+                "b": {"listen": ["tcp:port=21000:interface=0.0.0.0", "unix:address=/tmp/a"]},
+            }
+        }
+        self.assertEqual(
+            [finding.path for finding in inconsistencies(document)],
+            [("forward", "b", "listen", 0), ("forward", "b", "listen", 1)],
+        )
+
     def test_anyFreePortMayBeAskedForTwice(self) -> None:
         """Port 0 is another one each time."""
         document = {"forward": {"a": {"listen": ["tcp:0", "tcp:0"]}}}
         self.assertEqual(list(inconsistencies(document)), [])
 
     def test_aNameStandsForOneFront(self) -> None:
-        """Two of one name would take each other for a loop (RFC 9110 §7.6.3)."""
+        """In the log, where two of one name could not be told apart."""
         document = site({"upstream": "web"})
         document["forward"] = {"site": {"listen": ["tcp:1"]}}
         (finding,) = inconsistencies(document)

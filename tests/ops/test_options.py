@@ -114,7 +114,8 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(
             self.stdout.getvalue(),
             f"{path} is valid. It runs:\n"
-            "  forward proxy egress on tcp:3128:interface=127.0.0.1 (destination guard: auto)\n"
+            "  forward proxy egress on tcp:3128:interface=127.0.0.1 "
+            "(destination guard: auto, which is off with these listeners)\n"
             "  reverse proxy site on tcp:8000:interface=127.0.0.1\n"
             "    example.org *.example.org /api/ -> api "
             "(http://127.0.0.1:9001, http://127.0.0.1:9002)\n"
@@ -122,6 +123,19 @@ class OptionsTests(SynchronousTestCase):
             "  access log: access.log (combined)\n",
         )
         self.assertEqual(self.stderr.getvalue(), "")
+
+    def test_checkSaysWhetherDestinationsAreGuarded(self) -> None:
+        """As the file says, or as C{auto} comes out."""
+        for line, words in (
+            ("listen = ['tcp:1']", "auto, which is on with these listeners"),
+            ("listen = ['tcp:1', 'unix:/s']", "auto, which is on with these listeners"),
+            ("listen = ['unix:/s']", "auto, which is off with these listeners"),
+            ("listen = ['unix:/s']\nguard = 'on'", "on"),
+            ("listen = ['tcp:1']\nguard = 'off'", "off"),
+        ):
+            self.stdout.truncate(0)
+            self.exits(0, "--config", self.file(b"[forward.a]\n" + line.encode()), "--check")
+            self.assertIn(f"(destination guard: {words})\n", self.stdout.getvalue())
 
     def test_checkWithoutALog(self) -> None:
         """It says that there is none."""

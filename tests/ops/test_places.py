@@ -29,6 +29,28 @@ deep = 1
 a.b = 1
 '''
 
+INLINE = '''\
+[reverse.site]
+route = [
+  # a comment with ] and } and "
+  {path = "/]},#", upstream = "u"},
+
+  {upstrem = "u"}, {upstream = "u", host = [
+    "a.example",
+    'b.example'], "a b".c = 1},
+  {text = """
+[x]
+""", last = 1},
+]
+via = "a" # ]
+nested = [
+  ["x"],
+  ["y"],
+]
+[log]
+access = "-"
+'''
+
 
 class PlacesTests(SynchronousTestCase):
     """Lines are found for keys, tables and elements."""
@@ -48,11 +70,36 @@ class PlacesTests(SynchronousTestCase):
         self.assertEqual(self.places.of(("reverse",)), 7)
 
     def test_elementsOfAListOverSeveralLines(self) -> None:
-        """By their value; by the key when the value is not found."""
+        """Each at its own; one that there is not, at the key."""
         listen = ("forward", "egress", "listen")
-        self.assertEqual(self.places.of((*listen, 1), "tcp:2"), 5)
-        self.assertEqual(self.places.of((*listen, 1), "tcp:9"), 3)
-        self.assertEqual(self.places.of((*listen, 1), 9), 3)
+        self.assertEqual(self.places.of((*listen, 0)), 4)
+        self.assertEqual(self.places.of((*listen, 1)), 5)
+        self.assertEqual(self.places.of((*listen, 2)), 3)
+
+    def test_inlineTablesOverSeveralLines(self) -> None:
+        """Elements of arrays, and their keys, whatever else there is in strings and comments."""
+        places = Places(INLINE)
+        route = ("reverse", "site", "route")
+        for path, line in (
+            (route, 2),
+            ((*route, 0), 4),
+            ((*route, 0, "path"), 4),
+            ((*route, 1, "upstrem"), 6),
+            ((*route, 1, "upstream"), 6),
+            ((*route, 2, "host"), 6),
+            ((*route, 2, "host", 0), 7),
+            ((*route, 2, "host", 1), 8),
+            ((*route, 2, "a b", "c"), 8),
+            ((*route, 3), 9),
+            ((*route, 3, "text"), 9),
+            ((*route, 3, "last"), 11),
+            (("reverse", "site", "via"), 13),
+            (("reverse", "site", "nested", 0, 0), 15),
+            (("reverse", "site", "nested", 1, 0), 16),
+            (("log", "access"), 19),
+        ):
+            self.assertEqual(places.of(path), line, path)
+        self.assertNotIn(("x",), places.lines)
 
     def test_arraysOfTablesAreCounted(self) -> None:
         """The second C{[[route]]} is number one, and so is what is within it."""
@@ -80,7 +127,13 @@ class PlacesTests(SynchronousTestCase):
 
     def test_anyTextIsRead(self) -> None:
         """It need not be TOML."""
-        Places("[[[\n]]]\n= =\n\x00 \"\"\" '''\n")
+        for text in (
+            "[[[\n]]]\n= =\n\x00 \"\"\" '''\n",
+            "a = ]]}\nb = {[1, = ,{\nc = [=, {=\n}}]",
+            'a = """\nb = \'x\nc = \\',
+            "a =",
+        ):
+            Places(text)
 
 
 class DottedTests(SynchronousTestCase):

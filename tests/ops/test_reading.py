@@ -243,6 +243,17 @@ class BadTests(SynchronousTestCase):
         )
         self.assertEqual(self.problem(FRONT + "[pool]\nwaitSeconds = 1").message, "unknown key")
 
+    def test_inlineTablesHaveTheirOwnLines(self) -> None:
+        """Not that of the key whose array they are in."""
+        problems = self.problems(
+            "[reverse.a]\nlisten = ['tcp:1']\nroute = [ {upstream = 'u', path = '/a'},\n"
+            " {upstrem = 'u'} ]\n[upstream.u]\nservers = ['http://h']\n"
+        )
+        self.assertEqual(
+            [(problem.line, problem.table) for problem in problems],
+            [(4, "reverse.a.route[1].upstream"), (4, "reverse.a.route[1].upstrem")],
+        )
+
     def test_missingKeysShowAnExample(self) -> None:
         """The remedy can be pasted."""
         problem = self.problem("[forward.egress]\n")
@@ -258,13 +269,27 @@ class BadTests(SynchronousTestCase):
             ("[limits]\nconnections = true", "must be a valid integer"),
             ("shutdown-seconds = 'x'", "must be a valid number"),
             ("[log]\naccess = 3", "must be a valid string"),
-            ("log = 3", "table"),
+            ("log = 3", "must be a table"),
+            ("upstream = 3", "must be a table"),
         ):
             # Keys of the top stand first.
             text = FRONT + line if line.startswith("[") else f"{line}\n{FRONT}"
             problem = self.problem(text)
             self.assertIn(words, problem.message)
             self.assertTrue(problem.remedy.startswith("write for example "), problem.remedy)
+
+    def test_tablesAreCalledTables(self) -> None:
+        """Not by the classes of the model."""
+        for text in (
+            f"log = 'x'\n{FRONT}",
+            f"pool = []\n{FRONT}",
+            "forward.a = 1\n",
+            "reverse.a = 1\n",
+            FRONT + "[upstream]\nweb = 1\n",
+            FRONT + "timeouts = 1\n",
+            "[reverse.a]\nlisten = ['tcp:1']\nroute = [1]\n",
+        ):
+            self.assertEqual(self.problem(text).message, "must be a table")
 
     def test_quantitiesHaveBounds(self) -> None:
         """Nothing waits for no time or forever; nothing counts below one."""
@@ -291,8 +316,15 @@ class BadTests(SynchronousTestCase):
         self.assertEqual(problem.table, "log.format")
         self.assertEqual(problem.remedy, 'did you mean "status"?')
 
+    def test_anAccessLogWithoutANameIsRefused(self) -> None:
+        """Absent is what none is written as."""
+        problem = self.problem(FRONT + "[log]\naccess = ''\n")
+        self.assertEqual(
+            (problem.line, problem.table, problem.message), (4, "log.access", "names no file")
+        )
+
     def test_namesOfFrontsAreChecked(self) -> None:
-        """They stand in C{Via} and in the log."""
+        """They stand in the log."""
         problem = self.problem(FRONT.replace("egress", '"a b"'))
         self.assertEqual((problem.table, problem.message), ('forward."a b"', "is not a name"))
 

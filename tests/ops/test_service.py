@@ -254,6 +254,42 @@ class StartTests(ServiceCase):
         ProxyService(self.reactor, configuration, cast("Any", self.assembly)).startService()
         self.assertEqual([str(kw["warning"]) for kw in warned], [str(warning)])
 
+    def warnings(self, access: str, stdout: Any) -> list[str]:
+        """What is warned of at the start."""
+        warned: list[str] = []
+        self.patch(
+            ProxyService, "_log", SimpleNamespace(warn=lambda text, **kw: warned.append(text))
+        )
+        self.patch(sys, "__stdout__", stdout)
+        configuration = Configuration(log=LogSettings(access=access))
+        ProxyService(self.reactor, configuration, cast("Any", self.assembly)).startService()
+        return warned
+
+    def test_anAccessLogThatGoesNowhereIsWarnedOf(self) -> None:
+        """Standard output is a daemon's null device, or there is none."""
+        with open(os.devnull, "w", encoding="utf-8") as null:
+            (warning,) = self.warnings("-", null)
+            self.assertIn("goes nowhere", warning)
+            self.assertEqual(self.warnings("a.log", null), [])
+        self.assertEqual(len(self.warnings("-", None)), 1)
+
+    def test_anAccessLogOnStandardOutputIsFine(self) -> None:
+        """Whatever that is."""
+        with open(self.mktemp(), "w", encoding="utf-8") as stream:
+            self.assertEqual(self.warnings("-", stream), [])
+
+    def test_aUNIXSocketThatIsLocked(self) -> None:
+        """Twisted has no number for it, and no remedy."""
+
+        def listenUNIX(*args: Any, **kwargs: Any) -> Any:
+            raise CannotListenError(None, b"/run/s", "Cannot acquire lock")
+
+        self.reactor.listenUNIX = listenUNIX  # type: ignore[method-assign]
+        assembly = FakeAssembly([(self.first, ("unix:/run/s",))])
+        service = ProxyService(self.reactor, self.configuration, cast("Any", assembly))
+        self.assertRaises(StartError, service.privilegedStartService)
+        self.assertIn("Cannot acquire lock; stop the process that", self.stderr.getvalue())
+
 
 class StopTests(ServiceCase):
     """Draining and stopping."""

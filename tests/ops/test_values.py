@@ -9,6 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.ops import values
 from intermediary.ops.values import Unfit
+from intermediary.policy.routing import Route, normalPath
+from intermediary.program import Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,45 +78,6 @@ class NameTests(Case):
             self.assertUnfit(values.pseudonym, bad, "is not a token")
 
 
-class EndpointTests(Case):
-    """Server endpoint strings; nothing is bound."""
-
-    def test_everyKindIsAccepted(self) -> None:
-        """Built-in ones and plugins, alone and wrapped."""
-        for text in (
-            "tcp:3128:interface=127.0.0.1",
-            "tcp:0",
-            "tcp:port=80",
-            "unix:/run/proxy.sock:mode=660",
-            "tcp6:80:interface=\\:\\:1",
-            "haproxy:tcp:80",
-        ):
-            self.assertEqual(values.endpoint(text), text)
-
-    def test_anUnknownKindSuggestsTheNearest(self) -> None:
-        """Also those of which Twisted knows without a plugin."""
-        error = self.assertUnfit(values.endpoint, "tpc:80", "is no server endpoint")
-        self.assertIn('"tcp', error.remedy)
-
-    def test_wrongArgumentsAreNamed(self) -> None:
-        """What the parser says, in one line."""
-        self.assertUnfit(values.endpoint, "tcp:80:fish=1", "fish")
-        self.assertUnfit(values.endpoint, "tcp:http", "is not a valid tcp endpoint")
-        self.assertUnfit(values.endpoint, "", "is no server endpoint")
-
-    def test_portsEndAt65535(self) -> None:
-        """Twisted finds that out only when it listens."""
-        self.assertUnfit(values.endpoint, "tcp:65536", "65536")
-        self.assertUnfit(values.endpoint, "haproxy:tcp:99999", "99999")
-        self.assertEqual(values.endpoint("tcp:65535"), "tcp:65535")
-
-    def test_ephemeralPorts(self) -> None:
-        """Port 0 may be asked for more than once."""
-        self.assertTrue(values.isEphemeral("tcp:0:interface=127.0.0.1"))
-        self.assertFalse(values.isEphemeral("tcp:80"))
-        self.assertFalse(values.isEphemeral("unix:/run/x"))
-
-
 class ServerURLTests(Case):
     """URLs of an upstream's servers."""
 
@@ -149,6 +112,13 @@ class ServerURLTests(Case):
         self.assertUnfit(values.serverURL, "http://h:0", "no valid port")
         self.assertUnfit(values.serverURL, "http://[::1", "is not a valid URL")
         self.assertUnfit(values.serverURL, "http://a b", "is not a valid host name")
+
+    def test_hostsThatNobodyLooksUp(self) -> None:
+        """They look like addresses, or have labels that no name has."""
+        for host in ("127.1", "256.1.1.1", "0x7f.1", "2130706433", "1.2.3.4.", "a~b"):
+            self.assertUnfit(values.serverURL, f"http://{host}:80", f'"{host}" is n')
+        for host in ("a_b.example", "127.0.0.1.example", "example.org."):
+            self.assertEqual(values.serverURL(f"http://{host}"), f"http://{host}")
 
 
 class HostPatternTests(Case):
@@ -198,8 +168,35 @@ class PathTests(Case):
         for written, meant in (("/a%20b", "/a b"), ("/a//b", "/a/b"), ("/a/./b/", "/a/b/")):
             error = self.assertUnfit(values.pathPrefix, written, "is never met")
             self.assertIn(f'"{meant}"', error.remedy)
+        for written in ("/%C3%BC", "/%ff"):
+            self.assertUnfit(values.pathPrefix, written, "beyond printable ASCII")
         self.assertUnfit(values.pathPrefix, "/../a", "is the path of no request")
         self.assertUnfit(values.pathPrefix, "/a%00", "is the path of no request")
+
+    def test_percentSigns(self) -> None:
+        """As in a request, encoded; what is no encoding is a mistake."""
+        for written, meant in (("/%zz", "/%25zz"), ("/%", "/%25"), ("/a%2", "/a%252")):
+            error = self.assertUnfit(values.pathPrefix, written, "broken percent-encoding")
+            self.assertIn(f'"{meant}"', error.remedy)
+            self.assertEqual(values.pathPrefix(meant), meant)
+            route = Route((), meant, Program("web", {}))
+            self.assertTrue(route.serves(normalPath(meant.encode())))
+        self.assertIn('"/a %25"', self.assertUnfit(values.pathPrefix, "/a%20%25", "never").remedy)
+
+
+class AccessLogTests(Case):
+    """Where the access log goes."""
+
+    def test_filesAndStandardOutput(self) -> None:
+        """Whether they can be written is known when they are opened."""
+        for text in ("access.log", "/nonexistent/a.log", "-", " "):
+            self.assertEqual(values.accessLog(text), text)
+
+    def test_whatIsNoFile(self) -> None:
+        """By its name alone."""
+        self.assertIn('"-"', self.assertUnfit(values.accessLog, "", "names no file").remedy)
+        self.assertUnfit(values.accessLog, "/var/log/", "names a directory")
+        self.assertUnfit(values.accessLog, "a\0b", "the name of no file")
 
 
 class NetworkTests(Case):

@@ -120,7 +120,12 @@ class RunningProxy:
     """
 
     def __init__(
-        self, folder: Path, configuration: str, *options: str, reactor: str = "intermediary"
+        self,
+        folder: Path,
+        configuration: str,
+        *options: str,
+        reactor: str = "intermediary",
+        stdin: int = subprocess.DEVNULL,
     ) -> None:
         """
         Start it.
@@ -128,6 +133,7 @@ class RunningProxy:
         @param folder: will hold its configuration and its logs.
         @param options: more options of C{twistd}.
         @param reactor: a reactor's name, empty for Twisted's choice.
+        @param stdin: the descriptor of its standard input.
         """
         self.folder = folder.absolute()
         (folder / "proxy.toml").write_text(configuration, encoding="utf-8")
@@ -147,7 +153,7 @@ class RunningProxy:
                     "--config=proxy.toml",
                 ],
                 cwd=folder,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -8,8 +8,10 @@ How it is started, and how it refuses to start, is in L{tests.smoke.test_process
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -56,6 +58,7 @@ class ProcessTestCase(SynchronousTestCase):
         reactor: str = "intermediary",
         seconds: float = 30,
         configuration: str = FRONTS,
+        stdin: int = subprocess.DEVNULL,
     ) -> RunningProxy:
         """
         Start a process, and an origin for its gateway and its tunnels.
@@ -74,7 +77,7 @@ class ProcessTestCase(SynchronousTestCase):
             ("{socket}", self.socketPath),
         ):
             configuration = configuration.replace(key, value)
-        self.proxy = RunningProxy(folder, configuration, *options, reactor=reactor)
+        self.proxy = RunningProxy(folder, configuration, *options, reactor=reactor, stdin=stdin)
         self.addCleanup(self.proxy.discard)
         return self.proxy
 
@@ -188,6 +191,58 @@ class StopTests(ProcessTestCase):
         until(lambda: self.origin.connections, "the request arrives")
         proxy.signal(signal.SIGTERM)
         self.quiet()
+
+
+class SignalTests(ProcessTestCase):
+    """Signals by which other servers reload and rotate their logs."""
+
+    def serve(self, stream: Stream) -> None:
+        """Answer in two halves, the second when the test says so."""
+        while stream.head():
+            stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+            until(lambda: self.told, "the process is told something")
+            stream.send(b"half")
+
+    def setUp(self) -> None:
+        self.told = False
+
+    def test_neitherEndsIt(self) -> None:
+        """It says what to do instead and goes on; the exchange under way, too."""
+        proxy = self.start(self.serve)
+        client = self.connect("site")
+        client.send(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.head()
+        proxy.signal(signal.SIGHUP)
+        proxy.says("SIGHUP: ignored, there is nothing to reload yet; restart")
+        proxy.signal(signal.SIGUSR1)
+        proxy.says("SIGUSR1: nothing to do, the access log follows renames")
+        self.told = True
+        self.assertEqual(client.exactly(8), b"halfhalf")
+        client.send(b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.head()
+        self.assertEqual(client.exactly(8), b"halfhalf")
+        proxy.signal(signal.SIGTERM)
+        self.quiet()
+        self.assertEqual([record["target"] for record in proxy.records()], ["/1", "/2"])
+
+    def test_aTerminalThatCloses(self) -> None:
+        """SIGHUP is then a stop: what is under way finishes and gets its line."""
+        ours, theirs = pty.openpty()
+        try:
+            proxy = self.start(self.serve, stdin=theirs)
+        finally:
+            os.close(theirs)
+        client = self.connect("site")
+        client.send(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.head()
+        os.close(ours)
+        for _ in range(2):
+            proxy.signal(signal.SIGHUP)
+            proxy.says("SIGHUP: finishing what is under way")
+        self.told = True
+        self.assertEqual(client.exactly(8), b"halfhalf")
+        self.quiet()
+        self.assertEqual([record["target"] for record in proxy.records()], ["/1"])
 
 
 class ReactorTests(ProcessTestCase):

@@ -476,6 +476,11 @@ requests behind it. What was refused is not forwarded; where it shows only in th
 content, the upstream exchange under way is aborted. If a response has already begun,
 the connection is closed without another.
 
+A client that closes its side of the connection before its response is complete
+(`printf … | nc -N`) can't be told from one that is gone and is taken for one, as by nginx and
+Squid: nothing is refused, but there is no answer, and the log says `client_gone`. Inside a
+tunnel either side may close first.
+
 **A response** that is refused is never passed on: the client gets a 502 with
 `Proxy-Status` and the error below, and keeps its connection; if the response had
 already begun, the client's connection ends short of the declared end, and by a reset
