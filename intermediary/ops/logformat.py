@@ -247,9 +247,11 @@ def _templatePieces(text: str, constants: dict[str, Any]) -> Iterator[str]:
     if any(not character.isprintable() and character != "\t" for character in text):
         raise Unfit("has control characters", "write a template of one line")
     if "$" not in text:
+        remedy = nearest(text, ["combined", "json"])
+        stop = "" if remedy.endswith("?") else "."
         raise Unfit(
             "is neither the name of a format nor a template",
-            nearest(text, ["combined", "json"]) + " A template names variables, as $status",
+            f"{remedy}{stop} A template names variables, as $status",
         )
     end = 0
     for match in _REFERENCE.finditer(text):
