@@ -8,7 +8,7 @@ know what was said in them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
@@ -124,7 +124,10 @@ classImplements(TunnelConnection, IProtocol, IHalfCloseableProtocol, IPushProduc
 class _TunnelConnections:
     """Makes the destination's side for the connector; has no state."""
 
-    def buildProtocol(self, address: IAddress) -> TunnelConnection:
+    #: See L{IConnector.connect<intermediary.interfaces.IConnector.connect>}.
+    ignoresAddress: ClassVar[bool] = True
+
+    def buildProtocol(self, address: IAddress | None) -> TunnelConnection:
         return TunnelConnection()
 
     def doStart(self) -> None:
@@ -240,5 +243,7 @@ class Dialling:
         sentAhead = downstream.enterTunnel(tunnel.downstream)
         upstream.end = tunnel.upstream
         early, upstream.early = upstream.early, b""
-        tunnel.begin(toUpstream=sentAhead, toDownstream=early)
+        if early:
+            upstream.transport.resumeProducing()
+        tunnel.begin(toUpstream=sentAhead, toDownstream=early, paused=False)
         return PARKED

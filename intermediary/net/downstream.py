@@ -30,6 +30,7 @@ from ..wire.http1 import RequestReader
 from ..wire.message import CHUNKED, NO_BODY, UNTIL_CLOSE, RequestHead
 from .gate import Gate
 from .sweep import NEVER
+from .transport import EagerServer
 from .tunnel import canHalfClose
 
 if TYPE_CHECKING:
@@ -348,7 +349,12 @@ class DownstreamConnection:
 
     def _meet(self) -> str:
         """Find out who the client is."""
-        self.peerHost = getattr(self.transport.getPeer(), "host", None) or "unix:"
+        transport = self.transport
+        if isinstance(transport, EagerServer):
+            # To make an address of it takes longer than all else here.
+            self.peerHost = transport.hostname
+        else:
+            self.peerHost = getattr(transport.getPeer(), "host", None) or "unix:"
         return self.peerHost
 
     def _received(self, piece: bytes) -> None:
@@ -543,8 +549,8 @@ class DownstreamConnection:
         self.tunnelEnd = end
         self._phase = ""
         self.deadline = NEVER
-        if self._ahead:
-            self._setAhead(False)
+        self._ahead = False
+        self._gate.clear()
         return self._reader.detach()
 
     # Time and ends

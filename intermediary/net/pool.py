@@ -44,6 +44,9 @@ class _Building:
 
     __slots__ = ("_bucket", "_pool")
 
+    #: See L{IConnector.connect<intermediary.interfaces.IConnector.connect>}.
+    ignoresAddress: ClassVar[bool] = True
+
     def __init__(self, pool: Pool, bucket: Bucket) -> None:
         self._pool = pool
         self._bucket = bucket

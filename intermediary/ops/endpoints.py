@@ -87,6 +87,9 @@ class ProxyFactory:
 
     log = Logger()
     noisy = False
+    #: Read by L{eager ports<intermediary.net.transport.EagerPort>}: they need not
+    #: make an address for C{buildProtocol}.
+    ignoresAddress = True
     programs: tuple[Program, ...] = ()
     #: See L{Front}.
     keepsOld = True
@@ -141,7 +144,7 @@ class ProxyFactory:
     def doStop(self) -> None:
         """A port stops listening."""
 
-    def buildProtocol(self, address: IAddress) -> DownstreamConnection | None:
+    def buildProtocol(self, address: IAddress | None) -> DownstreamConnection | None:
         """
         Make the connection of a client.
 

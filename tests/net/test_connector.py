@@ -33,11 +33,7 @@ from intermediary.errors import (
     IntermediaryError,
 )
 from intermediary.interfaces import IConnector, IDestinationGuard, IResolver, Origin
-from intermediary.net.attempt import (
-    Attempt,
-    SocketAttempt,
-    attemptFor,
-)
+from intermediary.net.attempt import Attempt, attemptFor
 from intermediary.net.connector import (
     ADDRESS_LIMIT,
     Connector,
@@ -47,6 +43,7 @@ from intermediary.net.connector import (
 from intermediary.net.failures import UNKNOWN, failureClass
 from intermediary.net.reactorattempt import ReactorAttempt
 from intermediary.net.resolver import StaticResolver
+from intermediary.net.socketattempt import SocketAttempt
 from intermediary.net.transport import DialledClient
 
 V4 = socket.AF_INET
@@ -642,7 +639,7 @@ class SocketAttemptTests(SynchronousTestCase):
             skt.blocking = not kind & getattr(socket, "SOCK_NONBLOCK", 0)
             return skt
 
-        self.patch(socket, "socket", make)
+        self.patch(socket, "SocketType", make)
         attempt = SocketAttempt(self.race, self.reactor, family, address, 80)
         attempt.begin()
         return attempt
