@@ -11,7 +11,7 @@ while, so that the last reply is not lost to a reset (RFC 9112 §9.6).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
@@ -352,7 +352,7 @@ class DownstreamConnection:
         transport = self.transport
         if isinstance(transport, EagerServer):
             # To make an address of it takes longer than all else here.
-            self.peerHost = transport.hostname
+            self.peerHost = cast("str", transport.client[0])
         else:
             self.peerHost = getattr(transport.getPeer(), "host", None) or "unix:"
         return self.peerHost

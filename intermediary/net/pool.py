@@ -12,7 +12,7 @@ a time.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from twisted.internet.defer import CancelledError, fail
 from twisted.internet.interfaces import IProtocolFactory

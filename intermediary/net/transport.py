@@ -17,7 +17,6 @@ L{DialledClient}.  They work under any reactor that watches file descriptors.
 from __future__ import annotations
 
 import socket
-from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -416,8 +415,10 @@ class EagerConnection(tcp.Connection):
             return False
         self._writeDisconnecting = self._writeDisconnected = True
         self.ready = False
-        with suppress(OSError):
+        try:
             self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the next read tells
         return True
 
     def _finish(self) -> None:
@@ -522,6 +523,10 @@ BENEATH: Any = SimpleNamespace(
 class EagerServer(EagerConnection, tcp.Server):
     """An accepted connection."""
 
+    # As it begins.
+    connected = 1
+    ready = True
+
     def __init__(
         self,
         sock: socket.socket,
@@ -547,8 +552,6 @@ class EagerServer(EagerConnection, tcp.Server):
         self.server = server
         self.client = client
         self.sessionno = sessionno
-        self.connected = 1
-        self.ready = True
         reactor.addReader(self)
 
     @property
@@ -591,6 +594,10 @@ class DialledClient(EagerClient):
     behind for the other methods.  No connector waits to hear of its end.
     """
 
+    # As it begins.
+    connected = 1
+    ready = True
+
     def __init__(
         self, skt: socket.socket, family: int, peer: tuple[Any, ...], reactor: Any
     ) -> None:
@@ -602,12 +609,15 @@ class DialledClient(EagerClient):
         self.reactor = reactor
         self.socket = skt
         self.fileno = skt.fileno
-        self.addr = self.realAddress = peer
+        self.realAddress = peer
         if family == socket.AF_INET6:
             self.addressFamily = socket.AF_INET6
             self._addressType = IPv6Address  # type: ignore[assignment]
-        self.connected = 1
-        self.ready = True
+
+    @property
+    def addr(self) -> Any:  # type: ignore[override]
+        """What it was connected to; only C{repr} asks."""
+        return self.realAddress
 
     def attach(self, protocol: IProtocol) -> None:
         """Begin to serve a protocol: read for it and tell it."""
@@ -680,6 +690,27 @@ class EagerPort(tcp.Port):
             log.deferr()
         else:
             self.numberAccepts = most + 20 if accepted == most else max(1, accepted)
+
+
+def _layOut(kind: type[EagerConnection]) -> None:
+    """
+    Tell Python which attributes the instances of a class come to have.
+
+    It lays all of them out as the first few are, and gives those that later get
+    another attribute a dictionary of their own.  When many connections come
+    before the first of them ends, what is only set at an end would be such.
+    """
+    first: Any = kind.__new__(kind)
+    for name in (
+        "reactor", "socket", "fileno", "protocol", "producer", "streamingProducer",
+        "ready", "connected", "disconnected", "disconnecting", "peerEnded", "doRead",
+        "_writeDisconnecting", "_writeDisconnected",
+    ):  # fmt: skip
+        setattr(first, name, None)
+
+
+_layOut(EagerServer)
+_layOut(DialledClient)
 
 
 def eagerPort(port: IListeningPort) -> None:

@@ -128,7 +128,7 @@ class TunnelEnd:
         transport.peerEnded = True
         self.readConnectionLost()
         if not self.lost:
-            transport.pauseProducing()
+            transport.reactor.removeReader(transport)
         return None
 
     # Protocol
@@ -205,7 +205,8 @@ class TunnelEnd:
         if pipes is not None:
             self._spliceAt = SPLICE_AFTER
         transport = self.transport
-        if isinstance(transport, EagerConnection) and not transport.TLS and transport.isWritable():
+        # One that aborts has another in that place already.
+        if isinstance(transport, EagerConnection) and transport.ready:
             self._plain = True
             # As a Flow does.
             transport.doRead = self.fill  # type: ignore[method-assign]
