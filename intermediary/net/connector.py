@@ -333,7 +333,8 @@ class _Race:
             attempt.stop()
 
     def _settle(self, outcome: Any) -> None:
-        self._stop()
+        if not self._settled:
+            self._stop()
         deferred = self._deferred
         self._deferred = None
         if deferred is None:

@@ -228,7 +228,9 @@ class RequestReader(Reader):
         start = match.end()
         memo = self._memo
         if memo is None and method == b"CONNECT":
-            memo = _tunnels.get(data[start : data.find(_END_OF_HEAD, start) + 4])
+            found = data.find(_END_OF_HEAD, start)
+            if found > 0:
+                memo = _tunnels.get(data[start : found + len(_END_OF_HEAD)])
             if memo is not None and len(memo[2].pairs) > limits.headerFields:
                 return None
         if memo is not None and minor == memo[1] and data.startswith(memo[0], start):
