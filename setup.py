@@ -41,6 +41,7 @@ COMPILED = (
     "intermediary/net/failures.py",
     "intermediary/net/gate.py",
     "intermediary/net/pool.py",
+    "intermediary/net/socketattempt.py",
     "intermediary/net/splice.py",
     "intermediary/net/sweep.py",
     "intermediary/net/tunnel.py",

@@ -93,7 +93,8 @@ class IConnector(Interface):
         Connect to an origin.
 
         @param factory: its C{buildProtocol} is called once, for the connection
-            that wins.
+            that wins.  If it has a true C{ignoresAddress}, it may be called
+            with None instead of an address.
         @return: fires with that protocol, connected; fails with the narrowest
             of the classes in L{intermediary.errors}: C{DNSError},
             C{DNSTimeout}, C{DestinationProhibited}, C{DestinationUnroutable},

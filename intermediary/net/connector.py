@@ -125,8 +125,20 @@ class Connector:
         protocol with it be connected: a connection to this host needs no turn
         of the reactor.
         """
+        outcome = self.reach(origin, factory, timeoutSeconds)
+        if isinstance(outcome, Deferred):
+            return outcome
+        return fail(outcome) if isinstance(outcome, Failure) else succeed(outcome)
+
+    def reach(self, origin: Origin, factory: IProtocolFactory, timeoutSeconds: float) -> Any:
+        """
+        As L{connect}, for who does without a Deferred where it can.
+
+        @return: the protocol, connected, or a L{Failure}; or the Deferred that
+            will fire with one of them.
+        """
         if origin.tlsName is not None or origin.via is not None:
-            return fail(DestinationUnavailable(f"{origin} needs more than plain TCP"))
+            return Failure(DestinationUnavailable(f"{origin} needs more than plain TCP"))
         return _Race(self, origin, factory).start(timeoutSeconds)
 
 
@@ -176,8 +188,8 @@ class _Race:
         #: Cancelled, maybe by the very protocol that was being connected.
         self._abandoned = False
 
-    def start(self, timeoutSeconds: float) -> Deferred[Any]:
-        """Begin; see L{Connector.connect} for what is returned."""
+    def start(self, timeoutSeconds: float) -> Any:
+        """Begin; see L{Connector.reach} for what is returned."""
         host = self._origin.host
         family = literalFamily(host)
         if family is not None:
@@ -186,9 +198,7 @@ class _Race:
             lookup = self._lookup = self._connector.resolver.resolve(host, self._origin.port)
             lookup.addCallbacks(self._resolved, self._unresolved)
         if self._settled:
-            if isinstance(self._outcome, Failure):
-                return fail(self._outcome)
-            return succeed(self._outcome)
+            return self._outcome
         self._deadline = self._connector.reactor.callLater(timeoutSeconds, self._late)
         self._deferred = Deferred(self._cancelled)
         return self._deferred
@@ -325,7 +335,8 @@ class _Race:
             attempt.stop()
 
     def _settle(self, outcome: Any) -> None:
-        self._stop()
+        if not self._settled:
+            self._stop()
         deferred = self._deferred
         self._deferred = None
         if deferred is None:

@@ -8,7 +8,7 @@ know what was said in them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
@@ -17,6 +17,7 @@ from twisted.internet.interfaces import (
     IProtocolFactory,
     IPushProducer,
 )
+from twisted.python.failure import Failure
 from zope.interface import classImplements
 
 from ..errors import ConnectionTerminated
@@ -29,7 +30,6 @@ from .tunnel import Tunnel
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IAddress
-    from twisted.python.failure import Failure
 
     from ..engine import Engine
     from ..exchange import Exchange
@@ -124,7 +124,10 @@ classImplements(TunnelConnection, IProtocol, IHalfCloseableProtocol, IPushProduc
 class _TunnelConnections:
     """Makes the destination's side for the connector; has no state."""
 
-    def buildProtocol(self, address: IAddress) -> TunnelConnection:
+    #: See L{IConnector.connect<intermediary.interfaces.IConnector.connect>}.
+    ignoresAddress: ClassVar[bool] = True
+
+    def buildProtocol(self, address: IAddress | None) -> TunnelConnection:
         return TunnelConnection()
 
     def doStart(self) -> None:
@@ -192,7 +195,8 @@ class Dialling:
         @param pipes: for splicing; None to do without.
         """
         self._engine = engine
-        self._connector = connector
+        #: Only ours can answer without a Deferred.
+        self._reach: Any = getattr(connector, "reach", connector.connect)
         self._sweeper = sweeper
         self._pipes = pipes
         self._reactor = reactor
@@ -203,20 +207,24 @@ class Dialling:
         Connect to the destination; the client waits for the outcome.
 
         @return: None where the connection stands at once.
+        @raise IntermediaryError: there is none, and nothing to wait for.
         """
         exchange.attempts += 1
         assert exchange.origin is not None
-        connecting = self._connector.connect(
+        outcome = self._reach(
             exchange.origin, self._connections, exchange.front.timeouts.connectSeconds
         )
-        if connecting.called and isinstance(connecting.result, TunnelConnection):
-            exchange.lease = connecting.result  # type: ignore[assignment]
+        if isinstance(outcome, TunnelConnection):
+            exchange.lease = outcome  # type: ignore[assignment]
             return None
+        if isinstance(outcome, Failure):
+            outcome.raiseException()
 
         def connected(connection: TunnelConnection) -> None:
             exchange.lease = connection  # type: ignore[assignment]
 
-        return connecting.addCallback(connected)
+        connecting: Deferred[None] = outcome.addCallback(connected)
+        return connecting
 
     def relay(self, exchange: Exchange) -> Any:
         """
@@ -240,5 +248,7 @@ class Dialling:
         sentAhead = downstream.enterTunnel(tunnel.downstream)
         upstream.end = tunnel.upstream
         early, upstream.early = upstream.early, b""
-        tunnel.begin(toUpstream=sentAhead, toDownstream=early)
+        if early:
+            upstream.transport.resumeProducing()
+        tunnel.begin(toUpstream=sentAhead, toDownstream=early, paused=False)
         return PARKED

@@ -11,7 +11,7 @@ while, so that the last reply is not lost to a reset (RFC 9112 §9.6).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
@@ -37,6 +37,7 @@ from ..wire.http1 import RequestReader
 from ..wire.message import CHUNKED, NO_BODY, UNTIL_CLOSE, RequestHead
 from .gate import Gate
 from .sweep import NEVER
+from .transport import EagerServer
 from .tunnel import canHalfClose
 
 if TYPE_CHECKING:
@@ -375,8 +376,13 @@ class DownstreamConnection:
 
     def _meet(self) -> str:
         """Find out who the client is, and how it speaks with us."""
-        self.secure = bool(ISSLTransport.providedBy(self.transport))
-        self.peerHost = getattr(self.transport.getPeer(), "host", None) or "unix:"
+        transport = self.transport
+        if isinstance(transport, EagerServer) and not transport.TLS:
+            # To make an address of it takes longer than all else here.
+            self.peerHost = cast("str", transport.client[0])
+        else:
+            self.secure = bool(ISSLTransport.providedBy(transport))
+            self.peerHost = getattr(transport.getPeer(), "host", None) or "unix:"
         return self.peerHost
 
     def _received(self, piece: bytes) -> None:
@@ -581,8 +587,8 @@ class DownstreamConnection:
         self.tunnelEnd = end
         self._phase = ""
         self.deadline = NEVER
-        if self._ahead:
-            self._setAhead(False)
+        self._ahead = False
+        self._gate.clear()
         return self._reader.detach()
 
     # Time and ends

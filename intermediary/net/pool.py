@@ -12,7 +12,7 @@ a time.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from twisted.internet.defer import CancelledError, fail
 from twisted.internet.interfaces import IProtocolFactory
@@ -43,6 +43,9 @@ class _Building:
     """The factory of one attempt: makes the connection that the pool lends."""
 
     __slots__ = ("_bucket", "_pool")
+
+    #: See L{IConnector.connect<intermediary.interfaces.IConnector.connect>}.
+    ignoresAddress: ClassVar[bool] = True
 
     def __init__(self, pool: Pool, bucket: Bucket) -> None:
         self._pool = pool

@@ -49,6 +49,9 @@ GATHERED = 16
 DONE = Failure(CONNECTION_DONE)
 #: Stands for a list of pieces as long as there are none.
 NOTHING: Any = ()
+#: What C{socket.socket} is made of: making, using and closing one takes no code
+#: of Python.
+Socket: Any = socket.SocketType
 
 
 class EagerConnection(tcp.Connection):
@@ -67,15 +70,33 @@ class EagerConnection(tcp.Connection):
         once only, so it is remembered until the reactor asks.
     @ivar inflow: the L{Flow} whose octets leave by this transport, or None.
     @ivar outflow: the L{Flow} that takes what arrives at this transport, or None.
+    @ivar peerEnded: whether all that the peer sent was read, to its end.
     """
 
     ready = False
     sendError = False
+    peerEnded = False
     inflow: Flow | None = None
     outflow: Flow | None = None
     # Queues are rare, so they are not made for every connection.
     _tempDataBuffer = NOTHING
     _tempDataLen = 0
+
+    def getHandle(self) -> Any:
+        """
+        Give the socket.
+
+        Whoever asks gets one of C{socket.socket}, with all that it can do.
+
+        @see: L{twisted.internet.interfaces.ISystemHandle.getHandle}
+        """
+        plain: Any = self.socket
+        if type(plain) is Socket:
+            skt = socket.socket(plain.family, plain.type, plain.proto, plain.detach())
+            skt.setblocking(False)
+            self.socket = skt
+            self.fileno = skt.fileno
+        return self.socket
 
     # Reading
 
@@ -366,6 +387,40 @@ class EagerConnection(tcp.Connection):
         else:
             self.startWriting()
 
+    # Ends at once: for who is called by the reactor, and expects to be told of
+    # the end before these return.
+
+    def closeAtOnce(self) -> bool:
+        """
+        Do what L{loseConnection} does, now, if there is nothing to wait for.
+
+        @return: whether it was done.
+        """
+        if self.disconnecting or not (
+            self.ready or (self._writeDisconnected and self.connected and not self.TLS)
+        ):
+            return False
+        self.connectionLost(DONE)
+        return True
+
+    def halfCloseAtOnce(self) -> bool:
+        """
+        Do what L{loseWriteConnection} does, now, if there is nothing to wait for.
+
+        The protocol is not told of it.
+
+        @return: whether it was done.
+        """
+        if not self.ready or self.disconnecting:
+            return False
+        self._writeDisconnecting = self._writeDisconnected = True
+        self.ready = False
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the next read tells
+        return True
+
     def _finish(self) -> None:
         """Be asked to write, with nothing queued."""
         finishSoon = getattr(self.reactor, "finishSoon", None)
@@ -379,6 +434,7 @@ class EagerConnection(tcp.Connection):
 
     def readConnectionLost(self, reason: Failure) -> None:
         """The peer sends no more.  Called by the reactor."""
+        self.peerEnded = True
         protocol: Any = self.protocol
         if not IHalfCloseableProtocol.providedBy(protocol):
             super().readConnectionLost(reason)
@@ -440,8 +496,9 @@ class EagerConnection(tcp.Connection):
             self.stopWriting()
         else:
             forget(self)
-        if self._writeDisconnected and reason is DONE:
-            # The peer has been told of the end by a shutdown before.
+        if reason is DONE and (self.peerEnded or self._writeDisconnected):
+            # The peer is told of the end by the close alone, or was by a shutdown
+            # before.  With octets of its unread, a close would be a reset.
             skt.close()
         else:
             self._closeSocket(not isinstance(reason.value, ConnectionAborted))
@@ -465,6 +522,10 @@ BENEATH: Any = SimpleNamespace(
 
 class EagerServer(EagerConnection, tcp.Server):
     """An accepted connection."""
+
+    # As it begins.
+    connected = 1
+    ready = True
 
     def __init__(
         self,
@@ -491,13 +552,11 @@ class EagerServer(EagerConnection, tcp.Server):
         self.server = server
         self.client = client
         self.sessionno = sessionno
-        self.connected = 1
-        self.ready = True
         reactor.addReader(self)
 
     @property
     def hostname(self) -> Any:  # type: ignore[override]
-        """The peer's address, as text."""
+        """The peer's address, as text: what L{getPeer} has as C{host}."""
         return self.client[0]
 
     @property
@@ -535,6 +594,10 @@ class DialledClient(EagerClient):
     behind for the other methods.  No connector waits to hear of its end.
     """
 
+    # As it begins.
+    connected = 1
+    ready = True
+
     def __init__(
         self, skt: socket.socket, family: int, peer: tuple[Any, ...], reactor: Any
     ) -> None:
@@ -546,12 +609,15 @@ class DialledClient(EagerClient):
         self.reactor = reactor
         self.socket = skt
         self.fileno = skt.fileno
-        self.addr = self.realAddress = peer
+        self.realAddress = peer
         if family == socket.AF_INET6:
             self.addressFamily = socket.AF_INET6
             self._addressType = IPv6Address  # type: ignore[assignment]
-        self.connected = 1
-        self.ready = True
+
+    @property
+    def addr(self) -> Any:  # type: ignore[override]
+        """What it was connected to; only C{repr} asks."""
+        return self.realAddress
 
     def attach(self, protocol: IProtocol) -> None:
         """Begin to serve a protocol: read for it and tell it."""
@@ -585,6 +651,7 @@ class EagerPort(tcp.Port):
         listening: Any = self.socket
         accept = listening._accept  # noqa: SLF001
         factory: Any = self.factory
+        ignored = getattr(factory, "ignoresAddress", False)
         most = self.numberAccepts
         accepted = 0
         try:
@@ -597,9 +664,11 @@ class EagerPort(tcp.Port):
                     super().doRead()
                     return
                 accepted += 1
-                skt = socket.socket(family, socket.SOCK_STREAM, 0, fd)
-                if len(address) == 2:
-                    peer: IPv4Address | IPv6Address = IPv4Address("TCP", *address)
+                skt = Socket(family, socket.SOCK_STREAM, 0, fd)
+                if ignored and len(address) == 2:
+                    peer: IPv4Address | IPv6Address | None = None
+                elif len(address) == 2:
+                    peer = IPv4Address("TCP", *address)
                 else:
                     if address[3]:
                         # With the scope in it.
@@ -621,6 +690,27 @@ class EagerPort(tcp.Port):
             log.deferr()
         else:
             self.numberAccepts = most + 20 if accepted == most else max(1, accepted)
+
+
+def _layOut(kind: type[EagerConnection]) -> None:
+    """
+    Tell Python which attributes the instances of a class come to have.
+
+    It lays all of them out as the first few are, and gives those that later get
+    another attribute a dictionary of their own.  When many connections come
+    before the first of them ends, what is only set at an end would be such.
+    """
+    first: Any = kind.__new__(kind)
+    for name in (
+        "reactor", "socket", "fileno", "protocol", "producer", "streamingProducer",
+        "ready", "connected", "disconnected", "disconnecting", "peerEnded", "doRead",
+        "_writeDisconnecting", "_writeDisconnected",
+    ):  # fmt: skip
+        setattr(first, name, None)
+
+
+_layOut(EagerServer)
+_layOut(DialledClient)
 
 
 def eagerPort(port: IListeningPort) -> None:

@@ -37,10 +37,11 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer, ISSLTransport
+from twisted.internet.main import CONNECTION_LOST
 from zope.interface import classImplements
 
 from .splice import Flow, isSpliceable
-from .transport import EagerConnection
+from .transport import READ_OCTETS, EagerConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,9 +75,11 @@ class TunnelEnd:
     @ivar octets: received from this side.
     @ivar ended: whether this side will send no more.
     @ivar lost: whether its transport is gone.
+    @ivar transport: None once it is gone.
     """
 
     __slots__ = (
+        "_plain",
         "_registered",
         "_spliceAt",
         "ended",
@@ -98,6 +101,35 @@ class TunnelEnd:
         self.lost = False
         self._registered = True
         self._spliceAt = _NEVER
+        #: The transport is plain and eager, and read by L{fill}.
+        self._plain = False
+
+    # Reading for its transport
+
+    def fill(self) -> Any:
+        """
+        Pass on what has arrived, one piece.
+
+        In the place of C{doRead} of a plain eager transport, which would go
+        through its protocol; L{EagerConnection.doRead} is what it does.
+        """
+        transport = self.transport
+        try:
+            data = transport.socket.recv(READ_OCTETS)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        if data:
+            self.dataReceived(data)
+            return None
+        if transport.sendError:
+            return CONNECTION_LOST
+        transport.peerEnded = True
+        self.readConnectionLost()
+        if not self.lost:
+            transport.reactor.removeReader(transport)
+        return None
 
     # Protocol
 
@@ -108,7 +140,8 @@ class TunnelEnd:
             return
         self.octets += len(data)
         tunnel.lastActivity = tunnel.seconds()
-        self.other.transport.write(data)
+        if not self.other.lost:
+            self.other.transport.write(data)
         if self.octets >= self._spliceAt:
             self._splice()
 
@@ -135,6 +168,8 @@ class TunnelEnd:
         if self.lost:
             return
         self.lost = True
+        # Which may refer to this end as what reads for it.
+        self.transport = None
         other = self.other
         assert self.tunnel is not None
         self.tunnel.sideLost(reason)
@@ -165,11 +200,18 @@ class TunnelEnd:
 
     # For the tunnel and the other end
 
-    def begin(self, pipes: PipePool | None) -> None:
+    def begin(self, pipes: PipePool | None, paused: bool) -> None:
         """Read, and splice if that is possible."""
         if pipes is not None:
             self._spliceAt = SPLICE_AFTER
-        self.transport.resumeProducing()
+        transport = self.transport
+        # One that aborts has another in that place already.
+        if isinstance(transport, EagerConnection) and transport.ready:
+            self._plain = True
+            # As a Flow does.
+            transport.doRead = self.fill  # type: ignore[method-assign]
+        if paused:
+            transport.resumeProducing()
 
     def _moved(self, count: int) -> None:
         tunnel = self.tunnel
@@ -186,12 +228,14 @@ class TunnelEnd:
 
     def lose(self) -> None:
         """Send what is queued, and close."""
-        if not self.lost:
+        if not self.lost and not (self._plain and self.transport.closeAtOnce()):
             self.unregister()
             self.transport.loseConnection()
 
     def loseWrite(self) -> None:
         """Send what is queued, and end this direction."""
+        if self._plain and self.transport.halfCloseAtOnce():
+            return
         if canHalfClose(self.transport):
             self.unregister()
             self.transport.loseWriteConnection()
@@ -280,15 +324,18 @@ class Tunnel:
         """Octets from the origin to the client."""
         return self.upstream.octets
 
-    def begin(self, toUpstream: bytes = b"", toDownstream: bytes = b"") -> None:
+    def begin(
+        self, toUpstream: bytes = b"", toDownstream: bytes = b"", paused: bool = True
+    ) -> None:
         """
         Join the two sides.
 
         @param toUpstream: what the client sent before, to go first.
         @param toDownstream: what the origin sent before, to go first.
+        @param paused: whether the reading of either transport may be paused.
         """
-        self.downstream.begin(self.pipes)
-        self.upstream.begin(self.pipes)
+        self.downstream.begin(self.pipes, paused)
+        self.upstream.begin(self.pipes, paused)
         if toUpstream:
             self.downstream.dataReceived(toUpstream)
         if toDownstream:

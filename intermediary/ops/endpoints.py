@@ -88,6 +88,9 @@ class ProxyFactory:
 
     log = Logger()
     noisy = False
+    #: Read by L{eager ports<intermediary.net.transport.EagerPort>}: they need not
+    #: make an address for C{buildProtocol}.
+    ignoresAddress = True
     programs: tuple[Program, ...] = ()
     #: See L{Front}.
     keepsOld = True
@@ -146,7 +149,7 @@ class ProxyFactory:
         """Name what a TLS listener may agree on with clients (RFC 7301)."""
         return [b"http/1.1"]
 
-    def buildProtocol(self, address: IAddress) -> DownstreamConnection | None:
+    def buildProtocol(self, address: IAddress | None) -> DownstreamConnection | None:
         """
         Make the connection of a client.
 

@@ -33,6 +33,38 @@ _SLASH = 0x2F
 _NO_CONTENT_METHODS = frozenset({b"CONNECT", b"TRACE"})
 
 
+#: Field block with its empty line and minor version of a head; fields, framing,
+#: keepAlive, expectsContinue and host that they meant.
+_Memo = tuple[bytes, bytes, "Fields", int, bool, bool, "bytes | None"]
+
+# A CONNECT is the only request of its connection, and a client that opens many
+# tunnels to one place says the same each time.  So those that came more than once
+# are remembered here, by their field blocks, for all connections.
+_tunnels: dict[bytes, _Memo] = {}
+_TUNNELS_LIMIT = 128
+_BLOCK_LIMIT = 1024
+#: The hashes of those that came, maybe once.
+_glimpsed: set[int] = set()
+_GLIMPSED_LIMIT = 1024
+_END_OF_HEAD = b"\r\n\r\n"
+
+
+def _remember(seen: int, memo: _Memo) -> None:
+    """
+    Take note of the fields of a C{CONNECT}.
+
+    @param seen: the hash of the field block.
+    """
+    if seen not in _glimpsed:
+        if len(_glimpsed) >= _GLIMPSED_LIMIT:
+            _glimpsed.clear()
+        _glimpsed.add(seen)
+    elif len(memo[0]) <= _BLOCK_LIMIT:
+        if len(_tunnels) >= _TUNNELS_LIMIT:
+            _tunnels.clear()
+        _tunnels[memo[0]] = memo
+
+
 class RequestReader(Reader):
     """
     Reads requests from a client's connection.
@@ -50,9 +82,8 @@ class RequestReader(Reader):
         self._emptyLines = 0
         #: The hash of the last field block.
         self._seen = 0
-        #: Field block with its empty line and minor version of the last head;
-        #: fields, framing, keepAlive, expectsContinue and host that they meant.
-        self._memo: tuple[bytes, bytes, Fields, int, bool, bool, bytes | None] | None = None
+        #: Of the last head.
+        self._memo: _Memo | None = None
 
     @property
     def inHead(self) -> bool:
@@ -208,6 +239,12 @@ class RequestReader(Reader):
             return None
         start = match.end()
         memo = self._memo
+        if memo is None and method == b"CONNECT":
+            found = data.find(_END_OF_HEAD, start)
+            if found > 0:
+                memo = _tunnels.get(data[start : found + len(_END_OF_HEAD)])
+            if memo is not None and len(memo[2].pairs) > limits.headerFields:
+                return None
         if memo is not None and minor == memo[1] and data.startswith(memo[0], start):
             end = start + len(memo[0])
             if end > limits.headerOctets:
@@ -250,6 +287,8 @@ class RequestReader(Reader):
             self._memo = (block, minor, fields, framing, keepAlive, expectsContinue, host)
         else:
             self._seen = seen
+            if method == b"CONNECT" and framing == NO_BODY:
+                _remember(seen, (block, minor, fields, framing, keepAlive, expectsContinue, host))
         return RequestHead(
             method, target, version, fields, framing, keepAlive, expectsContinue, host
         )

@@ -33,6 +33,11 @@ _ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+\-.]*+)://([^/?#]*+)([!\x22$-~]*+)
 _ABSOLUTE_START = re.compile(rb"[A-Za-z][A-Za-z0-9+\-.]*+:")
 
 
+#: Targets of C{CONNECT} that were found valid: clients ask for few, many times.
+_destinations: set[bytes] = set()
+_DESTINATIONS_LIMIT = 1024
+
+
 class Target(NamedTuple):
     """
     An absolute-form target, taken apart.
@@ -137,10 +142,15 @@ def checkForm(method: bytes, target: bytes) -> None:
     """
     if method == b"CONNECT":
         # RFC 9112 §3.2.3: authority-form and nothing else.
+        if target in _destinations:
+            return
         try:
             parseAuthority(target, portRequired=True)
         except WireError as error:
             raise WireError(f"CONNECT to no valid authority: {error.detail}") from error
+        if len(_destinations) >= _DESTINATIONS_LIMIT:
+            _destinations.clear()
+        _destinations.add(target)
     elif target.startswith(b"/"):
         return
     elif target == b"*":

@@ -34,11 +34,7 @@ from intermediary.errors import (
     PortNotAllowed,
 )
 from intermediary.interfaces import IConnector, IDestinationGuard, IResolver, Origin
-from intermediary.net.attempt import (
-    Attempt,
-    SocketAttempt,
-    attemptFor,
-)
+from intermediary.net.attempt import Attempt, attemptFor
 from intermediary.net.connector import (
     ADDRESS_LIMIT,
     Connector,
@@ -48,6 +44,7 @@ from intermediary.net.connector import (
 from intermediary.net.failures import UNKNOWN, failureClass
 from intermediary.net.reactorattempt import ReactorAttempt
 from intermediary.net.resolver import StaticResolver
+from intermediary.net.socketattempt import SocketAttempt
 from intermediary.net.transport import DialledClient
 from intermediary.policy.access import ConnectPorts
 
@@ -652,7 +649,7 @@ class SocketAttemptTests(SynchronousTestCase):
             skt.blocking = not kind & getattr(socket, "SOCK_NONBLOCK", 0)
             return skt
 
-        self.patch(socket, "socket", make)
+        self.patch(socket, "SocketType", make)
         attempt = SocketAttempt(self.race, self.reactor, family, address, 80)
         attempt.begin()
         return attempt
@@ -786,6 +783,32 @@ class SocketAttemptTests(SynchronousTestCase):
         self.reactor.advance(0)
         self.assertEqual(protocol.heard, ["lost"])
         self.assertEqual(self.reactor.readers, set())
+
+    def test_aFactoryMayIgnoreTheAddress(self) -> None:
+        """None is made for it then."""
+        self.race.factory.ignoresAddress = True
+        self.begin(FakeSocket(0))
+        self.assertEqual(self.race.factory.addresses, [None])
+        self.assertEqual(self.race.heard[1].transport.getPeer().host, "192.0.2.1")
+
+    def test_whatIsKnownAtOnceNeedsNoDeferred(self) -> None:
+        """C{reach} gives the protocol, the failure, or what to wait for."""
+        connector = Connector(self.reactor, StaticResolver({}))
+        connector.attemptKind = SocketAttempt
+        self.begin(FakeSocket(0))
+        for code, expected in [(0, Noting), (errno.ECONNREFUSED, Failure)]:
+            self.patch(socket, "SocketType", lambda family, kind, code=code: FakeSocket(code))
+            outcome = connector.reach(Origin("http", "192.0.2.1", 80), NotingFactory(), 5)
+            self.assertIsInstance(outcome, expected)
+        outcome.trap(ConnectionRefused)
+        waiting = FakeSocket(errno.EINPROGRESS, errno.EALREADY)
+        self.patch(socket, "SocketType", lambda family, kind: waiting)
+        outcome = connector.reach(Origin("http", "192.0.2.1", 80), NotingFactory(), 5)
+        self.assertNoResult(outcome)
+        outcome.cancel()
+        self.failureResultOf(outcome, CancelledError)
+        over = connector.reach(Origin("http", "a", 80, tlsName="a"), NotingFactory(), 5)
+        over.trap(DestinationUnavailable)
 
     def test_peerIsWhatWasDialled(self) -> None:
         """Addresses of both families, for the factory and from the transport."""

@@ -9,6 +9,7 @@ Twisted's own tests of connections run with them here.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import socket
 import struct
@@ -453,6 +454,83 @@ class EndTests(LoopbackTestCase):
             self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
             self.assertIsNotNone(protocol.reason.check(ZeroDivisionError))
 
+    def test_aCloseAtOnce(self) -> None:
+        """With nothing to wait for, the end is there before the call returns."""
+        transport, protocol, peer = self.connect()
+        transport.write(b"last")
+        self.assertTrue(transport.closeAtOnce())
+        self.assertEqual(["lost"], protocol.told)
+        self.assertIsNotNone(protocol.reason.check(ConnectionDone))
+        self.assertEqual(b"last", peer.recv(100))
+        self.assertEqual(b"", peer.recv(100))
+        self.assertFalse(transport.closeAtOnce())
+        self.turn(2)
+        self.assertEqual(["lost"], protocol.told)
+
+    def test_aCloseAtOnceAfterAHalfClose(self) -> None:
+        """Nothing can be queued any more."""
+        transport, protocol, _ = self.connect()
+        self.assertTrue(transport.halfCloseAtOnce())
+        self.assertTrue(transport.closeAtOnce())
+        self.assertEqual(["lost"], protocol.told)
+
+    def test_aHalfCloseAtOnce(self) -> None:
+        """The peer reads to the end; the protocol is not told, and reading goes on."""
+        transport, protocol, peer = self.connect()
+        self.assertTrue(transport.halfCloseAtOnce())
+        self.assertEqual(b"", peer.recv(100))
+        self.assertFalse(transport.halfCloseAtOnce())
+        transport.write(b"ignored")
+        self.turn(2)
+        self.assertEqual([], protocol.told)
+        peer.sendall(b"still")
+        self.until(lambda: protocol.received)
+
+    def test_noEndAtOnceOfWhatIsQueued(self) -> None:
+        """Nor of what is closing, aborts or has gone: nothing happens then."""
+        full, _, _ = self.connect(buffer=8192)
+        full.write(b"x" * 500000)
+        closing, _, _ = self.connect()
+        closing.loseConnection()
+        aborting, _, _ = self.connect()
+        aborting.abortConnection()
+        gone, _, _ = self.connect()
+        gone.connectionLost(Failure(ConnectionDone()))
+        for transport in (full, closing, aborting, gone):
+            self.assertFalse(transport.halfCloseAtOnce())
+            self.assertFalse(transport.closeAtOnce())
+        for transport in (full, closing, aborting):
+            self.assertTrue(transport.connected)
+
+    def test_aHalfCloseAtOnceOfWhatWasReset(self) -> None:
+        """The reactor tells of the reset."""
+        transport, protocol, peer = self.connect()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        transport.halfCloseAtOnce()
+        self.until(lambda: protocol.reason)
+        self.assertIsNotNone(protocol.reason.check(ConnectionLost))
+
+    def test_aCloseWithUnreadOctetsEndsInOrder(self) -> None:
+        """The peer reads what was written, and the end, although a close alone is a reset."""
+        transport, protocol, peer = self.connect()
+        peer.sendall(b"never read")
+        transport.write(b"answer")
+        transport.loseConnection()
+        self.turn()
+        self.assertEqual(["lost"], protocol.told)
+        self.assertEqual(b"answer", peer.recv(100))
+        self.assertEqual(b"", peer.recv(100))
+
+    def test_anEndMakesNoDictionary(self) -> None:
+        """The attributes of an end are in the layout of all connections from the first."""
+        transports = [self.connect()[0] for _ in range(40)]
+        for transport in transports:
+            transport.peerEnded = True
+            transport.halfCloseAtOnce()
+            transport.closeAtOnce()
+            self.assertNotIn(dict, [type(each) for each in gc.get_referents(transport)])
+
     def test_theProducerHearsOfTheEndFirst(self) -> None:
         """C{stopProducing} precedes C{connectionLost}; nothing is watched any more."""
         transport, protocol, _ = self.connect()
@@ -607,6 +685,45 @@ class ServerTests(LoopbackTestCase):
             transport: Any = protocol.transport
             self.assertEqual([kind("TCP", *peer.getsockname())], told)
             self.assertEqual(told[0], transport.getPeer())
+
+    def test_aFactoryMayIgnoreAddresses(self) -> None:
+        """None is made for it then; the transport knows it all the same."""
+        protocol = Recorder()
+        told: list[Any] = []
+
+        def build(address: Any) -> Any:
+            told.append(address)
+            return protocol
+
+        port = self.accept(build)
+        port.factory.ignoresAddress = True
+        peer = self.knock(port)
+        self.until(lambda: protocol.transport)
+        transport: Any = protocol.transport
+        self.assertEqual([None], told)
+        self.assertEqual(IPv4Address("TCP", *peer.getsockname()), transport.getPeer())
+
+    def test_theHandleIsASocketOfPythons(self) -> None:
+        """Accepted sockets are plainer, until somebody asks for one; nothing is lost by it."""
+        protocol = Recorder()
+        peer = self.knock(self.accept(lambda address: protocol))
+        self.until(lambda: protocol.transport)
+        transport: Any = protocol.transport
+        peer.sendall(b"before")
+        self.until(lambda: protocol.received)
+        handle = transport.getHandle()
+        self.assertIsInstance(handle, socket.socket)
+        self.assertIs(handle, transport.getHandle())
+        self.assertEqual(socket.AF_INET, handle.family)
+        self.assertEqual(0, handle.gettimeout())
+        self.assertEqual(handle.fileno(), transport.fileno())
+        peer.sendall(b" and after")
+        self.until(lambda: protocol.received == b"before and after")
+        transport.write(b"answer")
+        self.assertEqual(b"answer", peer.recv(100))
+        transport.loseConnection()
+        self.until(lambda: protocol.reason)
+        self.assertEqual(b"", peer.recv(100))
 
     def test_anEagerPortTurnsAway(self) -> None:
         """A client for whom there is no protocol is closed at once, the next one is served."""

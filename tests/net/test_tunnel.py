@@ -8,10 +8,12 @@ import gc
 import os
 import socket
 import struct
+import weakref
 from typing import Any
 
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol, INegotiated, IPushProducer
+from twisted.internet.main import CONNECTION_LOST
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -367,6 +369,75 @@ class LoopbackTests(LoopbackTestCase):
             self.assertEqual(0, self.pipes.opened)
         for transport in self.transports:
             self.assertFalse(transport.connected)
+
+    def test_littlePassesBeneathTheProtocols(self) -> None:
+        """An end reads for its transport; the protocol hears of the loss alone."""
+        heard: list[str] = []
+        for name in ("dataReceived", "readConnectionLost", "writeConnectionLost"):
+            self.patch(Delegating, name, lambda *_, name=name: heard.append(name))
+        self.assertEqual(b"question", self.carry(self.client, self.origin, b"question", end=False))
+        self.assertEqual(b"answer", self.carry(self.origin, self.client, b"answer", end=False))
+        self.assertEqual(b"last", self.carry(self.client, self.origin, b"last"))
+        self.assertEqual(b"answer", self.carry(self.origin, self.client, b"answer"))
+        self.assertOver(ConnectionDone)
+        self.assertEqual([], heard)
+        self.assertEqual((12, 12), (self.tunnel.octetsUp, self.tunnel.octetsDown))
+
+    def test_anEndIsPassedOnInTheSameTurn(self) -> None:
+        """Neither a half-close nor the end of all needs an event or a second look."""
+        self.client.shutdown(socket.SHUT_WR)
+        self.turn()
+        self.assertEqual(b"", self.origin.recv(100))
+        self.assertNotIn(self.transports[0], self.reactor.getReaders())
+        self.assertTrue(self.transports[0].connected)
+        self.origin.shutdown(socket.SHUT_WR)
+        self.turn()
+        self.assertEqual(1, len(self.reasons))
+        self.assertEqual(b"", self.client.recv(100))
+
+    def test_anEndWaitsForWhatIsQueued(self) -> None:
+        """Octets that a slow side has not taken leave before it is told of the end."""
+        self.origin.settimeout(10)
+        self.transports[1].write(b"x" * 500000)
+        self.client.shutdown(socket.SHUT_WR)
+        self.turn(3)
+        self.assertTrue(self.transports[1].connected)
+        received = 0
+        while data := self.origin.recv(65536):
+            received += len(data)
+            self.turn()
+        self.assertEqual(500000, received)
+
+    def test_aResetOfALittle(self) -> None:
+        """A side that is reset before it has sent much aborts the other."""
+        self.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.client.close()
+        self.assertOver(ConnectionLost)
+        self.assertRaises(ConnectionResetError, self.origin.recv, 100)
+
+    def test_aResetThatASendWasToldOf(self) -> None:
+        """The read after it sees an orderly end, which it was not."""
+        self.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.client.close()
+        self.transports[0].write(b"x")
+        self.assertIs(CONNECTION_LOST, self.transports[0].doRead())
+        self.assertOver(ConnectionLost)
+
+    def test_aReadWithoutOctetsIsNothing(self) -> None:
+        """The reactor may be mistaken."""
+        self.assertIsNone(self.transports[0].doRead())
+        self.assertEqual(b"x", self.carry(self.client, self.origin, b"x", end=False))
+
+    def test_itsTransportsAreFreedAtOnce(self) -> None:
+        """What reads for a transport does not keep it, nor itself, alive."""
+        freed = [weakref.ref(transport) for transport in self.transports]
+        gc.disable()
+        self.addCleanup(gc.enable)
+        self.assertEqual(b"question", self.carry(self.client, self.origin, b"question"))
+        self.assertEqual(b"answer", self.carry(self.origin, self.client, b"answer"))
+        self.assertOver(ConnectionDone)
+        del self.transports, self.tunnel
+        self.assertEqual([None, None], [each() for each in freed])
 
     def test_bulkOneWayThenTheOther(self) -> None:
         """Both ways, each to its end, with not an octet changed."""

@@ -215,7 +215,7 @@ class ConnectorBuilder(Builder):
         port = self.serve()
 
         async def scene() -> None:
-            self.patch(socket, "socket", Slow)
+            self.patch(socket, "SocketType", Slow)
             d = self.connect("127.0.0.1", port)
             self.assertNoResult(d)
             await self.converse(await d)
@@ -228,7 +228,7 @@ class ConnectorBuilder(Builder):
 
         async def scene() -> None:
             before = self.countDescriptors()
-            self.patch(socket, "socket", Slow)
+            self.patch(socket, "SocketType", Slow)
             d = self.connect("127.0.0.1", port)
             self.assertNoResult(d)
             await self.refused(ConnectionRefused, d)

@@ -9,6 +9,7 @@ shown for all messages in L{tests.wire.test_properties}.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
@@ -206,6 +207,43 @@ class RequestReaderTests(SynchronousTestCase):
             self.assertEqual(self.assertRaises(WireError, reader.receive, octets).status, 400)
         reader = primed(b"GET / HTTP/1.0\r\nA: b\r\n\r\n")
         self.assertRaises(WireError, reader.receive, b"GET / HTTP/1.1\r\nA: b\r\n\r\n")
+
+    def test_memoryOfTunnelsMeansTheSameOnlyForTheSame(self) -> None:
+        """
+        What many connections said with C{CONNECT} is judged anew by the next.
+
+        Its target, its version and its limits count as if it were the first.
+        """
+        fields = b"Host: a.example:443\r\nUser-Agent: test\r\n\r\n"
+
+        def read(line: bytes, limits: Limits, block: bytes = fields) -> Any:
+            reader = RequestReader(limits)
+            try:
+                return reader.receive(line + b"\r\n" + block)[0]
+            except WireError as error:
+                return error.status
+
+        first = read(b"CONNECT a.example:443 HTTP/1.1", Limits())
+        for _ in range(4):
+            again = read(b"CONNECT a.example:443 HTTP/1.1", Limits())
+            self.assertEqual(first.fields, again.fields)
+            self.assertEqual((first.framing, first.host), (again.framing, again.host))
+            self.assertEqual(b"b.example:1", read(b"CONNECT b.example:1 HTTP/1.1", Limits()).target)
+        self.assertEqual(10, read(b"CONNECT a.example:443 HTTP/1.0", Limits()).version)
+        self.assertEqual(400, read(b"CONNECT a.example HTTP/1.1", Limits()))
+        self.assertEqual(431, read(b"CONNECT a.example:443 HTTP/1.1", Limits(headerFields=1)))
+        self.assertEqual(431, read(b"CONNECT a.example:443 HTTP/1.1", Limits(headerOctets=50)))
+        self.assertEqual(b"GET", read(b"GET / HTTP/1.1", Limits()).method)
+        self.assertEqual(400, read(b"CONNECT a:1 HTTP/1.1", Limits(), b"Host:a b\r\n\r\n"))
+        self.assertEqual(400, read(b"CONNECT a:1 HTTP/1.1", Limits(), b"\r\n" + fields))
+
+    def test_memoryOfTunnelsIsBounded(self) -> None:
+        """However many different ones come, and however long they are."""
+        for size in (1, 2000):
+            for number in range(3000):
+                block = b"Host: a:1\r\nX: %d%s\r\n\r\n" % (number % 1500, b"x" * size)
+                head: Any = RequestReader(Limits()).receive(b"CONNECT a:1 HTTP/1.1\r\n" + block)[0]
+                self.assertEqual(block, head.fields.encoded + b"\r\n")
 
     def test_memoryOfFieldsRespectsTheHeadLimit(self) -> None:
         """A longer request line in front of remembered fields still counts."""

@@ -203,6 +203,15 @@ class FormTests(SynchronousTestCase):
         ]:
             self.assertEqual(self.assertRaises(WireError, checkForm, method, target).status, 400)
 
+    def test_whatIsRememberedIsJudgedAlike(self) -> None:
+        """A destination of C{CONNECT} is valid or not, however often and however many come."""
+        for _ in range(3):
+            for number in range(1, 2000):
+                checkForm(b"CONNECT", b"host:%d" % number)
+            for target in (b"host", b"host:0", b"host:65536"):
+                self.assertRaises(WireError, checkForm, b"CONNECT", target)
+                self.assertRaises(WireError, checkForm, b"GET", target.replace(b":", b"/"))
+
 
 class ConfiguredNameTests(SynchronousTestCase):
     """L{hostToASCII}."""
