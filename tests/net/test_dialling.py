@@ -102,7 +102,7 @@ class DiallingTests(SynchronousTestCase):
 
     def test_aConnectionThatStandsAtOnce(self) -> None:
         """A connector need not take time."""
-        scenario = Scenario(self).forward()
+        scenario = Scenario(self)
         opened: list[Side] = []
 
         def connect(origin: Origin, factory: Any, timeoutSeconds: float) -> Deferred[Any]:
@@ -112,7 +112,7 @@ class DiallingTests(SynchronousTestCase):
             return succeed(protocol)
 
         self.patch(scenario.connector, "connect", connect)
-        client = scenario.client()
+        client = scenario.forward().client()
         client.sends(*CONNECT)
         client.gets(*ESTABLISHED)
         client.sends(b"hello")
