@@ -47,6 +47,8 @@ _BLOCK_LIMIT = 1024
 _glimpsed: set[int] = set()
 _GLIMPSED_LIMIT = 1024
 _END_OF_HEAD = b"\r\n\r\n"
+#: What has it is not kept for longer than its connection.
+_CREDENTIALS = b"proxy-authorization"
 
 
 def _remember(seen: int, memo: _Memo) -> None:
@@ -287,7 +289,7 @@ class RequestReader(Reader):
             self._memo = (block, minor, fields, framing, keepAlive, expectsContinue, host)
         else:
             self._seen = seen
-            if method == b"CONNECT" and framing == NO_BODY:
+            if method == b"CONNECT" and framing == NO_BODY and _CREDENTIALS not in index:
                 _remember(seen, (block, minor, fields, framing, keepAlive, expectsContinue, host))
         return RequestHead(
             method, target, version, fields, framing, keepAlive, expectsContinue, host

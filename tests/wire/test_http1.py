@@ -15,6 +15,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from intermediary.errors import WireError
 from intermediary.settings import Limits
+from intermediary.wire import request as remembering
 from intermediary.wire.fields import Fields
 from intermediary.wire.http1 import RequestReader, ResponseReader
 from intermediary.wire.message import (
@@ -244,6 +245,20 @@ class RequestReaderTests(SynchronousTestCase):
                 block = b"Host: a:1\r\nX: %d%s\r\n\r\n" % (number % 1500, b"x" * size)
                 head: Any = RequestReader(Limits()).receive(b"CONNECT a:1 HTTP/1.1\r\n" + block)[0]
                 self.assertEqual(block, head.fields.encoded + b"\r\n")
+        self.assertLessEqual(len(remembering._tunnels), remembering._TUNNELS_LIMIT)
+        self.assertLessEqual(len(remembering._glimpsed), remembering._GLIMPSED_LIMIT)
+        for block in remembering._tunnels:
+            self.assertLessEqual(len(block), remembering._BLOCK_LIMIT)
+
+    def test_credentialsAreNotKept(self) -> None:
+        """They are nobody's business when their connection has gone."""
+        for block in (
+            b"Host: a:1\r\nProxy-Authorization: Basic eDp5\r\n\r\n",
+            b"Host: kept:1\r\n\r\n",
+        ):
+            for _ in range(3):
+                RequestReader(Limits()).receive(b"CONNECT a:1 HTTP/1.1\r\n" + block)
+            self.assertEqual(block in remembering._tunnels, b"kept" in block)
 
     def test_memoryOfFieldsRespectsTheHeadLimit(self) -> None:
         """A longer request line in front of remembered fields still counts."""
