@@ -92,7 +92,7 @@ class MemoryTransport:
             self._pausedProducer = True
             self.producer.pauseProducing()
 
-    def queuedOctets(self) -> int:
+    def unsentOctets(self) -> int:
         return len(self.written) if self.stalled else 0
 
     def writeSequence(self, pieces: Any) -> None:

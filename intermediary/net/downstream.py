@@ -687,9 +687,9 @@ class DownstreamConnection:
 
 
 def _queuedIn(transport: Any) -> int:
-    """Count the octets that wait in a transport; 0 where it can't tell."""
-    queued = getattr(transport, "queuedOctets", None)
-    return 0 if queued is None else int(queued())
+    """Count the octets that the client has not taken; 0 where the transport can't tell."""
+    unsent = getattr(transport, "unsentOctets", None)
+    return 0 if unsent is None else int(unsent())
 
 
 # Not as a decorator, which would keep the class from being compiled well.

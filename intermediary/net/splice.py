@@ -343,6 +343,10 @@ class Flow:
         self._leaveSink()
         self._release()
 
+    def unsentOctets(self) -> int:
+        """Count what is held, and what the sink's peer has not acknowledged."""
+        return self.held + (0 if self.sink is None else self.sink.unsentOctets())
+
     def _leaveSource(self) -> None:
         source, self.source = self.source, None
         if source is not None:

@@ -17,6 +17,7 @@ L{DialledClient}.  They work under any reactor that watches file descriptors.
 from __future__ import annotations
 
 import socket
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,6 +29,15 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.python import log
 from twisted.python.failure import Failure
+
+try:
+    # C{SIOCOUTQ} of tcp(7).
+    from fcntl import ioctl
+    from termios import TIOCOUTQ
+
+    UNSENT_IN_KERNEL: int | None = TIOCOUTQ if sys.platform == "linux" else None
+except ImportError:
+    UNSENT_IN_KERNEL = None
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -260,6 +270,23 @@ class EagerConnection(tcp.Connection):
     def queuedOctets(self) -> int:
         """Count what was written and not yet sent."""
         return len(self.dataBuffer) - self.offset + self._tempDataLen
+
+    def unsentOctets(self) -> int:
+        """
+        Count what was written and the peer has not acknowledged.
+
+        What waits in the kernel can be told on Linux alone; elsewhere it is what
+        waits here.  A system call: for those who wonder whether a peer is dead.
+        """
+        queued = self.queuedOctets()
+        if UNSENT_IN_KERNEL is None or not self.connected:
+            return queued
+        answer = bytearray(4)
+        try:
+            ioctl(self.fileno(), UNSENT_IN_KERNEL, answer)
+        except OSError:
+            return queued
+        return queued + int.from_bytes(answer, sys.byteorder)
 
     def _isSendBufferFull(self) -> bool:
         return self.queuedOctets() > self.bufferSize

@@ -77,6 +77,7 @@ class UpstreamConnection:
         "_reader",
         "_requestSent",
         "_responseEnded",
+        "_unsent",
         "_keep",
         "bucket",
         "connected",
@@ -122,6 +123,8 @@ class UpstreamConnection:
         self._early: list[Any] | None = None
         #: What moves the content when it is much.
         self._flow: Flow | None = None
+        #: What of it had not left when that was looked at last.
+        self._unsent = 0
         #: Why the connection is gone.
         self._ending: Failure | None = None
 
@@ -413,8 +416,15 @@ class UpstreamConnection:
         elif self._phase == "request":
             self._fail(WriteTimeout("the request is not taken"))
         elif self._phase == "content":
-            if self._flow is not None and self._flow.held and self.exchange is not None:
-                self.exchange.downstream.abort()  # it is the client that takes nothing
+            flow, exchange = self._flow, self.exchange
+            if flow is not None and flow.held and exchange is not None:
+                unsent = flow.unsentOctets()
+                if unsent != self._unsent:
+                    # Slow, but not dead: what the kernel has of it moves.
+                    self._unsent = unsent
+                    self._expect("content", exchange.front.timeouts.betweenBytesSeconds)
+                else:
+                    exchange.downstream.abort()  # it is the client that takes nothing
             else:
                 self._fail(ReadTimeout("silent in the middle of the response"))
         elif self._phase == "closing" and self.connected:

@@ -26,6 +26,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SkipTest
 from zope.interface.verify import verifyObject
 
+from intermediary.net import transport as transport_module
 from intermediary.net.transport import (
     READ_OCTETS,
     EagerClient,
@@ -139,6 +140,26 @@ class WriteTests(LoopbackTestCase):
         self.assertEqual(b"octets", peer.recv(100))
         self.assertEqual(0, transport.queuedOctets())
         self.assertEqual([], self.reactor.getWriters())
+
+    def test_whatThePeerHasNotTakenIsCounted(self) -> None:
+        """
+        Also what waits in the kernel, so that a slow peer can be told from a dead
+        one: it gets less with every read.
+        """
+        transport, _, peer = self.connect(buffer=8192)
+        self.fill(transport)
+        before = transport.unsentOctets()
+        self.assertGreaterEqual(before, transport.queuedOctets())
+        if transport_module.UNSENT_IN_KERNEL is None:
+            return
+        self.assertGreater(before, transport.queuedOctets())
+        # Without a turn of the reactor: nothing leaves the queue.
+        queued = transport.queuedOctets()
+        taken = 0
+        while transport.unsentOctets() == before and taken < 1 << 20:
+            taken += len(peer.recv(4096))
+        self.assertLess(transport.unsentOctets(), before)
+        self.assertEqual(transport.queuedOctets(), queued)
 
     def test_piecesAreSentAtOnceAndInOrder(self) -> None:
         """A sequence is one send."""

@@ -108,6 +108,27 @@ class NonsenseTests(TrafficTestCase):
         client.exactly(2)
         self.assertTrue(client.ends())
 
+    def test_aClientThatReadsLittleByLittle(self) -> None:
+        """Is served, however slowly: what the kernel has for it counts, spliced or not."""
+        octets = 12_000_000
+        for head in (b"Content-Length: %d\r\n" % octets, b""):
+
+            def serve(stream: Stream, head: bytes = head) -> None:
+                stream.head()
+                stream.send(b"HTTP/1.1 200 OK\r\n%bConnection: close\r\n\r\n" % head)
+                stream.send(bytes(octets))
+
+            self.origin.serve = serve
+            client = self.connect("hasty", buffer=8192)
+            client.send(GET.replace(b"1.1", b"1.0"))
+            client.head()
+            for _ in range(12):
+                client.exactly(20_000)
+                time.sleep(0.25)
+            rest = octets - 12 * 20_000
+            self.assertEqual(len(client.exactly(rest)), rest)
+            client.close()
+
     def test_contentThatStops(self) -> None:
         """408, or the end where the response has begun."""
         self.origin.serve = silence
