@@ -54,6 +54,8 @@ COMPILED = (
     "intermediary/policy/replies.py",
     "intermediary/policy/routing.py",
     "intermediary/wire/chunked.py",
+    "intermediary/wire/dates.py",
+    "intermediary/wire/directives.py",
     "intermediary/wire/encoding.py",
     "intermediary/wire/fields.py",
     "intermediary/wire/forwarding.py",
@@ -67,6 +69,7 @@ COMPILED = (
     "intermediary/wire/section.py",
     "intermediary/wire/startline.py",
     "intermediary/wire/target.py",
+    "intermediary/wire/targeted.py",
 )
 
 #: The commands that make what will be installed; "editable_wheel" is none of them.
