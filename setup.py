@@ -60,16 +60,21 @@ COMPILED = (
     "intermediary/wire/fields.py",
     "intermediary/wire/forwarding.py",
     "intermediary/wire/framing.py",
+    "intermediary/wire/freshness.py",
     "intermediary/wire/http1.py",
     "intermediary/wire/message.py",
     "intermediary/wire/reader.py",
     "intermediary/wire/refusal.py",
     "intermediary/wire/request.py",
     "intermediary/wire/response.py",
+    "intermediary/wire/reuse.py",
+    "intermediary/wire/rules.py",
     "intermediary/wire/section.py",
     "intermediary/wire/startline.py",
+    "intermediary/wire/storing.py",
     "intermediary/wire/target.py",
     "intermediary/wire/targeted.py",
+    "intermediary/wire/variants.py",
 )
 
 #: The commands that make what will be installed; "editable_wheel" is none of them.
