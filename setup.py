@@ -53,7 +53,10 @@ COMPILED = (
     "intermediary/policy/hops.py",
     "intermediary/policy/replies.py",
     "intermediary/policy/routing.py",
+    "intermediary/wire/cachekey.py",
+    "intermediary/wire/cachestatus.py",
     "intermediary/wire/chunked.py",
+    "intermediary/wire/conditional.py",
     "intermediary/wire/dates.py",
     "intermediary/wire/directives.py",
     "intermediary/wire/encoding.py",
@@ -62,6 +65,7 @@ COMPILED = (
     "intermediary/wire/framing.py",
     "intermediary/wire/freshness.py",
     "intermediary/wire/http1.py",
+    "intermediary/wire/invalidation.py",
     "intermediary/wire/message.py",
     "intermediary/wire/reader.py",
     "intermediary/wire/refusal.py",
@@ -74,6 +78,7 @@ COMPILED = (
     "intermediary/wire/storing.py",
     "intermediary/wire/target.py",
     "intermediary/wire/targeted.py",
+    "intermediary/wire/updating.py",
     "intermediary/wire/variants.py",
 )
 
