@@ -76,3 +76,16 @@ def resolve(target: Target, reference: bytes) -> Target | None:
         return parseAbsolute(absolute.partition("#")[0].encode("latin-1"))
     except (ValueError, WireError):
         return None
+
+
+def isOwnLocation(target: Target, response: Fields) -> bool:
+    """
+    Tell whether a response's C{Content-Location} is the target of its request.
+
+    An answer to a POST is then what a GET would have given (RFC 9110 §9.3.3).
+    """
+    value = response.get(b"content-location")
+    if value is None:
+        return False
+    other = resolve(target, value)
+    return other is not None and other.path == target.path and isSameOrigin(other, target)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from .dates import formatDate
 from .directives import fieldNames, parseDirectives
 from .forwarding import stripHopByHop
 from .rules import COOKIES_EXPLICIT, COOKIES_NEVER
@@ -173,13 +174,20 @@ def unstoredNames(directives: Directives) -> frozenset[bytes]:
     return names
 
 
-def storedFields(response: Fields, control: CacheControl) -> Fields:
+def storedFields(response: Fields, control: CacheControl, responseTime: float) -> Fields:
     """
     Make the fields to store (RFC 9111 §3.1).
 
     Without what concerns the connection or the proxy it came through, without
-    framing, and without what C{private} and C{no-cache} name.
+    framing, and without what C{private} and C{no-cache} name.  A missing C{Date} is
+    added, as what is cached must have one (RFC 9110 §6.6.1).
+
+    @param responseTime: when the response was received.
     """
     fields = stripHopByHop(response)
     names = unstoredNames(control.directives)
-    return fields.without(names) if names else fields
+    if names:
+        fields = fields.without(names)
+    if b"date" not in fields.index:
+        fields = fields.extended(((b"Date", formatDate(responseTime)),))
+    return fields

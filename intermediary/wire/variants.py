@@ -55,7 +55,7 @@ _MEMO_ENTRIES: Final = 512
 _MEMO_OCTETS: Final = 256
 # Not state: what these forget is computed again.
 _varies: dict[bytes, tuple[bytes, ...] | None] = {}
-_normal: dict[tuple[bytes, bytes], bytes] = {}
+_pieces: dict[tuple[bytes, bytes], bytes] = {}
 
 _NOTHING: Final[tuple[bytes, ...]] = ()
 
@@ -97,12 +97,26 @@ def secondaryKey(names: tuple[bytes, ...], request: Fields) -> bytes:
     if not names:
         return b""
     index = request.index
-    parts = []
-    for name in names:
-        value = index.get(name)
-        # No field value has a line feed.
-        parts.append(name if value is None else b"%b:%b" % (name, normalise(name, value)))
-    return b"\n".join(parts)
+    if len(names) == 1:
+        name = names[0]
+        return _piece(name, index.get(name))
+    # No field value has a line feed.
+    return b"\n".join([_piece(name, index.get(name)) for name in names])
+
+
+def _piece(name: bytes, value: bytes | None) -> bytes:
+    """Give the part of a secondary key that is due to one field."""
+    if value is None:
+        return name
+    key = (name, value)
+    piece = _pieces.get(key)
+    if piece is None:
+        piece = b"%b:%b" % (name, normalise(name, value))
+        if len(value) <= _MEMO_OCTETS:
+            if len(_pieces) >= _MEMO_ENTRIES:
+                _pieces.clear()
+            _pieces[key] = piece
+    return piece
 
 
 def normalise(name: bytes, value: bytes) -> bytes:
@@ -116,20 +130,10 @@ def normalise(name: bytes, value: bytes) -> bytes:
     @param name: in lower case.
     @param value: of all its lines, combined.
     """
-    key = (name, value)
-    known = _normal.get(key)
-    if known is not None:
-        return known
     if name in _SINGLE:
         return value
     normal = _sortPreferences(value) if name in _PREFERENCES else None
-    if normal is None:
-        normal = b",".join(_elements(value))
-    if len(value) <= _MEMO_OCTETS:
-        if len(_normal) >= _MEMO_ENTRIES:
-            _normal.clear()
-        _normal[key] = normal
-    return normal
+    return b",".join(_elements(value)) if normal is None else normal
 
 
 def _elements(value: bytes) -> list[bytes]:

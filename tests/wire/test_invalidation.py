@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.wire.fields import EMPTY, Fields
-from intermediary.wire.invalidation import invalidates, invalidTargets, resolve
+from intermediary.wire.invalidation import invalidates, invalidTargets, isOwnLocation, resolve
 from intermediary.wire.target import Target, parseAbsolute
 
 from .strategies import values
@@ -85,6 +85,20 @@ class TargetTests(SynchronousTestCase):
         """Of IPv6, too."""
         target = parseAbsolute(b"http://[::1]:8080/a")
         self.assertEqual(resolve(target, b"b"), Target("http", "::1", 8080, b"/b", b"[::1]:8080"))
+
+    def test_ownLocation(self) -> None:
+        """C{Content-Location} may name the target itself (RFC 9110 §9.3.3)."""
+        for value, expected in (
+            (b"c?d", True),
+            (b"", True),
+            (b"http://A.example:80/b/c?d#e", True),
+            (b"c", False),
+            (b"http://b.example/b/c?d", False),
+            (b"http://[", False),
+        ):
+            fields = Fields.fromPairs([(b"Content-Location", value)])
+            self.assertEqual(isOwnLocation(_TARGET, fields), expected, value)
+        self.assertFalse(isOwnLocation(_TARGET, EMPTY))
 
     @given(values | st.binary(max_size=30))
     def test_anyOctets(self, reference: bytes) -> None:

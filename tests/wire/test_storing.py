@@ -8,7 +8,7 @@ from __future__ import annotations
 from hypothesis import given
 from twisted.trial.unittest import SynchronousTestCase
 
-from intermediary.wire.fields import Fields
+from intermediary.wire.fields import EMPTY, Fields
 from intermediary.wire.rules import COOKIES_NEVER, COOKIES_SHARED, CacheRules
 from intermediary.wire.storing import (
     HEURISTICALLY_CACHEABLE,
@@ -19,7 +19,7 @@ from intermediary.wire.storing import (
 from intermediary.wire.targeted import chooseControl
 
 from . import rfc9111
-from .caching import dated, exchanges, why
+from .caching import NOW, dated, exchanges, why
 
 
 class MethodTests(SynchronousTestCase):
@@ -216,18 +216,24 @@ class FieldTests(SynchronousTestCase):
                 (b"D", b"4"),
                 (b"Content-Range", b"x"),
                 (b"Set-Cookie", b"a=b"),
+                (b"Date", b"foo"),
             ]
         )
-        kept = storedFields(fields, chooseControl(fields, ()))
+        kept = storedFields(fields, chooseControl(fields, ()), NOW)
         self.assertEqual(
             list(kept.index),
-            [b"proxy-status", b"cache-control", b"d", b"content-range", b"set-cookie"],
+            [b"proxy-status", b"cache-control", b"d", b"content-range", b"set-cookie", b"date"],
         )
 
     def test_usually(self) -> None:
         """Nothing is left out, and nothing is copied."""
-        fields = Fields.fromPairs([(b"Cache-Control", b"max-age=5"), (b"X", b"1")])
-        self.assertIs(storedFields(fields, chooseControl(fields, ())), fields)
+        fields = Fields.fromPairs([(b"Cache-Control", b"max-age=5"), (b"Date", b"1")])
+        self.assertIs(storedFields(fields, chooseControl(fields, ()), NOW), fields)
+
+    def test_dates(self) -> None:
+        """What has none is from when it was received (RFC 9110 §6.6.1)."""
+        kept = storedFields(EMPTY, chooseControl(EMPTY, ()), NOW)
+        self.assertEqual(kept.pairs, [(b"Date", dated(0).encode())])
 
 
 class OracleTests(SynchronousTestCase):
