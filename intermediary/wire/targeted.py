@@ -22,14 +22,28 @@ if TYPE_CHECKING:
 _KEY: Final = rb"[a-z*][a-z0-9_\-.*]*+"
 _STRING: Final = rb'"(?:[ !#-\[\]-~]|\\["\\])*+"'
 _TOKEN: Final = rb"[A-Za-z*][!#$%&'*+\-.^_`|~0-9A-Za-z:/]*+"
+# Whole groups of base64, and what padding may complete.
+_BYTES: Final = rb":(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2,3}+)?+={0,2}+:"
+_REST: Final = rb"%[89ab][0-9a-f]"
+# A Display String: ASCII, and UTF-8 in percent-encoding.
+_DISPLAY: Final = (
+    rb'%"(?:[ !#$&-~]|%[0-7][0-9a-f]|%(?:c[2-9a-f]|d[0-9a-f])'
+    + _REST
+    + rb"|%(?:e0%[ab][0-9a-f]|e[1-9a-cef]"
+    + _REST
+    + rb"|ed%[89][0-9a-f])"
+    + _REST
+    + rb"|%(?:f0%[9ab][0-9a-f]|f[1-3]"
+    + _REST
+    + rb"|f4%8[0-9a-f])"
+    + _REST
+    + _REST
+    + rb')*+"'
+)
 _BARE: Final = (
-    rb"(?:-?[0-9]{1,12}\.[0-9]{1,3}|-?[0-9]{1,15}(?![0-9.])|@-?[0-9]{1,15}(?![0-9.])|"
-    + _STRING
-    + rb"|"
-    + _TOKEN
-    + rb"|:[A-Za-z0-9+/]*+={0,2}:"
-    rb"|\?[01]"
-    rb'|%"(?:[ !#$&-~]|%[0-9a-f]{2})*+")'
+    rb"(?:-?[0-9]{1,12}\.[0-9]{1,3}|-?[0-9]{1,15}(?![0-9.])|@-?[0-9]{1,15}(?![0-9.])|\?[01]|"
+    + b"|".join((_STRING, _TOKEN, _BYTES, _DISPLAY))
+    + rb")"
 )
 _PARAMETERS: Final = rb"(?:; *+" + _KEY + rb"(?:=" + _BARE + rb")?+)*+"
 _INNER: Final = (
@@ -57,7 +71,7 @@ def parseDictionary(value: bytes) -> Directives | None:
     @return: None if it is empty, if parsing fails, or if a directive that takes
         seconds has anything but an Integer: the field is as if absent then.
     """
-    text = value.strip(b" ")
+    text = value.lstrip(b" ").rstrip(b" \t")
     found: Directives = {}
     position = 0
     end = len(text)

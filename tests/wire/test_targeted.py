@@ -31,6 +31,8 @@ class DictionaryTests(SynchronousTestCase):
             (b"  no-store ,\tprivate  ", {b"no-store": None, b"private": None}),
             (b"max-age=99999999999", {b"max-age": b"99999999999"}),
             (b"max-age=-1", {b"max-age": b"-1"}),
+            (b"a\t", {b"a": None}),
+            (b'a=%"%e2%82%ac %f0%9f%98%80"', {b"a": b'%"%e2%82%ac %f0%9f%98%80"'}),
             (b"a=?1, b=?0, c=d", {b"a": None, b"c": b"d"}),
             (b'private="a, \\"b\\""', {b"private": b'a, "b"'}),
             (b"max-age=5;x;y=2;  z=a", {b"max-age": b"5"}),
@@ -79,6 +81,14 @@ class DictionaryTests(SynchronousTestCase):
             b"a=--1",
             b"a=?2",
             b"\ta",
+            b"a,\t",
+            b"a=:a:",
+            b"a=:YQ===:",
+            b'a=%"%ff"',
+            b'a=%"%C3%A4"',
+            b'a=%"%c3"',
+            b'a=%"%ed%a0%80"',
+            b'a=%"%f4%90%80%80"',
         ):
             self.assertIsNone(parseDictionary(value), value)
 
