@@ -100,6 +100,11 @@ def _seconds(argument: bytes | None, otherwise: float) -> float:
 #: A request without directives.
 ORDINARY: Final = Demand({})
 _PRAGMA: Final = Demand({b"no-cache": None})
+# Of a request with more directives than anybody needs: it gets what the origin
+# says, and leaves nothing behind.
+_ABSURD: Final = Demand({b"no-cache": None, b"no-store": None})
+#: A longer C{Cache-Control} of a request is not read.
+_CONTROL_OCTETS: Final = 4096
 
 
 def readDemand(request: Fields) -> Demand:
@@ -111,10 +116,12 @@ def readDemand(request: Fields) -> Demand:
     index = request.index
     control = index.get(b"cache-control")
     if control is not None:
+        if len(control) > _CONTROL_OCTETS:
+            return _ABSURD
         directives = parseDirectives(control)
         return Demand(directives) if directives else ORDINARY
     pragma = index.get(b"pragma")
-    if pragma is not None and b"no-cache" in parseDirectives(pragma):
+    if pragma is not None and b"no-cache" in parseDirectives(pragma[:_CONTROL_OCTETS]):
         return _PRAGMA
     return ORDINARY
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from .dates import formatDate
-from .directives import fieldNames, parseDirectives
+from .directives import fieldNames
 from .forwarding import stripHopByHop
+from .reuse import readDemand
 from .rules import COOKIES_EXPLICIT, COOKIES_NEVER
 from .targeted import CacheControl, chooseControl
 from .variants import parseVary
@@ -125,8 +126,7 @@ def _methodStores(method: bytes, ownLocation: bool, control: CacheControl) -> bo
 
 
 def _forbidden(status: int, request: Fields, directives: Directives) -> str | None:
-    control = request.get(b"cache-control")
-    if control is not None and b"no-store" in parseDirectives(control):
+    if readDemand(request).noStore:
         return "no-store asked"
     if b"must-understand" in directives:
         # RFC 9111 §5.2.2.3: who understands the status ignores no-store.

@@ -51,6 +51,9 @@ _PREFERENCE: Final = re.compile(
 )
 _ALIASES: Final = {b"x-gzip": b"gzip", b"x-compress": b"compress"}
 
+#: Values that are longer are left as they are: whoever sends such a thing must not
+#: have us sort it.
+_NORMAL_OCTETS: Final = 4096
 _MEMO_ENTRIES: Final = 512
 _MEMO_OCTETS: Final = 256
 # Not state: what these forget is computed again.
@@ -130,7 +133,7 @@ def normalise(name: bytes, value: bytes) -> bytes:
     @param name: in lower case.
     @param value: of all its lines, combined.
     """
-    if name in _SINGLE:
+    if name in _SINGLE or len(value) > _NORMAL_OCTETS:
         return value
     normal = _sortPreferences(value) if name in _PREFERENCES else None
     return b",".join(_elements(value)) if normal is None else normal

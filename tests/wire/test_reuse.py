@@ -80,6 +80,11 @@ class DemandTests(SynchronousTestCase):
                 control,
             )
 
+    def test_absurd(self) -> None:
+        """A request that says too much gets what the origin says."""
+        wanted = demand("a," * 3000)
+        self.assertTrue(wanted.noCache and wanted.noStore)
+
     def test_flags(self) -> None:
         """Three, and all at once."""
         wanted = demand("no-cache, no-store, only-if-cached")
