@@ -1,0 +1,220 @@
+# -*- test-case-name: tests.wire.test_cachekey -*-
+"""
+The primary key: what of a request identifies a stored response (RFC 9111 §2).
+
+Scheme, host, port and target, in a form that is the same for all URIs that
+RFC 3986 §6.2.2 calls equivalent, and what a route adds or leaves out.  The method
+is no part of it: GET and HEAD share what is stored, and no other method is
+answered from a store.
+
+Who sends a target on in another form than the key has lets a client choose the
+answer that others get, where an origin tells the two apart.  So a route that
+caches forwards what L{normaliseTarget} gives.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import translate
+from typing import TYPE_CHECKING, Final
+
+from .fields import TCHAR
+from .target import DEFAULT_PORTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .fields import Fields
+
+_ENCODED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+_MALFORMED: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_UNRESERVED: Final = frozenset(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+)
+_NAME: Final = re.compile(TCHAR + rb"++")
+#: Hosts whose part of a key is remembered.
+_MEMO_ENTRIES: Final = 1024
+
+
+def normaliseTarget(target: bytes) -> bytes:
+    """
+    Bring a target into the one form of all equivalent ones (RFC 3986 §6.2.2).
+
+    Percent-encoded octets that need no encoding are decoded, the digits of the
+    others are in upper case, and dot segments are removed.  Nothing else is
+    the same to every origin: C{%2F} is no slash, C{//} is not C{/}, and an empty
+    query is a query.
+
+    @param target: a path, with or without a query.
+    @return: the object itself when it is in that form.
+    """
+    if b"%" in target and _MALFORMED.search(target) is None:
+        # Where a percent sign encodes nothing, decoding could make it do so.
+        target = _ENCODED.sub(_decoded, target)
+    if b"/." in target:
+        path, mark, query = target.partition(b"?")
+        if b"/." in path:
+            target = b"%b%b%b" % (_withoutDots(path), mark, query)
+    return target
+
+
+def _decoded(match: re.Match[bytes]) -> bytes:
+    octet = int(match.group(1), 16)
+    return bytes((octet,)) if octet in _UNRESERVED else match.group().upper()
+
+
+def _withoutDots(path: bytes) -> bytes:
+    """RFC 3986 §5.2.4, for a path that begins with a slash."""
+    segments = path.split(b"/")
+    kept: list[bytes] = []
+    for segment in segments[1:]:
+        if segment == b"..":
+            if kept:
+                kept.pop()
+        elif segment != b".":
+            kept.append(segment)
+    if segments[-1] in (b".", b".."):
+        kept.append(b"")
+    return b"/" + b"/".join(kept)
+
+
+class KeyMaker:
+    """
+    Makes keys, as one route wants them.
+
+    A key is legible, C{https://a.example/b?c}, with more lines for what a
+    route adds.  No two different requests have the same.
+
+    @ivar partition: what is stored for one partition is unknown to all others.
+    """
+
+    __slots__ = (
+        "_cookies",
+        "_dropped",
+        "_extras",
+        "_fields",
+        "_origins",
+        "_queries",
+        "_sorted",
+        "partition",
+    )
+
+    def __init__(
+        self,
+        *,
+        partition: bytes = b"",
+        dropParameters: Sequence[bytes] = (),
+        sortParameters: bool = False,
+        fields: Iterable[bytes] = (),
+        cookies: Iterable[bytes] = (),
+    ) -> None:
+        """
+        Compile the rules of a route.
+
+        @param partition: a token, or empty for the common one.
+        @param dropParameters: patterns as of L{fnmatch}, C{utm_*}, of the names of
+            query parameters that do not matter; C{*} drops the query.
+        @param sortParameters: the order of query parameters with different
+            names does not matter.
+        @param fields: names of request fields that matter.
+        @param cookies: names of cookies that matter.
+        @raise ValueError: a name is not a token.
+        """
+        self._fields = tuple(sorted({_token(name).lower() for name in fields}))
+        self._cookies = tuple(sorted({_token(name) for name in cookies}))
+        self.partition = _token(partition) if partition else b""
+        self._sorted = sortParameters
+        self._dropped: re.Pattern[bytes] | None = None
+        if dropParameters:
+            patterns = [translate(pattern.decode("latin-1")) for pattern in dropParameters]
+            self._dropped = re.compile("|".join(patterns).encode("latin-1"))
+        self._queries = sortParameters or self._dropped is not None
+        self._extras = bool(self._fields or self._cookies)
+        self._origins: dict[tuple[str, str, int], bytes] = {}
+
+    def make(self, scheme: str, host: str, port: int, target: bytes, request: Fields) -> bytes:
+        """
+        Make the key of a request.
+
+        @param scheme: C{"http"} or C{"https"}.
+        @param host: a name or address without brackets.
+        @param target: the origin-form of the target, as received.
+        """
+        # Several checks in line, as nearly all targets pass them all.
+        origin = self._origins.get((scheme, host, port))
+        if origin is None:
+            origin = self._origin(scheme, host, port)
+        if b"%" in target or b"/." in target:
+            target = normaliseTarget(target)
+        if self._queries and b"?" in target:
+            target = self._query(target)
+        if self._extras:
+            return b"%b%b%b" % (origin, target, self._added(request))
+        return origin + target
+
+    def _origin(self, scheme: str, host: str, port: int) -> bytes:
+        name = host.lower()
+        if len(name) > 1 and name.endswith("."):
+            name = name[:-1]
+        if ":" in name:
+            name = f"[{name}]"
+        if port != DEFAULT_PORTS.get(scheme):
+            name = f"{name}:{port}"
+        made = f"{scheme}://{name}".encode("latin-1")
+        if self.partition:
+            # A token, so the space ends it.
+            made = b"%b %b" % (self.partition, made)
+        if len(self._origins) >= _MEMO_ENTRIES:
+            self._origins.clear()
+        self._origins[scheme, host, port] = made
+        return made
+
+    def _query(self, target: bytes) -> bytes:
+        path, _, query = target.partition(b"?")
+        parameters = query.split(b"&")
+        dropped = self._dropped
+        if dropped is not None:
+            match = dropped.match
+            parameters = [
+                parameter for parameter in parameters if match(parameter.partition(b"=")[0]) is None
+            ]
+            if not parameters:
+                return path
+        if self._sorted:
+            # Stable: those of one name stay in their order, which may matter.
+            parameters.sort(key=_parameterName)
+        return b"%b?%b" % (path, b"&".join(parameters))
+
+    def _added(self, request: Fields) -> bytes:
+        index = request.index
+        lines = []
+        for name in self._fields:
+            value = index.get(name)
+            lines.append(b"\n" + name if value is None else b"\n%b: %b" % (name, value))
+        if self._cookies:
+            cookies = _parseCookies(request)
+            for name in self._cookies:
+                value = cookies.get(name)
+                # An equals sign, which no field name has, tells it from a field.
+                lines.append(b"" if value is None else b"\n%b=%b" % (name, value))
+        return b"".join(lines)
+
+
+def _token(name: bytes) -> bytes:
+    if _NAME.fullmatch(name) is None:
+        raise ValueError(f"not a token: {name!r}")
+    return name
+
+
+def _parameterName(parameter: bytes) -> bytes:
+    return parameter.partition(b"=")[0]
+
+
+def _parseCookies(request: Fields) -> dict[bytes, bytes]:
+    """Read C{Cookie} (RFC 6265 §4.2.1); the first of two of a name counts, as for most servers."""
+    found: dict[bytes, bytes] = {}
+    for line in request.getAll(b"cookie"):
+        for pair in line.split(b";"):
+            name, _, value = pair.partition(b"=")
+            found.setdefault(name.strip(b" \t"), value.strip(b" \t"))
+    return found

@@ -1,0 +1,135 @@
+# -*- test-case-name: tests.wire.test_cachestatus -*-
+"""
+C{Cache-Status}: how a cache handled a request (RFC 9211).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from .fields import Fields
+
+#: Why a request was sent on (RFC 9211 §2.2): the cache is off for it.
+BYPASS: Final = b"bypass"
+#: The method is not one that is answered from a store.
+METHOD: Final = b"method"
+#: Nothing is stored for the target.
+URI_MISS: Final = b"uri-miss"
+#: What is stored does not fit the request.
+VARY_MISS: Final = b"vary-miss"
+#: One of the two, and nobody knows which.
+MISS: Final = b"miss"
+#: What is stored is fresh, but the request wants it validated.
+REQUEST: Final = b"request"
+#: What is stored is stale.
+STALE: Final = b"stale"
+#: What is stored lacks some of what is asked for.
+PARTIAL: Final = b"partial"
+
+_TOKEN: Final = re.compile(rb"[A-Za-z*][!#$%&'*+\-.^_`|~0-9A-Za-z:/]*+")
+_UNPRINTABLE: Final = re.compile(rb"[^ -~]")
+_ESCAPED: Final = re.compile(rb'(["\\])')
+
+_CACHE_STATUS: Final = b"Cache-Status"
+
+
+class CacheStatus:
+    """
+    Writes the members of one cache.
+
+    @ivar name: of the cache, as it appears.
+    """
+
+    __slots__ = ("_forward", "_hit", "_hitTtl", "name")
+
+    def __init__(self, name: bytes) -> None:
+        """
+        Begin all members.
+
+        @param name: a host name, a product; a String if it is no token.
+        """
+        self.name = name if _TOKEN.fullmatch(name) is not None else string(name)
+        self._hit = self.name + b"; hit"
+        self._hitTtl = self.name + b"; hit; ttl="
+        self._forward = self.name + b"; fwd="
+
+    def hit(self, ttl: int, key: bytes | None = None, detail: bytes | None = None) -> bytes:
+        """
+        Write that a stored response was used.
+
+        @param ttl: how long it is still fresh, in seconds, negative if it is stale.
+        @param key: to be shown, if at all.
+        @param detail: a token.
+        """
+        member = b"%b%d" % (self._hitTtl, ttl)
+        return member if key is None and detail is None else _more(member, key, detail)
+
+    def forwarded(
+        self,
+        reason: bytes,
+        status: int | None = None,
+        *,
+        ttl: int | None = None,
+        stored: bool = False,
+        collapsed: bool = False,
+        key: bytes | None = None,
+        detail: bytes | None = None,
+    ) -> bytes:
+        """
+        Write that a request went on to the origin.
+
+        @param reason: one of the above.
+        @param status: of the origin's answer (RFC 9211 §2.3); None if there was
+            none, or if the client gets the same.
+        @param ttl: of what was stored or validated.
+        @param stored: the answer was stored.
+        @param collapsed: the answer is that to another request, for which this
+            one waited.
+        """
+        member = self._forward + reason
+        if status is not None:
+            member = b"%b; fwd-status=%d" % (member, status)
+        if ttl is not None:
+            member = b"%b; ttl=%d" % (member, ttl)
+        if stored:
+            member += b"; stored"
+        if collapsed:
+            member += b"; collapsed"
+        return _more(member, key, detail)
+
+
+def _more(member: bytes, key: bytes | None, detail: bytes | None) -> bytes:
+    if key is not None:
+        member = b"%b; key=%b" % (member, string(key))
+    if detail is not None:
+        value = detail if _TOKEN.fullmatch(detail) is not None else string(detail)
+        member = b"%b; detail=%b" % (member, value)
+    return member
+
+
+def string(value: bytes) -> bytes:
+    """
+    Write a String (RFC 9651 §4.1.6).
+
+    Octets that it can't have are percent-encoded, as in a URI.
+    """
+    value = _UNPRINTABLE.sub(_encoded, value)
+    return b'"%b"' % _ESCAPED.sub(rb"\\\1", value)
+
+
+def _encoded(match: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % match.group()[0]
+
+
+def withStatus(fields: Fields, member: bytes) -> Fields:
+    """
+    Append a member to a response's C{Cache-Status}.
+
+    What caches nearer to the origin wrote stays, before it (RFC 9211 §2).
+    """
+    if b"cache-status" not in fields.index:
+        return fields.extended(((_CACHE_STATUS, member),))
+    before = [value for value in fields.getAll(b"cache-status") if value]
+    return fields.setting(_CACHE_STATUS, b", ".join([*before, member]))

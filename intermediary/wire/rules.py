@@ -1,0 +1,89 @@
+# -*- test-case-name: tests.wire.test_storing -*-
+"""
+What the operator decides about caching: the settings of the pure rules.
+
+Everything has a default that RFC 9111 allows.  Stores, keys and limits of size
+are settings of other parts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: Responses with C{Set-Cookie} are not stored.
+COOKIES_NEVER: Final = "never"
+#: They are where C{public}, C{s-maxage} or a targeted field speaks to shared caches.
+COOKIES_SHARED: Final = "shared"
+#: They are where the response states how long it is fresh, or is C{public}.
+COOKIES_EXPLICIT: Final = "explicit"
+
+
+class CacheRules:
+    """
+    The settings of one route.
+
+    @ivar targeted: names of fields, in lower case, that replace
+        C{Cache-Control} where they are there and valid, the first one first
+        (RFC 9213 §2.2).
+    @ivar heuristicFraction: of the time since C{Last-Modified}, for which a
+        response that does not say so is taken for fresh (RFC 9111 §4.2.2).
+    @ivar heuristicLimitSeconds: never for longer than this.
+    @ivar negative: status to seconds, for responses that do not state a
+        lifetime; it makes their status cacheable.
+    @ivar forcedSeconds: the lifetime of each response that may be stored,
+        whatever lifetime it states; C{no-store}, C{private}, C{no-cache},
+        C{Vary: *}, credentials and cookies still count.  None for no such rule.
+    @ivar ignored: names of response directives, in lower case, that count for
+        nothing here.  An operator who lists C{private} answers for the result.
+    @ivar staleWhileRevalidateSeconds: for how long after it became stale any
+        response may be used while it is validated, unless it forbids that
+        (RFC 9111 §4.2.4); what a response says of itself counts if it is more.
+    @ivar staleIfErrorSeconds: for how long it may be used when the origin can't
+        be reached or fails, in the same way.
+    @ivar setCookie: L{COOKIES_NEVER}, L{COOKIES_SHARED} or L{COOKIES_EXPLICIT}.
+        RFC 9111 §7.3 does not make C{Set-Cookie} inhibit caching, so the
+        default is to take an origin at its word; what is fresh only by a
+        heuristic or by our own rules is never stored with a cookie.
+    @ivar partial: 206 responses may be stored.
+    """
+
+    __slots__ = (
+        "forcedSeconds",
+        "heuristicFraction",
+        "heuristicLimitSeconds",
+        "ignored",
+        "negative",
+        "partial",
+        "setCookie",
+        "staleIfErrorSeconds",
+        "staleWhileRevalidateSeconds",
+        "targeted",
+    )
+
+    def __init__(
+        self,
+        *,
+        targeted: Sequence[bytes] = (b"cdn-cache-control",),
+        heuristicFraction: float = 0.1,
+        heuristicLimitSeconds: float = 86400.0,
+        negative: Mapping[int, float] | None = None,
+        forcedSeconds: float | None = None,
+        ignored: frozenset[bytes] = frozenset(),
+        staleWhileRevalidateSeconds: float = 0.0,
+        staleIfErrorSeconds: float = 3600.0,
+        setCookie: str = COOKIES_EXPLICIT,
+        partial: bool = True,
+    ) -> None:
+        self.targeted = tuple(targeted)
+        self.heuristicFraction = heuristicFraction
+        self.heuristicLimitSeconds = heuristicLimitSeconds
+        self.negative = dict(negative or {})
+        self.forcedSeconds = forcedSeconds
+        self.ignored = ignored
+        self.staleWhileRevalidateSeconds = staleWhileRevalidateSeconds
+        self.staleIfErrorSeconds = staleIfErrorSeconds
+        self.setCookie = setCookie
+        self.partial = partial

@@ -1,0 +1,193 @@
+# -*- test-case-name: tests.wire.test_storing -*-
+"""
+May a shared cache store a response, and which of its fields (RFC 9111 §3).
+
+Nothing here looks at the content; how long the response is fresh is in
+L{intermediary.wire.freshness}.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from .dates import formatDate
+from .directives import fieldNames
+from .forwarding import stripHopByHop
+from .reuse import readDemand
+from .rules import COOKIES_EXPLICIT, COOKIES_NEVER
+from .targeted import CacheControl, chooseControl
+from .variants import parseVary
+
+if TYPE_CHECKING:
+    from .directives import Directives
+    from .fields import Fields
+    from .rules import CacheRules
+
+#: What may be fresh without saying so (RFC 9110 §15.1, RFC 7725 §3).
+HEURISTICALLY_CACHEABLE: Final = frozenset(
+    {200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 451, 501}
+)
+
+#: What never answers another request, whatever it says of itself:
+#: RFC 9111 §3 (304), RFC 6585 (428, 429, 431, 511), RFC 8470 §5.2 (425), and what
+#: depends on parts of the request that no key has: credentials for a proxy (407),
+#: preconditions (412), ranges (416), expectations (417).
+NEVER_STORED: Final = frozenset({304, 407, 412, 416, 417, 425, 428, 429, 431, 511})
+
+#: The final statuses whose caching requirements are known here, for
+#: C{must-understand} (RFC 9111 §5.2.2.3): those of RFC 9110 §15, and 451.
+UNDERSTOOD: Final = frozenset(
+    {200, 201, 202, 203, 204, 205, 206, 300, 301, 302, 303, 305, 307, 308}
+    | {400, 401, 402, 403, 404, 405, 406, 408, 409, 410, 411, 413, 414, 415, 421, 422, 426, 451}
+    | {500, 501, 502, 503, 504, 505}
+)
+
+_PARTIAL: Final = 206
+
+
+def readControl(fields: Fields, rules: CacheRules) -> CacheControl:
+    """
+    Read what a response says about its caching, as far as the operator lets it.
+
+    @param fields: of the response.
+    """
+    control = chooseControl(fields, rules.targeted)
+    if rules.ignored:
+        directives = control.directives
+        if not rules.ignored.isdisjoint(directives):
+            control.directives = {
+                name: argument for name, argument in directives.items() if name not in rules.ignored
+            }
+    return control
+
+
+def statesLifetime(control: CacheControl) -> bool:
+    """Tell whether a response says how long it is fresh, readable or not (RFC 9111 §4.2.1)."""
+    directives = control.directives
+    return b"s-maxage" in directives or b"max-age" in directives or control.expires is not None
+
+
+def isExplicit(control: CacheControl) -> bool:
+    """Tell whether a response asks to be stored: a lifetime or C{public} (RFC 9111 §3)."""
+    return b"public" in control.directives or statesLifetime(control)
+
+
+def whyNotStored(
+    method: bytes,
+    request: Fields,
+    status: int,
+    response: Fields,
+    control: CacheControl,
+    rules: CacheRules,
+    ownLocation: bool = False,
+) -> str | None:
+    """
+    Decide whether a response may be stored by a shared cache (RFC 9111 §3).
+
+    @param request: the fields of the request.
+    @param response: the fields of the response, C{Connection} and all.
+    @param control: of the response.
+    @param ownLocation: the C{Content-Location} is the target; without that an
+        answer to a POST is none to a GET (RFC 9110 §9.3.3).
+    @return: None if it may; otherwise the reason in a word or two, for the
+        log and C{Cache-Status}.
+    """
+    directives = control.directives
+    if not _methodStores(method, ownLocation, control):
+        return "method"
+    if status < 200 or status in NEVER_STORED:
+        return "status"
+    if status == _PARTIAL and not (rules.partial and method == b"GET"):
+        return "partial"
+    reason = _forbidden(status, request, directives)
+    if reason is not None:
+        return reason
+    if parseVary(response.get(b"vary")) is None:
+        # It would match no request, ever (RFC 9111 §4.1).
+        return "vary"
+    if b"authorization" in request and not _sharesCredentials(directives):
+        return "authorization"
+    if not (
+        isExplicit(control)
+        or status in HEURISTICALLY_CACHEABLE
+        or status in rules.negative
+        or rules.forcedSeconds is not None
+    ):
+        return "no lifetime"
+    if b"set-cookie" in response and not _sharesCookies(control, rules):
+        return "set-cookie"
+    return None
+
+
+def _methodStores(method: bytes, ownLocation: bool, control: CacheControl) -> bool:
+    if method == b"GET" or method == b"HEAD":
+        return True
+    return method == b"POST" and ownLocation and statesLifetime(control)
+
+
+def _forbidden(status: int, request: Fields, directives: Directives) -> str | None:
+    if readDemand(request).noStore:
+        return "no-store asked"
+    if b"must-understand" in directives:
+        # RFC 9111 §5.2.2.3: who understands the status ignores no-store.
+        if status not in UNDERSTOOD:
+            return "must-understand"
+    elif b"no-store" in directives:
+        return "no-store"
+    if b"private" in directives:
+        names = directives[b"private"]
+        if names is None or not fieldNames(names):
+            return "private"
+    return None
+
+
+def _sharesCredentials(directives: Directives) -> bool:
+    """RFC 9111 §3.5."""
+    return b"public" in directives or b"s-maxage" in directives or b"must-revalidate" in directives
+
+
+def _sharesCookies(control: CacheControl, rules: CacheRules) -> bool:
+    if b"set-cookie" in unstoredNames(control.directives):
+        return True
+    if rules.setCookie == COOKIES_NEVER:
+        return False
+    directives = control.directives
+    if b"public" in directives or b"s-maxage" in directives:
+        return True
+    if not statesLifetime(control):
+        return False
+    return rules.setCookie == COOKIES_EXPLICIT or control.source is not None
+
+
+def unstoredNames(directives: Directives) -> frozenset[bytes]:
+    """
+    Give the fields that C{private} and C{no-cache} keep from being stored.
+
+    C{no-cache} with field names would let us send them after a validation
+    (RFC 9111 §5.2.2.4); to leave them out is simpler and allowed.
+    """
+    names: frozenset[bytes] = frozenset()
+    for directive in (b"private", b"no-cache"):
+        argument = directives.get(directive)
+        if argument is not None:
+            names |= fieldNames(argument)
+    return names
+
+
+def storedFields(response: Fields, control: CacheControl, responseTime: float) -> Fields:
+    """
+    Make the fields to store (RFC 9111 §3.1).
+
+    Without what concerns the connection or the proxy it came through, without
+    framing, and without what C{private} and C{no-cache} name.  A missing C{Date} is
+    added, as what is cached must have one (RFC 9110 §6.6.1).
+
+    @param responseTime: when the response was received.
+    """
+    fields = stripHopByHop(response)
+    names = unstoredNames(control.directives)
+    if names:
+        fields = fields.without(names)
+    if b"date" not in fields.index:
+        fields = fields.extended(((b"Date", formatDate(responseTime)),))
+    return fields

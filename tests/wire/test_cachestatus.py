@@ -1,0 +1,95 @@
+# -*- test-case-name: tests.wire.test_cachestatus -*-
+"""
+L{intermediary.wire.cachestatus}: C{Cache-Status}.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from intermediary.wire.cachestatus import (
+    BYPASS,
+    REQUEST,
+    STALE,
+    URI_MISS,
+    CacheStatus,
+    string,
+    withStatus,
+)
+from intermediary.wire.fields import EMPTY, Fields
+from intermediary.wire.targeted import parseDictionary
+
+
+class MemberTests(SynchronousTestCase):
+    """L{CacheStatus}: RFC 9211 §2."""
+
+    status = CacheStatus(b"a.example")
+
+    def test_hit(self) -> None:
+        """With its time to live, negative when stale."""
+        self.assertEqual(self.status.hit(30), b"a.example; hit; ttl=30")
+        self.assertEqual(self.status.hit(-412), b"a.example; hit; ttl=-412")
+        self.assertEqual(
+            self.status.hit(30, b'http://a/"', b"memory"),
+            b'a.example; hit; ttl=30; key="http://a/\\""; detail=memory',
+        )
+
+    def test_forwarded(self) -> None:
+        """With what is known of the answer."""
+        self.assertEqual(self.status.forwarded(BYPASS), b"a.example; fwd=bypass")
+        self.assertEqual(
+            self.status.forwarded(URI_MISS, 200, ttl=5, stored=True),
+            b"a.example; fwd=uri-miss; fwd-status=200; ttl=5; stored",
+        )
+        self.assertEqual(
+            self.status.forwarded(STALE, 304, collapsed=True),
+            b"a.example; fwd=stale; fwd-status=304; collapsed",
+        )
+        self.assertEqual(
+            self.status.forwarded(REQUEST, key=b"k", detail=b"no lifetime"),
+            b'a.example; fwd=request; key="k"; detail="no lifetime"',
+        )
+
+    def test_names(self) -> None:
+        """Tokens, or Strings."""
+        self.assertEqual(CacheStatus(b"1.example").hit(1), b'"1.example"; hit; ttl=1')
+
+    @given(st.binary(max_size=20), st.binary(max_size=20))
+    def test_anyOctets(self, key: bytes, detail: bytes) -> None:
+        """Whatever is in a key or a detail, a member is well-formed."""
+        member = CacheStatus(b"cache").forwarded(URI_MISS, key=key, detail=detail)
+        self.assertEqual(parseDictionary(member), {b"cache": None})
+
+
+class StringTests(SynchronousTestCase):
+    """L{string}: RFC 9651 §4.1.6."""
+
+    def test_escapes(self) -> None:
+        """Quotes and backslashes; what can't be written is percent-encoded."""
+        self.assertEqual(string(b'a"b\\'), b'"a\\"b\\\\"')
+        self.assertEqual(string(b"a\nb\xff"), b'"a%0Ab%FF"')
+
+
+class FieldTests(SynchronousTestCase):
+    """L{withStatus}: the list grows at its end."""
+
+    def test_first(self) -> None:
+        """There is none yet."""
+        self.assertEqual(withStatus(EMPTY, b"a; hit").pairs, [(b"Cache-Status", b"a; hit")])
+
+    def test_appended(self) -> None:
+        """What others wrote stays, all in one line."""
+        fields = Fields.fromPairs(
+            [
+                (b"cache-status", b"b; hit"),
+                (b"X", b"1"),
+                (b"Cache-Status", b"c"),
+                (b"cache-status", b""),
+            ]
+        )
+        self.assertEqual(
+            withStatus(fields, b"a; hit").pairs,
+            [(b"Cache-Status", b"b; hit, c, a; hit"), (b"X", b"1")],
+        )
