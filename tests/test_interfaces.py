@@ -24,6 +24,7 @@ from intermediary.interfaces import (
     IAccessLog,
     IBalancer,
     IBodySink,
+    ICacheStore,
     IConnector,
     IDestinationGuard,
     IDownstream,
@@ -46,6 +47,7 @@ from intermediary.policy.access import DestinationGuard, LoopbackOnly
 from intermediary.policy.balancing import HostField, Peer, RoundRobin, Upstream
 from intermediary.policy.disclosure import Disclosure
 from intermediary.policy.hops import Hops
+from intermediary.policy.stores import MemoryStore
 from intermediary.program import Program
 from intermediary.settings import (
     ForwardSettings,
@@ -178,6 +180,10 @@ class ObjectTests(SynchronousTestCase):
         verifyObject(IOnFetch, Disclosure(b"http"))
         verifyObject(IOnFetch, Hops(b"test"))
         verifyObject(IOnRequest, Hops(b"test"))
+
+    def test_stores(self) -> None:
+        """The one in memory."""
+        verifyObject(ICacheStore, MemoryStore(self.reactor, 1 << 20, 1 << 20))
 
     def test_theAccessLog(self) -> None:
         """Not open, but there."""

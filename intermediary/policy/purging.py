@@ -1,0 +1,149 @@
+# -*- test-case-name: tests.policy.test_purging -*-
+"""
+Which entries are to go, and how to go through a million without a pause.
+
+An application says it with a L{Purge}; a store that has to look at many of its
+entries does so in slices, between which the reactor serves others.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.defer import Deferred
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from twisted.internet.interfaces import IReactorTime
+
+KEY: Final = "key"
+PREFIX: Final = "prefix"
+HOST: Final = "host"
+TAG: Final = "tag"
+
+# A URL has neither white space nor controls in it, so these set off the parts of
+# a key that are not one.
+_URL = re.compile(rb"(?:^|[\x00-\x20])([a-z][a-z0-9+.-]*+://[^\x00-\x20]*+)")
+_HOST = re.compile(rb"[a-z][a-z0-9+.-]*+://(?:[^/?#@]*+@)?(\[[^\]]*+\]|[^/?#:\[\]]*+)(?=[:/?#]|$)")
+
+
+def urlOf(key: bytes) -> bytes:
+    """
+    Find the URL in a primary key: what is set off by white space or controls.
+
+    @return: the key itself if there is none in it.
+    """
+    match = _URL.search(key)
+    return key if match is None else match[1]
+
+
+class Purge:
+    """
+    Some of the entries of a store.
+
+    @ivar kind: L{KEY}, L{PREFIX}, L{HOST} or L{TAG}.
+    """
+
+    __slots__ = ("kind", "value")
+
+    def __init__(self, kind: str, value: bytes) -> None:
+        self.kind = kind
+        self.value = value
+
+    @classmethod
+    def ofKey(cls, key: bytes) -> Purge:
+        """All variants of what is under a primary key."""
+        return cls(KEY, key)
+
+    @classmethod
+    def ofPrefix(cls, url: bytes) -> Purge:
+        """
+        All that has a URL that begins so, as it stands in the keys: normalised.
+
+        All of the store for an empty one.
+        """
+        return cls(PREFIX, url)
+
+    @classmethod
+    def ofHost(cls, host: bytes) -> Purge:
+        """All of a host: a name, or an address in brackets if it is IPv6, on any port."""
+        return cls(HOST, host.lower())
+
+    @classmethod
+    def ofTag(cls, tag: bytes) -> Purge:
+        """All with a tag."""
+        return cls(TAG, tag)
+
+    def covers(self, url: bytes) -> bool:
+        """Whether it is about a URL; for those by prefix or host."""
+        if self.kind == PREFIX:
+            return url.startswith(self.value)
+        match = _HOST.match(url)
+        return match is not None and match[1] == self.value
+
+    def __repr__(self) -> str:
+        return f"<Purge {self.kind} {self.value!r}>"
+
+
+class Slices:
+    """
+    Goes on with something in the reactor's turns, some of it in each.
+
+    @ivar done: fires with the sum of what the steps gave; cancelled, no more is
+        done.  It fails with what a step raised.
+    """
+
+    __slots__ = ("_call", "_later", "_size", "_steps", "_sum", "done")
+
+    def __init__(self, reactor: IReactorTime, steps: Iterator[int], size: int) -> None:
+        """
+        @param steps: each does a bit and gives a count.
+        @param size: how many steps are taken in one turn.
+        """
+        self._later: Callable[..., Any] = reactor.callLater
+        self._steps = steps
+        self._size = size
+        self._sum = 0
+        self._call: Any = None
+        self.done: Deferred[int] = Deferred(self._cancelled)
+
+    def begin(self, size: int) -> Deferred[int] | int:
+        """
+        Take the first steps at once.
+
+        @param size: how many at most.
+        @return: the sum if there were no more, or else L{done}.
+        """
+        if self._take(size):
+            return self._sum
+        self._call = self._later(0, self._goOn)
+        return self.done
+
+    def _take(self, size: int) -> bool:
+        """Take some steps; whether there are no more."""
+        steps = self._steps
+        for _ in range(size):
+            count = next(steps, None)
+            if count is None:
+                return True
+            self._sum += count
+        return False
+
+    def _goOn(self) -> None:
+        self._call = None
+        try:
+            ended = self._take(self._size)
+        except Exception:  # noqa: BLE001 - whoever waits hears of it
+            self.done.errback()
+            return
+        if ended:
+            self.done.callback(self._sum)
+        else:
+            self._call = self._later(0, self._goOn)
+
+    def _cancelled(self, _: Deferred[int]) -> None:
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
