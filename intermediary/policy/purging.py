@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
     from twisted.internet.interfaces import IReactorTime
 
+#: For how long a purge keeps the reactor at first: most are through by then.
+FIRST_SECONDS: Final = 0.025
+#: For how long in each turn after that.
+TURN_SECONDS: Final = 0.010
+#: How many steps are taken between two looks at the clock.
+UNTIMED: Final = 256
+
 KEY: Final = "key"
 PREFIX: Final = "prefix"
 HOST: Final = "host"
@@ -89,52 +96,53 @@ class Purge:
 
 class Slices:
     """
-    Goes on with something in the reactor's turns, some of it in each.
+    Goes on with something in the reactor's turns, for a short time in each.
 
     @ivar done: fires with the sum of what the steps gave; cancelled, no more is
         done.  It fails with what a step raised.
     """
 
-    __slots__ = ("_call", "_later", "_size", "_steps", "_sum", "done")
+    __slots__ = ("_call", "_later", "_seconds", "_steps", "_sum", "done")
 
-    def __init__(self, reactor: IReactorTime, steps: Iterator[int], size: int) -> None:
+    def __init__(self, reactor: IReactorTime, steps: Iterator[int]) -> None:
         """
         @param steps: each does a bit and gives a count.
-        @param size: how many steps are taken in one turn.
         """
         self._later: Callable[..., Any] = reactor.callLater
+        self._seconds: Callable[[], float] = reactor.seconds
         self._steps = steps
-        self._size = size
         self._sum = 0
         self._call: Any = None
         self.done: Deferred[int] = Deferred(self._cancelled)
 
-    def begin(self, size: int) -> Deferred[int] | int:
+    def begin(self) -> Deferred[int] | int:
         """
         Take the first steps at once.
 
-        @param size: how many at most.
         @return: the sum if there were no more, or else L{done}.
         """
-        if self._take(size):
+        if self._take(FIRST_SECONDS):
             return self._sum
         self._call = self._later(0, self._goOn)
         return self.done
 
-    def _take(self, size: int) -> bool:
-        """Take some steps; whether there are no more."""
+    def _take(self, seconds: float) -> bool:
+        """Take steps for some time; whether there are no more."""
         steps = self._steps
-        for _ in range(size):
-            count = next(steps, None)
-            if count is None:
-                return True
-            self._sum += count
-        return False
+        until = self._seconds() + seconds
+        while True:
+            for _ in range(UNTIMED):
+                count = next(steps, None)
+                if count is None:
+                    return True
+                self._sum += count
+            if self._seconds() >= until:
+                return False
 
     def _goOn(self) -> None:
         self._call = None
         try:
-            ended = self._take(self._size)
+            ended = self._take(TURN_SECONDS)
         except Exception:  # noqa: BLE001 - whoever waits hears of it
             self.done.errback()
             return

@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 
 #: How many variants of one key are kept; beyond them the oldest goes.
 VARIANTS: Final = 128
-#: How many entries one purge removes before others get a turn of the reactor.
-AT_ONCE: Final = 10000
-#: How many entries or shelves it goes through in each turn after that.
-SLICE: Final = 2000
 #: The share of the room that shelves without entries may have, on top of it.
 BLANK_PART: Final = 16
 
@@ -213,12 +209,11 @@ class MemoryStore:
         """See L{IPurgeable.purge<intermediary.interfaces.IPurgeable.purge>}."""
         if what.kind == TAG:
             entries = self._tags.entriesOf(what.value)
-            # One more, to see that there are no more.
-            return Slices(self._reactor, self._through(entries, soft), SLICE).begin(AT_ONCE + 1)
+            return Slices(self._reactor, self._through(entries, soft)).begin()
         if what.kind == KEY:
             shelf = self._byKey.get(what.value)
             return 0 if shelf is None else self._clear(shelf, soft, self.added)
-        return Slices(self._reactor, self._search(what, soft), SLICE).begin(SLICE)
+        return Slices(self._reactor, self._search(what, soft)).begin()
 
     def _through(self, entries: list[Entry], soft: bool) -> Iterator[int]:
         """Purge these as far as they are still there, one in each step."""

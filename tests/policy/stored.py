@@ -36,3 +36,12 @@ class Turns(Clock):
                 self.calls.remove(call)
                 call.called = 1
                 call.func(*call.args, **call.kw)
+
+
+class Busy(Turns):
+    """The same on a slow machine, on which every look at the clock takes a while."""
+
+    def seconds(self) -> float:
+        """Be later each time."""
+        self.rightNow += 0.01
+        return super().seconds()

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from intermediary.policy.purging import HOST, KEY, PREFIX, TAG, Purge, Slices, urlOf
+from intermediary.policy.purging import HOST, KEY, PREFIX, TAG, UNTIMED, Purge, Slices, urlOf
 
-from .stored import Turns
+from .stored import Busy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,7 @@ class SlicesTests(SynchronousTestCase):
     """L{Slices}."""
 
     def setUp(self) -> None:
-        self.clock = Turns()
+        self.clock = Busy()
         self.taken = 0
 
     def steps(self, count: int) -> Iterator[int]:
@@ -93,42 +93,42 @@ class SlicesTests(SynchronousTestCase):
 
     def test_aFewAreDoneAtOnce(self) -> None:
         """The answer is a number and no timer runs."""
-        self.assertEqual(Slices(self.clock, self.steps(3), 2).begin(4), 3)
-        self.assertEqual(Slices(self.clock, self.steps(0), 2).begin(4), 0)
+        self.assertEqual(Slices(self.clock, self.steps(3)).begin(), 3)
+        self.assertEqual(Slices(self.clock, self.steps(0)).begin(), 0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_manyTakeTurns(self) -> None:
-        """So many in each, until there are no more."""
-        slices = Slices(self.clock, self.steps(8), 2)
-        done = slices.begin(4)
+        """So many in each as there is time for, until there are no more."""
+        slices = Slices(self.clock, self.steps(6 * UNTIMED))
+        done = slices.begin()
         self.assertIs(done, slices.done)
-        self.assertEqual(self.taken, 4)
-        self.clock.turn()
-        self.assertEqual(self.taken, 6)
-        self.clock.turn()
+        self.assertEqual(self.taken, 3 * UNTIMED)
+        for taken in (4, 5, 6):
+            self.clock.turn()
+            self.assertEqual(self.taken, taken * UNTIMED)
         self.assertNoResult(slices.done)
         self.clock.turn()
-        self.assertEqual(self.successResultOf(slices.done), 8)
+        self.assertEqual(self.successResultOf(slices.done), 6 * UNTIMED)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_itCanBeCancelled(self) -> None:
         """What is done is done, the rest is not."""
-        slices = Slices(self.clock, self.steps(8), 2)
-        slices.begin(2)
+        slices = Slices(self.clock, self.steps(6 * UNTIMED))
+        slices.begin()
         slices.done.cancel()
         self.failureResultOf(slices.done)
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertEqual(self.taken, 2)
+        self.assertEqual(self.taken, 3 * UNTIMED)
 
     def test_aDefectIsToldToWhoWaits(self) -> None:
         """And it goes no further."""
 
         def steps() -> Iterator[int]:
-            yield 1
+            yield from [1] * 3 * UNTIMED
             raise ZeroDivisionError
 
-        slices = Slices(self.clock, steps(), 1)
-        slices.begin(1)
+        slices = Slices(self.clock, steps())
+        slices.begin()
         self.clock.turn()
         self.failureResultOf(slices.done, ZeroDivisionError)
         self.assertEqual(self.clock.getDelayedCalls(), [])
