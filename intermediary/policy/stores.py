@@ -217,14 +217,18 @@ class MemoryStore:
 
     def _through(self, entries: list[Entry], soft: bool) -> Iterator[int]:
         """Purge these as far as they are still there, one in each step."""
-        for entry in entries:
-            yield self._purge(entry, soft)
+        # Taken out one by one: to free them all at the end would take long.
+        while entries:
+            yield self._purge(entries.pop(), soft)
 
     def _search(self, what: Purge, soft: bool) -> Iterator[int]:
         """Purge what a look at all keys finds, one key in each step."""
         last = self.added
         urlOf = self._urlOf
-        for key in list(self._byKey):
+        keys = list(self._byKey)
+        keys.reverse()
+        while keys:
+            key = keys.pop()
             count = 0
             if what.covers(urlOf(key)):
                 shelf = self._byKey.get(key)
