@@ -41,9 +41,11 @@ class Body:
     @ivar complete: no more will come, and nothing is missing.
     @ivar error: why it will never be complete; None if it may be.
     @ivar trailers: the fields after it, once it is complete.
+    @ivar file: where it can be had from as long as it is not here; None if it is
+        nowhere else.  See L{StoredFile<intermediary.policy.diskstore.StoredFile>}.
     """
 
-    __slots__ = ("_ends", "_watchers", "complete", "error", "octets", "pieces", "trailers")
+    __slots__ = ("_ends", "_watchers", "complete", "error", "file", "octets", "pieces", "trailers")
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
@@ -51,6 +53,7 @@ class Body:
         self.complete = False
         self.error: IntermediaryError | None = None
         self.trailers: Fields = EMPTY
+        self.file: Any = None
         # Where each piece ends; None as long as there is one at most.
         self._ends: list[int] | None = None
         self._watchers: dict[Any, None] | None = None

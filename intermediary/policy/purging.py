@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from twisted.internet.interfaces import IReactorTime
 
+    from .entries import Entry
+
 #: For how long a purge keeps the reactor at first: most are through by then.
 FIRST_SECONDS: Final = 0.025
 #: For how long in each turn after that.
@@ -44,6 +46,12 @@ def urlOf(key: bytes) -> bytes:
     """
     match = _URL.search(key)
     return key if match is None else match[1]
+
+
+def hostOf(url: bytes) -> bytes:
+    """Find the host in a URL, without its port; empty if there is none."""
+    match = _HOST.match(url)
+    return b"" if match is None else match[1]
 
 
 class Purge:
@@ -87,8 +95,15 @@ class Purge:
         """Whether it is about a URL; for those by prefix or host."""
         if self.kind == PREFIX:
             return url.startswith(self.value)
-        match = _HOST.match(url)
-        return match is not None and match[1] == self.value
+        return hostOf(url) == self.value
+
+    def coversEntry(self, entry: Entry, url: bytes) -> bool:
+        """Whether it is about an entry, of whatever kind it is."""
+        if self.kind == KEY:
+            return entry.key == self.value
+        if self.kind == TAG:
+            return self.value in entry.tags
+        return self.covers(url)
 
     def __repr__(self) -> str:
         return f"<Purge {self.kind} {self.value!r}>"
