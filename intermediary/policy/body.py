@@ -3,8 +3,9 @@
 Content in memory that may still be growing, and who reads it meanwhile.
 
 One writes, any number read, each at its own pace: a reader asks for what comes
-after the octets it has.  Nothing is ever taken away from a reader: whoever holds
-a body has all of it, also when no store does any more.
+after the octets it has.  Nothing is taken away from a reader: whoever holds a body
+has all of it, also when no store does any more; unless its owner lets it go
+(L{Body.shed}), piece by piece behind the slowest.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class Body:
 
     @ivar pieces: what is there, in order; not to be changed.  A reader does not
         count pieces, as they are joined: it counts octets, see L{read}.
-    @ivar octets: how many there are.
+    @ivar start: how many octets at the beginning are not here any more; who comes
+        now can't read it if there are any.
+    @ivar octets: how many there are, those included.
     @ivar complete: no more will come, and nothing is missing.
     @ivar error: why it will never be complete; None if it may be.
     @ivar trailers: the fields after it, once it is complete.
@@ -45,16 +48,27 @@ class Body:
         nowhere else.  See L{StoredFile<intermediary.policy.diskstore.StoredFile>}.
     """
 
-    __slots__ = ("_ends", "_watchers", "complete", "error", "file", "octets", "pieces", "trailers")
+    __slots__ = (
+        "_ends",
+        "_watchers",
+        "complete",
+        "error",
+        "file",
+        "octets",
+        "pieces",
+        "start",
+        "trailers",
+    )
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
+        self.start = 0
         self.octets = 0
         self.complete = False
         self.error: IntermediaryError | None = None
         self.trailers: Fields = EMPTY
         self.file: Any = None
-        # Where each piece ends; None as long as there is one at most.
+        # Where each piece ends; None as long as there was never more than one.
         self._ends: list[int] | None = None
         self._watchers: dict[Any, None] | None = None
 
@@ -100,7 +114,7 @@ class Body:
         assert not self.ended
         self.complete = True
         self.trailers = trailers
-        if len(self.pieces) > 1 and self.octets <= ONE_PIECE_OCTETS:
+        if len(self.pieces) > 1 and self.octets <= ONE_PIECE_OCTETS and not self.start:
             self._join()
         elif self.pieces:
             # Without the room to grow.
@@ -112,6 +126,23 @@ class Body:
         assert not self.ended
         self.error = error
         self._last()
+
+    def shed(self, offset: int) -> None:
+        """
+        Let go what all who read it have had, for content that is too big to be kept.
+
+        Memory is bounded then, if the writer waits for the slowest reader.
+
+        @param offset: how many octets the slowest reader has, a store included.
+        """
+        ends = self._ends
+        if ends is None:
+            ends = self._ends = [self.octets] if self.pieces else []
+        number = bisect_right(ends, offset)
+        if number:
+            self.start = ends[number - 1]
+            del self.pieces[:number]
+            del ends[:number]
 
     def _join(self) -> None:
         self.pieces = [b"".join(self.pieces)]
@@ -128,6 +159,7 @@ class Body:
         """
         if offset >= self.octets:
             return b""
+        assert offset >= self.start, "that has been shed"
         ends = self._ends
         if ends is None:
             piece = self.pieces[0]
@@ -158,6 +190,7 @@ class Body:
     def whole(self) -> bytes:
         """All of it in one piece; it has to be complete."""
         assert self.complete
+        assert not self.start
         if len(self.pieces) > 1:
             self._join()
         return self.pieces[0] if self.pieces else b""

@@ -215,3 +215,53 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(b"".join(body.pieces), written)
         self.assertEqual(body.whole, written)
         self.assertEqual(body.cut(0, body.octets), [written] if written else [])
+
+
+class SheddingTests(SynchronousTestCase):
+    """Content that is too big to be kept."""
+
+    def test_whatAllHaveHadIsLetGo(self) -> None:
+        """By whole pieces; what is left reads as before."""
+        body = Body()
+        body.shed(0)
+        for number in range(4):
+            body.append(bytes([number]) * PIECE_OCTETS)
+        body.shed(2 * PIECE_OCTETS - 1)
+        self.assertEqual((body.start, len(body.pieces)), (PIECE_OCTETS, 3))
+        self.assertEqual(body.read(2 * PIECE_OCTETS - 1), b"\x01")
+        self.assertRaises(AssertionError, body.read, 5)
+        body.shed(body.octets)
+        self.assertEqual((body.start, body.pieces), (4 * PIECE_OCTETS, []))
+        body.append(b"abc")
+        body.append(b"de")
+        body.end()
+        self.assertEqual(body.read(4 * PIECE_OCTETS), b"abcde")
+        self.assertEqual(body.octets, 4 * PIECE_OCTETS + 5)
+        self.assertRaises(AssertionError, getattr, body, "whole")
+
+    def test_theOnlyPieceIsLetGo(self) -> None:
+        """As well; nothing of it can be taken for the whole."""
+        body = Body()
+        body.append(b"abc")
+        body.shed(3)
+        self.assertEqual((body.pieces, body.read(3)), ([], b""))
+        body.append(b"de")
+        self.assertEqual((body.read(3), body.read(4)), (b"de", b"e"))
+        body.end()
+        self.assertRaises(AssertionError, getattr, body, "whole")
+
+    @given(strategies.lists(strategies.integers(0, 40_000), max_size=10))
+    def test_aReaderThatKeepsUpMissesNothing(self, lengths: list[int]) -> None:
+        """And memory holds a piece or two."""
+        body = Body()
+        reader = Reader(body)
+        body.watch(reader)
+        written = b""
+        for number, octets in enumerate(lengths):
+            piece = bytes([number]) * octets
+            written += piece
+            body.append(piece)
+            body.shed(len(reader.taken))
+            self.assertEqual(body.pieces, [])
+        body.end()
+        self.assertEqual(reader.taken, written)

@@ -1,0 +1,530 @@
+# -*- test-case-name: tests.policy.test_diskstore -*-
+"""
+Stored responses on disk: the tier behind the one in memory.
+
+Nothing here keeps the reactor: files (L{intermediary.policy.diskfiles}) and index
+(L{intermediary.policy.diskindex}) are for the threads of a pool, and all answers
+are Deferreds.  What goes wrong with the disk is logged once; then the store is out
+of use, which is to say that it finds nothing, and tries again now and then.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from ..errors import ResponseIncomplete
+from ..interfaces import ICacheStore
+from ..wire.fields import EMPTY, Fields, parseFields
+from .body import Body
+from .diskfiles import Files
+from .diskindex import DiskIndex, Row
+from .entries import Entry, Shelf
+from .purging import hostOf, urlOf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.python.failure import Failure
+
+    from .diskfiles import Growing
+    from .purging import Purge
+
+#: How much is read or written by one call of a thread.
+CHUNK_OCTETS: Final = 1 << 20
+#: How long it stays out of use.
+RETRY_SECONDS: Final = 60.0
+#: How much it remembers to do when it is in use again; beyond it all goes.
+OWED: Final = 1000
+#: How often it is noted on disk what was used.
+TOUCH_SECONDS: Final = 10.0
+
+
+def _parsed(lines: bytes) -> Fields:
+    found = parseFields(lines + b"\r\n") if lines else None
+    return EMPTY if found is None else found[0]
+
+
+class StoredFile:
+    """
+    Content on disk: what the C{file} of a L{Body} is.
+
+    @ivar octets: its length.
+    """
+
+    def __init__(self, store: DiskStore, name: str, octets: int, trailers: Fields) -> None:
+        self._store = store
+        self.name = name
+        self.octets = octets
+        self.trailers = trailers
+        self._loading = False
+
+    def open(self) -> Deferred[int]:
+        """
+        Open it, to have its content sent without being read here.
+
+        @return: fires with a file descriptor, the caller's; fails with C{OSError}
+            if it is gone.
+        """
+        return self._store.opened(self)
+
+    def load(self, body: Body) -> None:
+        """
+        Let a body grow by its content, chunk by chunk; the second time, nothing.
+
+        The body fails with L{ResponseIncomplete} if it can't be had any more.
+        """
+        if not self._loading:
+            self._loading = True
+            self.open().addCallbacks(
+                self._read, self._gone, callbackArgs=(body,), errbackArgs=(body,)
+            )
+
+    def _read(self, descriptor: int, body: Body) -> None:
+        if body.octets >= self.octets:
+            os.close(descriptor)
+            body.file = None
+            body.end(self.trailers)
+            return
+        self._store.inThread(os.pread, descriptor, CHUNK_OCTETS, body.octets).addCallbacks(
+            self._took,
+            self._broke,
+            callbackArgs=(descriptor, body),
+            errbackArgs=(descriptor, body),
+        )
+
+    def _took(self, piece: bytes, descriptor: int, body: Body) -> None:
+        if not piece:
+            os.close(descriptor)
+            body.fail(ResponseIncomplete(f"{self.name} became shorter"))
+            return
+        body.append(piece)
+        self._read(descriptor, body)
+
+    def _broke(self, failure: Failure, descriptor: int, body: Body) -> None:
+        os.close(descriptor)
+        self._gone(failure, body)
+
+    def _gone(self, failure: Failure, body: Body) -> None:
+        body.fail(ResponseIncomplete(f"{self.name}: {failure.getErrorMessage()}"))
+
+    def __repr__(self) -> str:
+        return f"<StoredFile {self.name} {self.octets} octets>"
+
+
+class _Writing:
+    """
+    Follows a body into a file, as fast as the disk can.
+
+    @ivar done: fires with whether the entry was stored.
+    @ivar octets: how many octets of the body it has taken.
+    @ivar failed: it will not be, whatever comes.
+    """
+
+    def __init__(self, store: DiskStore, entry: Entry) -> None:
+        self._store = store
+        self.entry = entry
+        self._file: Growing | None = None
+        self.octets = 0
+        self._busy = False
+        self.failed = False
+        self.done: Deferred[bool] = Deferred()
+
+    def begin(self) -> None:
+        """Begin with what there is of the body."""
+        self._busy = True
+        self.entry.body.watch(self)
+        self._store.inThread(self._store.files.begin).addCallbacks(self._begun, self._broke)
+
+    def _begun(self, file: Growing) -> None:
+        self._file = file
+        self._idle()
+
+    def _idle(self, _: object = None) -> None:
+        self._busy = False
+        self.grown()
+
+    def grown(self) -> None:
+        """See L{Watcher<intermediary.policy.body.Watcher>}."""
+        file = self._file
+        if self._busy or file is None:
+            return
+        body = self.entry.body
+        store = self._store
+        if self.failed or body.error is not None or body.octets > store.maxObjectOctets:
+            self._busy = True
+            store.inThread(file.discard).addBoth(lambda _: self._end(False))
+        elif body.octets > self.octets:
+            self._busy = True
+            pieces = body.cut(self.octets, min(body.octets, self.octets + CHUNK_OCTETS))
+            self.octets += sum(map(len, pieces))
+            store.inThread(file.write, pieces).addCallbacks(self._idle, self._broke)
+        elif body.complete:
+            self._busy = True
+            store.inThread(store.committed, file, self.entry).addCallbacks(
+                # Meanwhile it may have been purged.
+                lambda _: self._end(not self.failed),
+                self._broke,
+            )
+
+    def cancel(self) -> None:
+        """It is not to be stored: at once, or when what is under way is done."""
+        self.failed = True
+        self.grown()
+
+    def _broke(self, failure: Failure) -> None:
+        if self._file is not None:
+            self._store.inThread(self._file.discard).addErrback(lambda _: None)
+        self._end(False)
+        self._store.failed(failure)
+
+    def _end(self, stored: bool) -> None:
+        self.entry.body.unwatch(self)
+        self.failed = not stored
+        self._file = None
+        self._store.ended(self)
+        self.done.callback(stored)
+
+
+@implementer(ICacheStore)
+class DiskStore:
+    """
+    Keeps entries in a folder, for any number of processes and from one to the next.
+
+    An entry that it finds has a body without content that has a L{StoredFile}.
+    Its shelves carry no marks: they are made anew for each answer.
+
+    @ivar inUse: whether the disk works.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        pool: Any,
+        folder: str,
+        limitOctets: int,
+        maxObjectOctets: int,
+        encode: Callable[[Any], bytes],
+        decode: Callable[[bytes], Any],
+        urlOf: Callable[[bytes], bytes] = urlOf,
+    ) -> None:
+        """
+        @param reactor: its time must be that of the epoch, as it goes to the disk.
+        @param pool: a C{ThreadPool}, started by whoever owns it.
+        @param encode: makes octets of a verdict.
+        @param decode: makes a verdict of octets; raises C{ValueError} for those of
+            another version, and what they belong to is not found.
+        """
+        self._reactor = reactor
+        self._pool = pool
+        self.folder = folder
+        self.maxObjectOctets = maxObjectOctets
+        self._encode = encode
+        self._decode = decode
+        self._urlOf = urlOf
+        self.files = Files(folder)
+        self.index = DiskIndex(os.path.join(folder, "index.sqlite"), limitOctets)
+        #: By key and variant: the newest of each.
+        self._writing: dict[tuple[bytes, bytes], _Writing] = {}
+        self._touched: dict[str, float] = {}
+        self._touchedAt = reactor.seconds()
+        self.inUse = False
+        self._retryAt = 0.0
+        # Whether it was logged that it is out of use.
+        self._said = False
+        # What could not be done.  Until it is, there may be on the disk what should
+        # not be there; if there was too much of it, nothing there is good.
+        self._owed: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        self._doubtful = False
+
+    # Threads, and what goes wrong in them
+
+    def inThread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        """Call something that blocks."""
+        return deferToThreadPool(self._reactor, self._pool, function, *arguments)
+
+    def failed(self, failure: Failure) -> None:
+        """Something went wrong: with the disk, and it is out of use, or with us."""
+        if not failure.check(OSError, sqlite3.Error):
+            self.log.failure("a defect in the disk cache", failure=failure)
+            return
+        self._retryAt = self._reactor.seconds() + RETRY_SECONDS
+        self.inUse = False
+        if not self._said:
+            self._said = True
+            self.log.error(
+                "the disk cache in {folder} is out of use: {error}",
+                folder=self.folder,
+                error=failure.getErrorMessage(),
+            )
+
+    def _ask(self, default: Any, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        """Call something that blocks, if the disk works."""
+        if not self.inUse:
+            if self._reactor.seconds() < self._retryAt:
+                return succeed(default)
+            return self.open().addCallback(
+                lambda works: self._ask(default, function, *arguments) if works else default
+            )
+
+        def broke(failure: Failure) -> Any:
+            self.failed(failure)
+            return default
+
+        return self.inThread(function, *arguments).addErrback(broke)
+
+    def _tell(self, default: Any, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        """As L{_ask}, for what has to be done later if it can't be done now."""
+
+        def done(answer: tuple[bool, Any]) -> Any:
+            worked, value = answer
+            if not worked:
+                self._owe(function, *arguments)
+            return value
+
+        def noted(*arguments: Any) -> tuple[bool, Any]:
+            return True, function(*arguments)
+
+        return self._ask((False, default), noted, *arguments).addCallback(done)
+
+    def _owe(self, function: Callable[..., Any], *arguments: Any) -> None:
+        if len(self._owed) < OWED:
+            self._owed.append((function, arguments))
+        else:
+            self._doubtful = True
+
+    def open(self) -> Deferred[bool]:
+        """
+        Get ready, which everything else does by itself.
+
+        @return: fires with whether the disk works.
+        """
+        self._retryAt = self._reactor.seconds() + RETRY_SECONDS
+        owed, self._owed = self._owed, []
+        doubtful, self._doubtful = self._doubtful, False
+
+        def ready(_: object) -> bool:
+            self.inUse = True
+            self._said = False
+            self.log.info("the disk cache in {folder} is in use", folder=self.folder)
+            return True
+
+        def broke(failure: Failure) -> bool:
+            self._doubtful = self._doubtful or doubtful
+            self._owed = owed + self._owed
+            self.failed(failure)
+            return False
+
+        return self.inThread(self._open, doubtful, owed).addCallbacks(ready, broke)
+
+    def _open(self, doubtful: bool, owed: list[tuple[Callable[..., Any], tuple[Any, ...]]]) -> None:
+        self.files.open()
+        self.index.open()
+        if doubtful:
+            self.files.remove(self.index.wipe())
+        for function, arguments in owed:
+            function(*arguments)
+
+    def sweep(self) -> Deferred[int]:
+        """Delete files that died processes left; fires with their number."""
+        return self._ask(0, self._sweep)
+
+    def _sweep(self) -> int:
+        return self.files.leftOver(self.index.known)
+
+    def close(self) -> Deferred[None]:
+        """Close the index; fires when that is done.  Nothing may be under way."""
+        touched, self._touched = self._touched, {}
+        self.inUse = False
+        self._retryAt = float("inf")
+        return self.inThread(self._close, touched).addErrback(lambda _: None)
+
+    def _close(self, touched: dict[str, float]) -> None:
+        try:
+            if touched:
+                self.index.touch(touched)
+        finally:
+            self.index.close()
+
+    # Shelves
+
+    def find(self, key: bytes) -> Deferred[Shelf | None]:
+        """See L{IShelves.find<intermediary.interfaces.IShelves.find>}."""
+        touched: dict[str, float] = {}
+        now = self._reactor.seconds()
+        if self._touched and now - self._touchedAt >= TOUCH_SECONDS:
+            touched, self._touched = self._touched, {}
+            self._touchedAt = now
+        return self._ask([], self._find, key, touched).addCallback(self._shelved, key)
+
+    def _find(self, key: bytes, touched: dict[str, float]) -> list[Row]:
+        if touched:
+            self.index.touch(touched)
+        return self.index.find(key)
+
+    def _shelved(self, rows: list[Row], key: bytes) -> Shelf | None:
+        entries = [entry for row in rows if (entry := self._entryOf(row)) is not None]
+        if not entries:
+            return None
+        shelf = Shelf(key)
+        shelf.entries = tuple(entries)
+        return shelf
+
+    def _entryOf(self, row: Row) -> Entry | None:
+        try:
+            verdict = self._decode(row.verdict)
+        except ValueError:
+            return None
+        body = Body()
+        body.file = StoredFile(self, row.name, row.octets, _parsed(row.trailers))
+        return Entry(
+            row.key,
+            row.status,
+            row.reason,
+            _parsed(row.head),
+            body,
+            row.stored,
+            row.expires,
+            verdict,
+            row.variant,
+            row.vary,
+            row.tags,
+        )
+
+    def shelf(self, key: bytes) -> Deferred[Shelf]:
+        """See L{IShelves.shelf<intermediary.interfaces.IShelves.shelf>}."""
+        return self.find(key).addCallback(lambda found: Shelf(key) if found is None else found)
+
+    def tidy(self, shelf: Shelf) -> None:
+        """See L{IShelves.tidy<intermediary.interfaces.IShelves.tidy>}: there is nothing to do."""
+
+    # Entries
+
+    def opened(self, file: StoredFile) -> Deferred[int]:
+        """See L{StoredFile.open}."""
+
+        def gone(failure: Failure) -> Failure:
+            if failure.check(FileNotFoundError):
+                self._ask(None, self.index.forget, file.name)
+            return failure
+
+        return self.inThread(self.files.read, file.name, file.octets).addErrback(gone)
+
+    def used(self, entry: Entry) -> None:
+        """See L{ICacheStore.used}."""
+        entry.uses += 1
+        if entry.body.file is not None:
+            self._touched[entry.body.file.name] = self._reactor.seconds()
+
+    def add(self, entry: Entry) -> Deferred[bool]:
+        """
+        See L{ICacheStore.add}.
+
+        @return: fires when the body is complete and all is on the disk, or will
+            not be.
+        """
+        if entry.body.octets > self.maxObjectOctets or not self.inUse:
+            return self._tell(False, self._drop, entry).addCallback(lambda _: False)
+        name = entry.key, entry.variant
+        before = self._writing.pop(name, None)
+        writing = self._writing[name] = _Writing(self, entry)
+        if before is not None:
+            before.cancel()
+        writing.begin()
+        return writing.done
+
+    def committed(self, file: Growing, entry: Entry) -> None:
+        """Put a file that was written into its place, and into the index; in a thread."""
+        row = Row(
+            0,
+            entry.key,
+            entry.variant,
+            file.name,
+            entry.body.octets,
+            entry.status,
+            entry.reason,
+            entry.head,
+            entry.body.trailers.encoded,
+            entry.vary,
+            entry.tags,
+            self._encode(entry.verdict),
+            entry.stored,
+            entry.expires,
+        )
+        url = self._urlOf(entry.key)
+        file.commit()
+        try:
+            gone = self.index.put(row, url, hostOf(url), self._reactor.seconds())
+        except BaseException:
+            self.files.remove([file.name])
+            raise
+        self.files.remove(gone)
+
+    def ended(self, writing: _Writing) -> None:
+        """A body is written, or will not be."""
+        entry = writing.entry
+        if self._writing.get((entry.key, entry.variant)) is not writing:
+            # A newer one took its place, and replaces what there is.
+            return
+        del self._writing[entry.key, entry.variant]
+        if writing.failed:
+            # What it would have replaced is not the current response any more.
+            self.inThread(self._drop, entry).addErrback(self._undropped, entry)
+
+    def _undropped(self, failure: Failure, entry: Entry) -> None:
+        self._owe(self._drop, entry)
+        self.failed(failure)
+
+    def grew(self, entry: Entry, octets: int) -> bool:
+        """See L{ICacheStore.grew}."""
+        writing = self._writing.get((entry.key, entry.variant))
+        return (
+            writing is not None
+            and writing.entry is entry
+            and not writing.failed
+            and entry.body.octets <= self.maxObjectOctets
+        )
+
+    def written(self, entry: Entry) -> int | None:
+        """Tell how many octets of an entry were read to be written; None if none will be."""
+        writing = self._writing.get((entry.key, entry.variant))
+        return None if writing is None or writing.entry is not entry else writing.octets
+
+    def remove(self, entry: Entry) -> None:
+        """See L{ICacheStore.remove}."""
+        writing = self._writing.get((entry.key, entry.variant))
+        if writing is not None:
+            writing.cancel()
+        self._tell(None, self._drop, entry)
+
+    def _drop(self, entry: Entry) -> None:
+        self.files.remove(self.index.drop(entry.key, entry.variant))
+
+    def purge(self, what: Purge, soft: bool = False) -> Deferred[int]:
+        """See L{IPurgeable.purge<intermediary.interfaces.IPurgeable.purge>}."""
+        # What is on its way was stored before: it counts as gone, and is not counted.
+        for writing in list(self._writing.values()):
+            if what.coversEntry(writing.entry, self._urlOf(writing.entry.key)):
+                writing.cancel()
+        if soft:
+            answer = self._tell(0, self.index.expire, what, self._reactor.seconds())
+        else:
+            answer = self._tell(0, self._purge, what)
+        return cast("Deferred[int]", answer)
+
+    def _purge(self, what: Purge) -> int:
+        count, names = self.index.purge(what)
+        self.files.remove(names)
+        return count
+
+    def __repr__(self) -> str:
+        state = "in use" if self.inUse else "out of use"
+        return f"<DiskStore {self.folder} {state}, writing={len(self._writing)}>"
