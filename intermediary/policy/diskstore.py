@@ -281,13 +281,23 @@ class DiskStore:
 
         return self.inThread(function, *arguments).addErrback(broke)
 
-    def _tell(self, default: Any, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
-        """As L{_ask}, for what has to be done later if it can't be done now."""
+    def _tell(
+        self,
+        default: Any,
+        function: Callable[..., Any],
+        *arguments: Any,
+        later: Callable[..., Any] | None = None,
+    ) -> Deferred[Any]:
+        """
+        As L{_ask}, for what has to be done later if it can't be done now.
+
+        @param later: what is done then; the same, if it is not said.
+        """
 
         def done(answer: tuple[bool, Any]) -> Any:
             worked, value = answer
             if not worked:
-                self._owe(function, *arguments)
+                self._owe(later or function, *arguments)
             return value
 
         def noted(*arguments: Any) -> tuple[bool, Any]:
@@ -517,12 +527,18 @@ class DiskStore:
         if soft:
             answer = self._tell(0, self.index.expire, what, self._reactor.seconds())
         else:
-            answer = self._tell(0, self._purge, what)
+            answer = self._tell((0, []), self.index.purge, what, later=self._purge)
+            answer.addCallback(self._purged)
         return cast("Deferred[int]", answer)
 
-    def _purge(self, what: Purge) -> int:
-        count, names = self.index.purge(what)
-        self.files.remove(names)
+    def _purge(self, what: Purge) -> None:
+        self.files.remove(self.index.purge(what)[1])
+
+    def _purged(self, answer: tuple[int, list[str]]) -> int:
+        """Delete the files of what was purged; nobody finds them, so nobody waits for that."""
+        count, names = answer
+        if names:
+            self.inThread(self.files.remove, names).addErrback(self.failed)
         return count
 
     def __repr__(self) -> str:

@@ -381,6 +381,18 @@ class PurgeTests(DiskTests):
         self.assertEqual(self.successResultOf(self.store.purge(Purge.ofKey(A))), 1)
         self.assertEqual(self.filesThere(), [])
 
+    def test_nobodyWaitsForFiles(self) -> None:
+        """A purge is over when nothing is found any more; to delete files takes long."""
+        self.add(entryOf(A, b"x"))
+        self.pool.holding = True
+        done = self.store.purge(Purge.ofKey(A))
+        self.pool.step()
+        self.assertEqual(self.successResultOf(done), 1)
+        self.assertEqual(len(self.filesThere()), 1)
+        self.pool.step()
+        self.assertEqual(self.filesThere(), [])
+        self.pool.holding = False
+
     def test_removing(self) -> None:
         """One variant."""
         self.add(entryOf(A, b"x"), entryOf(A, b"y", variant=b"br"))
