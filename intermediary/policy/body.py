@@ -44,8 +44,8 @@ class Body:
     @ivar complete: no more will come, and nothing is missing.
     @ivar error: why it will never be complete; None if it may be.
     @ivar trailers: the fields after it, once it is complete.
-    @ivar file: where it can be had from as long as it is not here; None if it is
-        nowhere else.  See L{StoredFile<intermediary.policy.diskstore.StoredFile>}.
+    @ivar file: where it can be had from if it is not here, or as well; None if it
+        is nowhere else.  See L{StoredFile<intermediary.policy.diskstore.StoredFile>}.
     """
 
     __slots__ = (

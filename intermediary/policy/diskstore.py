@@ -19,14 +19,15 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from ..errors import ResponseIncomplete
 from ..interfaces import ICacheStore
 from ..wire.fields import EMPTY, Fields, parseFields
 from .body import Body
 from .diskfiles import Files
 from .diskindex import DiskIndex, Row
+from .diskwriting import Writing
 from .entries import Entry, Shelf
 from .purging import hostOf, urlOf
+from .storedfile import StoredFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from .diskfiles import Growing
     from .purging import Purge
 
-#: How much is read or written by one call of a thread.
-CHUNK_OCTETS: Final = 1 << 20
 #: How long it stays out of use.
 RETRY_SECONDS: Final = 60.0
 #: How much it remembers to do when it is in use again; beyond it all goes.
@@ -49,147 +48,6 @@ TOUCH_SECONDS: Final = 10.0
 def _parsed(lines: bytes) -> Fields:
     found = parseFields(lines + b"\r\n") if lines else None
     return EMPTY if found is None else found[0]
-
-
-class StoredFile:
-    """
-    Content on disk: what the C{file} of a L{Body} is.
-
-    @ivar octets: its length.
-    """
-
-    def __init__(self, store: DiskStore, name: str, octets: int, trailers: Fields) -> None:
-        self._store = store
-        self.name = name
-        self.octets = octets
-        self.trailers = trailers
-        self._loading = False
-
-    def open(self) -> Deferred[int]:
-        """
-        Open it, to have its content sent without being read here.
-
-        @return: fires with a file descriptor, the caller's; fails with C{OSError}
-            if it is gone.
-        """
-        return self._store.opened(self)
-
-    def load(self, body: Body) -> None:
-        """
-        Let a body grow by its content, chunk by chunk; the second time, nothing.
-
-        The body fails with L{ResponseIncomplete} if it can't be had any more.
-        """
-        if not self._loading:
-            self._loading = True
-            self.open().addCallbacks(
-                self._read, self._gone, callbackArgs=(body,), errbackArgs=(body,)
-            )
-
-    def _read(self, descriptor: int, body: Body) -> None:
-        if body.octets >= self.octets:
-            os.close(descriptor)
-            body.file = None
-            body.end(self.trailers)
-            return
-        self._store.inThread(os.pread, descriptor, CHUNK_OCTETS, body.octets).addCallbacks(
-            self._took,
-            self._broke,
-            callbackArgs=(descriptor, body),
-            errbackArgs=(descriptor, body),
-        )
-
-    def _took(self, piece: bytes, descriptor: int, body: Body) -> None:
-        if not piece:
-            os.close(descriptor)
-            body.fail(ResponseIncomplete(f"{self.name} became shorter"))
-            return
-        body.append(piece)
-        self._read(descriptor, body)
-
-    def _broke(self, failure: Failure, descriptor: int, body: Body) -> None:
-        os.close(descriptor)
-        self._gone(failure, body)
-
-    def _gone(self, failure: Failure, body: Body) -> None:
-        body.fail(ResponseIncomplete(f"{self.name}: {failure.getErrorMessage()}"))
-
-    def __repr__(self) -> str:
-        return f"<StoredFile {self.name} {self.octets} octets>"
-
-
-class _Writing:
-    """
-    Follows a body into a file, as fast as the disk can.
-
-    @ivar done: fires with whether the entry was stored.
-    @ivar octets: how many octets of the body it has taken.
-    @ivar failed: it will not be, whatever comes.
-    """
-
-    def __init__(self, store: DiskStore, entry: Entry) -> None:
-        self._store = store
-        self.entry = entry
-        self._file: Growing | None = None
-        self.octets = 0
-        self._busy = False
-        self.failed = False
-        self.done: Deferred[bool] = Deferred()
-
-    def begin(self) -> None:
-        """Begin with what there is of the body."""
-        self._busy = True
-        self.entry.body.watch(self)
-        self._store.inThread(self._store.files.begin).addCallbacks(self._begun, self._broke)
-
-    def _begun(self, file: Growing) -> None:
-        self._file = file
-        self._idle()
-
-    def _idle(self, _: object = None) -> None:
-        self._busy = False
-        self.grown()
-
-    def grown(self) -> None:
-        """See L{Watcher<intermediary.policy.body.Watcher>}."""
-        file = self._file
-        if self._busy or file is None:
-            return
-        body = self.entry.body
-        store = self._store
-        if self.failed or body.error is not None or body.octets > store.maxObjectOctets:
-            self._busy = True
-            store.inThread(file.discard).addBoth(lambda _: self._end(False))
-        elif body.octets > self.octets:
-            self._busy = True
-            pieces = body.cut(self.octets, min(body.octets, self.octets + CHUNK_OCTETS))
-            self.octets += sum(map(len, pieces))
-            store.inThread(file.write, pieces).addCallbacks(self._idle, self._broke)
-        elif body.complete:
-            self._busy = True
-            store.inThread(store.committed, file, self.entry).addCallbacks(
-                # Meanwhile it may have been purged.
-                lambda _: self._end(not self.failed),
-                self._broke,
-            )
-
-    def cancel(self) -> None:
-        """It is not to be stored: at once, or when what is under way is done."""
-        self.failed = True
-        self.grown()
-
-    def _broke(self, failure: Failure) -> None:
-        if self._file is not None:
-            self._store.inThread(self._file.discard).addErrback(lambda _: None)
-        self._end(False)
-        self._store.failed(failure)
-
-    def _end(self, stored: bool) -> None:
-        self.entry.body.unwatch(self)
-        self.failed = not stored
-        self._file = None
-        self._store.ended(self)
-        self.done.callback(stored)
 
 
 @implementer(ICacheStore)
@@ -233,7 +91,7 @@ class DiskStore:
         self.files = Files(folder)
         self.index = DiskIndex(os.path.join(folder, "index.sqlite"), limitOctets)
         #: By key and variant: the newest of each.
-        self._writing: dict[tuple[bytes, bytes], _Writing] = {}
+        self._writing: dict[tuple[bytes, bytes], Writing] = {}
         self._touched: dict[str, float] = {}
         self._touchedAt = reactor.seconds()
         self.inUse = False
@@ -438,14 +296,28 @@ class DiskStore:
         """
         See L{ICacheStore.add}.
 
+        One whose body is in a file of this store already, as it was validated, is
+        stored by its head alone.
+
         @return: fires when the body is complete and all is on the disk, or will
             not be.
         """
-        if entry.body.octets > self.maxObjectOctets or not self.inUse:
+        file = entry.body.file
+        if file is not None and file.store is self:
+            renewing: Deferred[bool] = self._tell(False, self._renew, entry, later=self._drop)
+            return renewing.addCallback(
+                lambda renewed: succeed(True) if renewed else self._write(entry)
+            )
+        return self._write(entry)
+
+    def _write(self, entry: Entry) -> Deferred[bool]:
+        body = entry.body
+        isElsewhere = body.file is not None and not body.octets
+        if body.octets > self.maxObjectOctets or isElsewhere or not self.inUse:
             return self._tell(False, self._drop, entry).addCallback(lambda _: False)
         name = entry.key, entry.variant
         before = self._writing.pop(name, None)
-        writing = self._writing[name] = _Writing(self, entry)
+        writing = self._writing[name] = Writing(self, entry)
         if before is not None:
             before.cancel()
         writing.begin()
@@ -453,32 +325,49 @@ class DiskStore:
 
     def committed(self, file: Growing, entry: Entry) -> None:
         """Put a file that was written into its place, and into the index; in a thread."""
-        row = Row(
+        body = entry.body
+        row = self._rowOf(entry, file.name, body.octets, body.trailers)
+        file.commit()
+        try:
+            self._put(row)
+        except BaseException:
+            self.files.remove([file.name])
+            raise
+
+    def _renew(self, entry: Entry) -> bool:
+        """Give another row to a file; whether it is there."""
+        file = entry.body.file
+        try:
+            os.close(self.files.read(file.name, file.octets))
+        except FileNotFoundError:
+            return False
+        self._put(self._rowOf(entry, file.name, file.octets, file.trailers))
+        return True
+
+    def _rowOf(self, entry: Entry, name: str, octets: int, trailers: Fields) -> Row:
+        return Row(
             0,
             entry.key,
             entry.variant,
-            file.name,
-            entry.body.octets,
+            name,
+            octets,
             entry.status,
             entry.reason,
             entry.head,
-            entry.body.trailers.encoded,
+            trailers.encoded,
             entry.vary,
             entry.tags,
             self._encode(entry.verdict),
             entry.stored,
             entry.expires,
         )
-        url = self._urlOf(entry.key)
-        file.commit()
-        try:
-            gone = self.index.put(row, url, hostOf(url), self._reactor.seconds())
-        except BaseException:
-            self.files.remove([file.name])
-            raise
-        self.files.remove(gone)
 
-    def ended(self, writing: _Writing) -> None:
+    def _put(self, row: Row) -> None:
+        url = self._urlOf(row.key)
+        gone = self.index.put(row, url, hostOf(url), self._reactor.seconds())
+        self.files.remove([name for name in gone if name != row.name])
+
+    def ended(self, writing: Writing) -> None:
         """A body is written, or will not be."""
         entry = writing.entry
         if self._writing.get((entry.key, entry.variant)) is not writing:

@@ -24,7 +24,6 @@ from intermediary.interfaces import ICacheStore
 from intermediary.policy.body import Body
 from intermediary.policy.diskfiles import GROWING
 from intermediary.policy.diskstore import (
-    CHUNK_OCTETS,
     OWED,
     RETRY_SECONDS,
     TOUCH_SECONDS,
@@ -32,6 +31,7 @@ from intermediary.policy.diskstore import (
 )
 from intermediary.policy.entries import Entry, Shelf
 from intermediary.policy.purging import Purge
+from intermediary.policy.storedfile import CHUNK_OCTETS
 from intermediary.wire.fields import Fields
 
 from .stored import entryOf
@@ -187,7 +187,7 @@ class KeepingTests(DiskTests):
             self.assertEqual(found.body.file.octets, 7)
             self.assertEqual(self.content(found), b"content")
             self.assertEqual(found.body.trailers, body.trailers)
-            self.assertIsNone(found.body.file)
+            self.assertEqual(found.body.file.octets, 7)
 
     def test_aVerdictOfAnotherVersionIsNotFound(self) -> None:
         """What belongs to it is fetched again."""
@@ -213,6 +213,37 @@ class KeepingTests(DiskTests):
         self.assertEqual(self.contents(A), [b"newer", b"other"])
         self.assertEqual(len(self.filesThere()), 2)
         self.assertEqual(os.read(descriptor, 100), b"old")
+
+    def renewed(self, entry: Entry) -> Entry:
+        """Make an entry as it is after a validation: the same body under another head."""
+        fields = Fields.fromPairs([(b"ETag", b'"2"')])
+        return Entry(entry.key, 200, b"OK", fields, entry.body, 9.0, 90.0, "v")
+
+    def test_whatWasValidatedIsNotWrittenAgain(self) -> None:
+        """Neither if it was just stored, nor if it was only found, nor if it was loaded."""
+        stored = entryOf(A, b"content")
+        self.add(stored)
+        files = self.filesThere()
+        self.add(self.renewed(stored))
+        self.add(self.renewed(self.entries(A)[0]))
+        (found,) = self.entries(A)
+        self.content(found)
+        self.add(self.renewed(found))
+        self.assertEqual(self.filesThere(), files)
+        (found,) = self.entries(A)
+        self.assertEqual((found.head, found.expires), (b'ETag: "2"\r\n', 90.0))
+        self.assertEqual(self.content(found), b"content")
+
+    def test_whatWasValidatedAndHasLeftIsWrittenAgain(self) -> None:
+        """If its content is in memory; else it is not there any more."""
+        stored = entryOf(A, b"content")
+        self.add(stored)
+        (found,) = self.entries(A)
+        self.successResultOf(self.store.purge(Purge.ofKey(A)))
+        self.assertFalse(self.successResultOf(self.store.add(self.renewed(found))))
+        self.assertEqual(self.entries(A), ())
+        self.add(self.renewed(stored))
+        self.assertEqual(self.contents(A), [b"content"])
 
     def test_bigContentComesInChunks(self) -> None:
         """So no thread is kept for long."""
