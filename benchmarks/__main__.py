@@ -1,6 +1,6 @@
 # -*- test-case-name: tests.test_benchmarks -*-
 """
-The command: C{python -m benchmarks [compare|slow|soak] [options]}.
+The command: C{python -m benchmarks [slow|soak|hitratios|purges] [options]}.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from . import slow, soak
+from . import hitratios, purges, slow, soak
 from .cases import CASES, Load
 from .children import BenchmarkError, Workspace, findProgram
 from .machine import Cores, facts, raiseFileLimit
@@ -82,9 +82,11 @@ def parser() -> argparse.ArgumentParser:
         help="instead of measuring, record intermediary with py-spy under the load of the cases"
         " named by --only: .svg for a flame graph, .raw for folded stacks",
     )
-    commands = top.add_subparsers(dest="command", metavar="slow | soak")
+    commands = top.add_subparsers(dest="command", metavar="slow | soak | hitratios | purges")
     slow.addArguments(commands.add_parser("slow", help=slow.HELP))
     soak.addArguments(commands.add_parser("soak", help=soak.HELP))
+    hitratios.addArguments(commands.add_parser("hitratios", help=hitratios.HELP))
+    purges.addArguments(commands.add_parser("purges", help=purges.HELP))
     return top
 
 
@@ -177,6 +179,10 @@ def main(arguments: list[str]) -> int:
     cores = Cores.choose()
     os.sched_setaffinity(0, {cores.load})
     try:
+        if options.command == "hitratios":
+            return hitratios.run(options, say)
+        if options.command == "purges":
+            return purges.run(options, say)
         with Workspace() as workspace:
             if options.command == "slow":
                 return slow.run(options, workspace, cores, say)

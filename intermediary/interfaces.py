@@ -241,6 +241,89 @@ class IBalancer(Interface):
         """
 
 
+class IShelves(Interface):
+    """
+    Finds the L{Shelf<intermediary.policy.entries.Shelf>} of a key: all that is
+    known under it.
+
+    A store that has to ask elsewhere answers with an awaitable; those who use
+    one look at the answer before they wait, as most have it at once.
+    """
+
+    def find(key: bytes) -> Any:
+        """
+        Look up a shelf.
+
+        @return: it, None if there is none, or an awaitable of these.
+        """
+
+    def shelf(key: bytes) -> Any:
+        """
+        Look up a shelf, and make it if there is none.
+
+        One without entries is forgotten when there are too many of them, though
+        not while its C{fetch} is set, and one without marks with the next that is
+        made.
+
+        @return: it, or an awaitable of it.
+        """
+
+    def tidy(shelf: Any) -> None:
+        """Forget a shelf if there is neither an entry nor a mark on it any more."""
+
+
+class IPurgeable(Interface):
+    """Something that entries can be purged from: a store, or all of its tiers."""
+
+    def purge(what: Any, soft: bool = False) -> Deferred[int] | int:
+        """
+        Remove entries, or make them stale.
+
+        What is stored after it began is none of its business.
+
+        @param what: a L{Purge<intermediary.policy.purging.Purge>}.
+        @param soft: they stay, and have expired, so that the next use
+            validates them.
+        @return: how many entries there were; or, if there is more to do than
+            the reactor can wait for, a L{Deferred} that fires with their number
+            when the last one is gone.  Cancelling it leaves the rest as it is.
+        """
+
+
+class ICacheStore(IShelves, IPurgeable):
+    """
+    Where stored responses live, within a limit.
+
+    Each is an L{Entry<intermediary.policy.entries.Entry>}.  One that has left
+    goes on to exist for those who use it.
+    """
+
+    def used(entry: Any) -> None:
+        """Note a hit."""
+
+    def add(entry: Any) -> Any:
+        """
+        Store an entry, whose body may still be growing.
+
+        It takes the place of the entry with the same key and variant, and
+        others leave to make room for it.
+
+        @return: whether it was stored: not if it is too big; or an awaitable of
+            that.
+        """
+
+    def grew(entry: Any, octets: int) -> bool:
+        """
+        Note that so many octets were appended to the body of an entry.
+
+        @return: whether it is stored still.  If not, it was too big, or has left
+            for another reason, and nobody new will find it.
+        """
+
+    def remove(entry: Any) -> None:
+        """Drop an entry; one that has left already is all right."""
+
+
 class IOnRequest(Interface):
     """A hook: a request head has arrived."""
 

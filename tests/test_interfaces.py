@@ -24,6 +24,7 @@ from intermediary.interfaces import (
     IAccessLog,
     IBalancer,
     IBodySink,
+    ICacheStore,
     IConnector,
     IDestinationGuard,
     IDownstream,
@@ -45,7 +46,9 @@ from intermediary.ops.logformat import compileFormat
 from intermediary.policy.access import DestinationGuard, LoopbackOnly
 from intermediary.policy.balancing import HostField, Peer, RoundRobin, Upstream
 from intermediary.policy.disclosure import Disclosure
+from intermediary.policy.diskstore import DiskStore
 from intermediary.policy.hops import Hops
+from intermediary.policy.stores import MemoryStore
 from intermediary.program import Program
 from intermediary.settings import (
     ForwardSettings,
@@ -178,6 +181,12 @@ class ObjectTests(SynchronousTestCase):
         verifyObject(IOnFetch, Disclosure())
         verifyObject(IOnFetch, Hops(b"test"))
         verifyObject(IOnRequest, Hops(b"test"))
+
+    def test_stores(self) -> None:
+        """The one in memory and the one on disk."""
+        verifyObject(ICacheStore, MemoryStore(self.reactor, 1 << 20, 1 << 20))
+        disk = DiskStore(self.reactor, None, "nowhere", 1, 1, lambda _: b"", lambda _: None)
+        verifyObject(ICacheStore, disk)
 
     def test_theAccessLog(self) -> None:
         """Not open, but there."""

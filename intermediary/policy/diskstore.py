@@ -1,0 +1,435 @@
+# -*- test-case-name: tests.policy.test_diskstore -*-
+"""
+Stored responses on disk: the tier behind the one in memory.
+
+Nothing here keeps the reactor: files (L{intermediary.policy.diskfiles}) and index
+(L{intermediary.policy.diskindex}) are for the threads of a pool, and all answers
+are Deferreds.  What goes wrong with the disk is logged once; then the store is out
+of use, which is to say that it finds nothing, and tries again now and then.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from ..interfaces import ICacheStore
+from ..wire.fields import EMPTY, Fields, parseFields
+from .body import Body
+from .diskfiles import Files
+from .diskindex import DiskIndex, Row
+from .diskwriting import Writing
+from .entries import Entry, Shelf
+from .purging import hostOf, urlOf
+from .storedfile import StoredFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.python.failure import Failure
+
+    from .diskfiles import Growing
+    from .purging import Purge
+
+#: How long it stays out of use.
+RETRY_SECONDS: Final = 60.0
+#: How much it remembers to do when it is in use again; beyond it all goes.
+OWED: Final = 1000
+#: How often it is noted on disk what was used.
+TOUCH_SECONDS: Final = 10.0
+
+
+def _parsed(lines: bytes) -> Fields:
+    found = parseFields(lines + b"\r\n") if lines else None
+    return EMPTY if found is None else found[0]
+
+
+@implementer(ICacheStore)
+class DiskStore:
+    """
+    Keeps entries in a folder, for any number of processes and from one to the next.
+
+    An entry that it finds has a body without content that has a L{StoredFile}.
+    Its shelves carry no marks: they are made anew for each answer.
+
+    @ivar inUse: whether the disk works.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        pool: Any,
+        folder: str,
+        limitOctets: int,
+        maxObjectOctets: int,
+        encode: Callable[[Any], bytes],
+        decode: Callable[[bytes], Any],
+        urlOf: Callable[[bytes], bytes] = urlOf,
+    ) -> None:
+        """
+        @param reactor: its time must be that of the epoch, as it goes to the disk.
+        @param pool: a C{ThreadPool}, started by whoever owns it.
+        @param encode: makes octets of a verdict.
+        @param decode: makes a verdict of octets; raises C{ValueError} for those of
+            another version, and what they belong to is not found.
+        """
+        self._reactor = reactor
+        self._pool = pool
+        self.folder = folder
+        self.maxObjectOctets = maxObjectOctets
+        self._encode = encode
+        self._decode = decode
+        self._urlOf = urlOf
+        self.files = Files(folder)
+        self.index = DiskIndex(os.path.join(folder, "index.sqlite"), limitOctets)
+        #: By key and variant: the newest of each.
+        self._writing: dict[tuple[bytes, bytes], Writing] = {}
+        self._touched: dict[str, float] = {}
+        self._touchedAt = reactor.seconds()
+        self.inUse = False
+        self._retryAt = 0.0
+        # Whether it was logged that it is out of use.
+        self._said = False
+        # What could not be done.  Until it is, there may be on the disk what should
+        # not be there; if there was too much of it, nothing there is good.
+        self._owed: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        self._doubtful = False
+
+    # Threads, and what goes wrong in them
+
+    def inThread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        """Call something that blocks."""
+        return deferToThreadPool(self._reactor, self._pool, function, *arguments)
+
+    def failed(self, failure: Failure) -> None:
+        """Something went wrong: with the disk, and it is out of use, or with us."""
+        if not failure.check(OSError, sqlite3.Error):
+            self.log.failure("a defect in the disk cache", failure=failure)
+            return
+        self._retryAt = self._reactor.seconds() + RETRY_SECONDS
+        self.inUse = False
+        if not self._said:
+            self._said = True
+            self.log.error(
+                "the disk cache in {folder} is out of use: {error}",
+                folder=self.folder,
+                error=failure.getErrorMessage(),
+            )
+
+    def _ask(self, default: Any, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        """Call something that blocks, if the disk works."""
+        if not self.inUse:
+            if self._reactor.seconds() < self._retryAt:
+                return succeed(default)
+            return self.open().addCallback(
+                lambda works: self._ask(default, function, *arguments) if works else default
+            )
+
+        def broke(failure: Failure) -> Any:
+            self.failed(failure)
+            return default
+
+        return self.inThread(function, *arguments).addErrback(broke)
+
+    def _tell(
+        self,
+        default: Any,
+        function: Callable[..., Any],
+        *arguments: Any,
+        later: Callable[..., Any] | None = None,
+    ) -> Deferred[Any]:
+        """
+        As L{_ask}, for what has to be done later if it can't be done now.
+
+        @param later: what is done then; the same, if it is not said.
+        """
+
+        def done(answer: tuple[bool, Any]) -> Any:
+            worked, value = answer
+            if not worked:
+                self._owe(later or function, *arguments)
+            return value
+
+        def noted(*arguments: Any) -> tuple[bool, Any]:
+            return True, function(*arguments)
+
+        return self._ask((False, default), noted, *arguments).addCallback(done)
+
+    def _owe(self, function: Callable[..., Any], *arguments: Any) -> None:
+        if len(self._owed) < OWED:
+            self._owed.append((function, arguments))
+        else:
+            self._doubtful = True
+
+    def open(self) -> Deferred[bool]:
+        """
+        Get ready, which everything else does by itself.
+
+        @return: fires with whether the disk works.
+        """
+        self._retryAt = self._reactor.seconds() + RETRY_SECONDS
+        owed, self._owed = self._owed, []
+        doubtful, self._doubtful = self._doubtful, False
+
+        def ready(_: object) -> bool:
+            self.inUse = True
+            self._said = False
+            self.log.info("the disk cache in {folder} is in use", folder=self.folder)
+            return True
+
+        def broke(failure: Failure) -> bool:
+            self._doubtful = self._doubtful or doubtful
+            self._owed = owed + self._owed
+            self.failed(failure)
+            return False
+
+        return self.inThread(self._open, doubtful, owed).addCallbacks(ready, broke)
+
+    def _open(self, doubtful: bool, owed: list[tuple[Callable[..., Any], tuple[Any, ...]]]) -> None:
+        self.files.open()
+        self.index.open()
+        if doubtful:
+            self.files.remove(self.index.wipe())
+        for function, arguments in owed:
+            function(*arguments)
+
+    def sweep(self) -> Deferred[int]:
+        """Delete files that died processes left; fires with their number."""
+        return self._ask(0, self._sweep)
+
+    def _sweep(self) -> int:
+        return self.files.leftOver(self.index.known)
+
+    def close(self) -> Deferred[None]:
+        """Close the index; fires when that is done.  Nothing may be under way."""
+        touched, self._touched = self._touched, {}
+        self.inUse = False
+        self._retryAt = float("inf")
+        return self.inThread(self._close, touched).addErrback(lambda _: None)
+
+    def _close(self, touched: dict[str, float]) -> None:
+        try:
+            if touched:
+                self.index.touch(touched)
+        finally:
+            self.index.close()
+
+    # Shelves
+
+    def find(self, key: bytes) -> Deferred[Shelf | None]:
+        """See L{IShelves.find<intermediary.interfaces.IShelves.find>}."""
+        touched: dict[str, float] = {}
+        now = self._reactor.seconds()
+        if self._touched and now - self._touchedAt >= TOUCH_SECONDS:
+            touched, self._touched = self._touched, {}
+            self._touchedAt = now
+        return self._ask([], self._find, key, touched).addCallback(self._shelved, key)
+
+    def _find(self, key: bytes, touched: dict[str, float]) -> list[Row]:
+        if touched:
+            self.index.touch(touched)
+        return self.index.find(key)
+
+    def _shelved(self, rows: list[Row], key: bytes) -> Shelf | None:
+        entries = [entry for row in rows if (entry := self._entryOf(row)) is not None]
+        if not entries:
+            return None
+        shelf = Shelf(key)
+        shelf.entries = tuple(entries)
+        return shelf
+
+    def _entryOf(self, row: Row) -> Entry | None:
+        try:
+            verdict = self._decode(row.verdict)
+        except ValueError:
+            return None
+        body = Body()
+        body.file = StoredFile(self, row.name, row.octets, _parsed(row.trailers))
+        return Entry(
+            row.key,
+            row.status,
+            row.reason,
+            _parsed(row.head),
+            body,
+            row.stored,
+            row.expires,
+            verdict,
+            row.variant,
+            row.vary,
+            row.tags,
+        )
+
+    def shelf(self, key: bytes) -> Deferred[Shelf]:
+        """See L{IShelves.shelf<intermediary.interfaces.IShelves.shelf>}."""
+        return self.find(key).addCallback(lambda found: Shelf(key) if found is None else found)
+
+    def tidy(self, shelf: Shelf) -> None:
+        """See L{IShelves.tidy<intermediary.interfaces.IShelves.tidy>}: there is nothing to do."""
+
+    # Entries
+
+    def opened(self, file: StoredFile) -> Deferred[int]:
+        """See L{StoredFile.open}."""
+
+        def gone(failure: Failure) -> Failure:
+            if failure.check(FileNotFoundError):
+                self._ask(None, self.index.forget, file.name)
+            return failure
+
+        return self.inThread(self.files.read, file.name, file.octets).addErrback(gone)
+
+    def used(self, entry: Entry) -> None:
+        """See L{ICacheStore.used}."""
+        entry.uses += 1
+        if entry.body.file is not None:
+            self._touched[entry.body.file.name] = self._reactor.seconds()
+
+    def add(self, entry: Entry) -> Deferred[bool]:
+        """
+        See L{ICacheStore.add}.
+
+        One whose body is in a file of this store already, as it was validated, is
+        stored by its head alone.
+
+        @return: fires when the body is complete and all is on the disk, or will
+            not be.
+        """
+        file = entry.body.file
+        if file is not None and file.store is self:
+            renewing: Deferred[bool] = self._tell(False, self._renew, entry, later=self._drop)
+            return renewing.addCallback(
+                lambda renewed: succeed(True) if renewed else self._write(entry)
+            )
+        return self._write(entry)
+
+    def _write(self, entry: Entry) -> Deferred[bool]:
+        body = entry.body
+        isElsewhere = body.file is not None and not body.octets
+        if body.octets > self.maxObjectOctets or isElsewhere or not self.inUse:
+            return self._tell(False, self._drop, entry).addCallback(lambda _: False)
+        name = entry.key, entry.variant
+        before = self._writing.pop(name, None)
+        writing = self._writing[name] = Writing(self, entry)
+        if before is not None:
+            before.cancel()
+        writing.begin()
+        return writing.done
+
+    def committed(self, file: Growing, entry: Entry) -> None:
+        """Put a file that was written into its place, and into the index; in a thread."""
+        body = entry.body
+        row = self._rowOf(entry, file.name, body.octets, body.trailers)
+        file.commit()
+        try:
+            self._put(row)
+        except BaseException:
+            self.files.remove([file.name])
+            raise
+
+    def _renew(self, entry: Entry) -> bool:
+        """Give another row to a file; whether it is there."""
+        file = entry.body.file
+        try:
+            os.close(self.files.read(file.name, file.octets))
+        except FileNotFoundError:
+            return False
+        self._put(self._rowOf(entry, file.name, file.octets, file.trailers))
+        return True
+
+    def _rowOf(self, entry: Entry, name: str, octets: int, trailers: Fields) -> Row:
+        return Row(
+            0,
+            entry.key,
+            entry.variant,
+            name,
+            octets,
+            entry.status,
+            entry.reason,
+            entry.head,
+            trailers.encoded,
+            entry.vary,
+            entry.tags,
+            self._encode(entry.verdict),
+            entry.stored,
+            entry.expires,
+        )
+
+    def _put(self, row: Row) -> None:
+        url = self._urlOf(row.key)
+        gone = self.index.put(row, url, hostOf(url), self._reactor.seconds())
+        self.files.remove([name for name in gone if name != row.name])
+
+    def ended(self, writing: Writing) -> None:
+        """A body is written, or will not be."""
+        entry = writing.entry
+        if self._writing.get((entry.key, entry.variant)) is not writing:
+            # A newer one took its place, and replaces what there is.
+            return
+        del self._writing[entry.key, entry.variant]
+        if writing.failed:
+            # What it would have replaced is not the current response any more.
+            self.inThread(self._drop, entry).addErrback(self._undropped, entry)
+
+    def _undropped(self, failure: Failure, entry: Entry) -> None:
+        self._owe(self._drop, entry)
+        self.failed(failure)
+
+    def grew(self, entry: Entry, octets: int) -> bool:
+        """See L{ICacheStore.grew}."""
+        writing = self._writing.get((entry.key, entry.variant))
+        return (
+            writing is not None
+            and writing.entry is entry
+            and not writing.failed
+            and entry.body.octets <= self.maxObjectOctets
+        )
+
+    def written(self, entry: Entry) -> int | None:
+        """Tell how many octets of an entry were read to be written; None if none will be."""
+        writing = self._writing.get((entry.key, entry.variant))
+        return None if writing is None or writing.entry is not entry else writing.octets
+
+    def remove(self, entry: Entry) -> None:
+        """See L{ICacheStore.remove}."""
+        writing = self._writing.get((entry.key, entry.variant))
+        if writing is not None:
+            writing.cancel()
+        self._tell(None, self._drop, entry)
+
+    def _drop(self, entry: Entry) -> None:
+        self.files.remove(self.index.drop(entry.key, entry.variant))
+
+    def purge(self, what: Purge, soft: bool = False) -> Deferred[int]:
+        """See L{IPurgeable.purge<intermediary.interfaces.IPurgeable.purge>}."""
+        # What is on its way was stored before: it counts as gone, and is not counted.
+        for writing in list(self._writing.values()):
+            if what.coversEntry(writing.entry, self._urlOf(writing.entry.key)):
+                writing.cancel()
+        if soft:
+            answer = self._tell(0, self.index.expire, what, self._reactor.seconds())
+        else:
+            answer = self._tell((0, []), self.index.purge, what, later=self._purge)
+            answer.addCallback(self._purged)
+        return cast("Deferred[int]", answer)
+
+    def _purge(self, what: Purge) -> None:
+        self.files.remove(self.index.purge(what)[1])
+
+    def _purged(self, answer: tuple[int, list[str]]) -> int:
+        """Delete the files of what was purged; nobody finds them, so nobody waits for that."""
+        count, names = answer
+        if names:
+            self.inThread(self.files.remove, names).addErrback(self.failed)
+        return count
+
+    def __repr__(self) -> str:
+        state = "in use" if self.inUse else "out of use"
+        return f"<DiskStore {self.folder} {state}, writing={len(self._writing)}>"

@@ -1,0 +1,172 @@
+# -*- test-case-name: tests.policy.test_purging -*-
+"""
+Which entries are to go, and how to go through a million without a pause.
+
+An application says it with a L{Purge}; a store that has to look at many of its
+entries does so in slices, between which the reactor serves others.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.defer import Deferred
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from twisted.internet.interfaces import IReactorTime
+
+    from .entries import Entry
+
+#: For how long a purge keeps the reactor at first: most are through by then.
+FIRST_SECONDS: Final = 0.025
+#: For how long in each turn after that.
+TURN_SECONDS: Final = 0.010
+#: How many steps are taken between two looks at the clock.
+UNTIMED: Final = 256
+
+KEY: Final = "key"
+PREFIX: Final = "prefix"
+HOST: Final = "host"
+TAG: Final = "tag"
+
+# A URL has neither white space nor controls in it, so these set off the parts of
+# a key that are not one.
+_URL = re.compile(rb"(?:^|[\x00-\x20])([a-z][a-z0-9+.-]*+://[^\x00-\x20]*+)")
+_HOST = re.compile(rb"[a-z][a-z0-9+.-]*+://(?:[^/?#@]*+@)?(\[[^\]]*+\]|[^/?#:\[\]]*+)(?=[:/?#]|$)")
+
+
+def urlOf(key: bytes) -> bytes:
+    """
+    Find the URL in a primary key: what is set off by white space or controls.
+
+    @return: the key itself if there is none in it.
+    """
+    match = _URL.search(key)
+    return key if match is None else match[1]
+
+
+def hostOf(url: bytes) -> bytes:
+    """Find the host in a URL, without its port; empty if there is none."""
+    match = _HOST.match(url)
+    return b"" if match is None else match[1]
+
+
+class Purge:
+    """
+    Some of the entries of a store.
+
+    @ivar kind: L{KEY}, L{PREFIX}, L{HOST} or L{TAG}.
+    """
+
+    __slots__ = ("kind", "value")
+
+    def __init__(self, kind: str, value: bytes) -> None:
+        self.kind = kind
+        self.value = value
+
+    @classmethod
+    def ofKey(cls, key: bytes) -> Purge:
+        """All variants of what is under a primary key."""
+        return cls(KEY, key)
+
+    @classmethod
+    def ofPrefix(cls, url: bytes) -> Purge:
+        """
+        All that has a URL that begins so, as it stands in the keys: normalised.
+
+        All of the store for an empty one.
+        """
+        return cls(PREFIX, url)
+
+    @classmethod
+    def ofHost(cls, host: bytes) -> Purge:
+        """All of a host: a name, or an address in brackets if it is IPv6, on any port."""
+        return cls(HOST, host.lower())
+
+    @classmethod
+    def ofTag(cls, tag: bytes) -> Purge:
+        """All with a tag."""
+        return cls(TAG, tag)
+
+    def covers(self, url: bytes) -> bool:
+        """Whether it is about a URL; for those by prefix or host."""
+        if self.kind == PREFIX:
+            return url.startswith(self.value)
+        return hostOf(url) == self.value
+
+    def coversEntry(self, entry: Entry, url: bytes) -> bool:
+        """Whether it is about an entry, of whatever kind it is."""
+        if self.kind == KEY:
+            return entry.key == self.value
+        if self.kind == TAG:
+            return self.value in entry.tags
+        return self.covers(url)
+
+    def __repr__(self) -> str:
+        return f"<Purge {self.kind} {self.value!r}>"
+
+
+class Slices:
+    """
+    Goes on with something in the reactor's turns, for a short time in each.
+
+    @ivar done: fires with the sum of what the steps gave; cancelled, no more is
+        done.  It fails with what a step raised.
+    """
+
+    __slots__ = ("_call", "_later", "_seconds", "_steps", "_sum", "done")
+
+    def __init__(self, reactor: IReactorTime, steps: Iterator[int]) -> None:
+        """
+        @param steps: each does a bit and gives a count.
+        """
+        self._later: Callable[..., Any] = reactor.callLater
+        self._seconds: Callable[[], float] = reactor.seconds
+        self._steps = steps
+        self._sum = 0
+        self._call: Any = None
+        self.done: Deferred[int] = Deferred(self._cancelled)
+
+    def begin(self) -> Deferred[int] | int:
+        """
+        Take the first steps at once.
+
+        @return: the sum if there were no more, or else L{done}.
+        """
+        if self._take(FIRST_SECONDS):
+            return self._sum
+        self._call = self._later(0, self._goOn)
+        return self.done
+
+    def _take(self, seconds: float) -> bool:
+        """Take steps for some time; whether there are no more."""
+        steps = self._steps
+        until = self._seconds() + seconds
+        while True:
+            for _ in range(UNTIMED):
+                count = next(steps, None)
+                if count is None:
+                    return True
+                self._sum += count
+            if self._seconds() >= until:
+                return False
+
+    def _goOn(self) -> None:
+        self._call = None
+        try:
+            ended = self._take(TURN_SECONDS)
+        except Exception:  # noqa: BLE001 - whoever waits hears of it
+            self.done.errback()
+            return
+        if ended:
+            self.done.callback(self._sum)
+        else:
+            self._call = self._later(0, self._goOn)
+
+    def _cancelled(self, _: Deferred[int]) -> None:
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None

@@ -1,0 +1,575 @@
+# -*- test-case-name: tests.policy.test_diskstore -*-
+"""
+The store on disk.
+
+The thread pool of these tests does everything when it is told to, so that each
+moment between two calls of a thread can be looked at.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel, globalLogPublisher
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from intermediary.errors import ResponseIncomplete
+from intermediary.interfaces import ICacheStore
+from intermediary.policy.body import Body
+from intermediary.policy.diskfiles import GROWING
+from intermediary.policy.diskstore import (
+    OWED,
+    RETRY_SECONDS,
+    TOUCH_SECONDS,
+    DiskStore,
+)
+from intermediary.policy.entries import Entry, Shelf
+from intermediary.policy.purging import Purge
+from intermediary.policy.storedfile import CHUNK_OCTETS
+from intermediary.wire.fields import Fields
+
+from .stored import entryOf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.internet.defer import Deferred
+
+A, B = b"GET http://a.example/", b"GET http://b.example/"
+
+
+class Reactor(Clock):
+    """Its time, and its thread, which is the only one."""
+
+    def callFromThread(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call it."""
+        function(*arguments)
+
+
+class Pool:
+    """Threads that work at once, or when they are told to."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], None]] = []
+        self.holding = False
+
+    def callInThreadWithCallback(
+        self, done: Any, function: Callable[..., Any], *arguments: Any, **keywords: Any
+    ) -> None:
+        """See C{ThreadPool}."""
+
+        def work() -> None:
+            try:
+                result = function(*arguments, **keywords)
+            except BaseException:
+                done(False, Failure())
+            else:
+                done(True, result)
+
+        if self.holding:
+            self.waiting.append(work)
+        else:
+            work()
+
+    def step(self) -> None:
+        """Do what was asked for first."""
+        self.waiting.pop(0)()
+
+
+def encode(verdict: Any) -> bytes:
+    """Make octets of what the tests take for a verdict."""
+    return repr(verdict).encode()
+
+
+def decode(octets: bytes) -> Any:
+    """And the other way round."""
+    if octets == b"'old'":
+        raise ValueError("another version")
+    return octets.decode().strip("'")
+
+
+class DiskTests(SynchronousTestCase):
+    """L{DiskStore}."""
+
+    def setUp(self) -> None:
+        self.folder = self.mktemp()
+        self.reactor = Reactor()
+        self.pool = Pool()
+        self.store = self.opened()
+        self.lines: list[str] = []
+        observer: Any = self.observe
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+
+    def observe(self, event: Any) -> None:
+        """Note what is logged in earnest."""
+        if event.get("log_level") is LogLevel.error:
+            self.lines.append(event["log_format"])
+
+    def opened(self, limitOctets: int = 1 << 20, maxObjectOctets: int = 1 << 22) -> DiskStore:
+        """Open the folder, as one more process or after a restart."""
+        store = DiskStore(
+            self.reactor, self.pool, self.folder, limitOctets, maxObjectOctets, encode, decode
+        )
+        self.assertTrue(self.successResultOf(store.open()))
+        self.addCleanup(store.close)
+        return store
+
+    def add(self, *entries: Entry) -> None:
+        """Store complete entries."""
+        for entry in entries:
+            self.assertTrue(self.successResultOf(self.store.add(entry)))
+
+    def entries(self, key: bytes, store: DiskStore | None = None) -> tuple[Entry, ...]:
+        """What is found under a key."""
+        shelf = self.successResultOf((store or self.store).find(key))
+        return () if shelf is None else shelf.entries
+
+    def content(self, entry: Entry) -> bytes:
+        """What is on disk of an entry."""
+        entry.body.file.load(entry.body)
+        return entry.body.whole
+
+    def contents(self, key: bytes, store: DiskStore | None = None) -> list[bytes]:
+        """What is on disk under a key."""
+        return [self.content(entry) for entry in self.entries(key, store)]
+
+    def filesThere(self) -> list[str]:
+        """All files of bodies, complete or not."""
+        return [
+            name
+            for _, _, names in os.walk(self.folder)
+            for name in names
+            if not name.startswith("index")
+        ]
+
+
+class KeepingTests(DiskTests):
+    """What was stored comes back."""
+
+    def test_itIsAStore(self) -> None:
+        """With the methods of one."""
+        verifyObject(ICacheStore, self.store)
+        self.assertEqual(repr(self.store), f"<DiskStore {self.folder} in use, writing=0>")
+
+    def test_everythingOfAnEntryComesBack(self) -> None:
+        """Also after a restart, and in another process."""
+        fields = Fields.fromPairs([(b"ETag", b'"1"'), (b"Via", b"1.1 a")])
+        body = Body()
+        body.append(b"content")
+        body.end(Fields.fromPairs([(b"Digest", b"x")]))
+        entry = Entry(
+            A, 404, b"Gone?", fields, body, 5.0, 65.0, "v", b"br", (b"accept",), (b"a b", b"c")
+        )
+        self.add(entry)
+        for store in (self.store, self.opened()):
+            (found,) = self.entries(A, store)
+            for name in (
+                "key",
+                "status",
+                "reason",
+                "head",
+                "stored",
+                "expires",
+                "verdict",
+                "variant",
+                "vary",
+                "tags",
+            ):
+                self.assertEqual(getattr(found, name), getattr(entry, name), name)
+            self.assertEqual((found.body.octets, found.body.complete), (0, False))
+            self.assertEqual(found.body.file.octets, 7)
+            self.assertEqual(self.content(found), b"content")
+            self.assertEqual(found.body.trailers, body.trailers)
+            self.assertEqual(found.body.file.octets, 7)
+
+    def test_aVerdictOfAnotherVersionIsNotFound(self) -> None:
+        """What belongs to it is fetched again."""
+        entry = entryOf(A, b"x")
+        entry.verdict = "old"
+        self.add(entry)
+        self.assertEqual(self.entries(A), ())
+
+    def test_shelvesAreMadeAnew(self) -> None:
+        """One without entries, too, and there is nothing to tidy."""
+        shelf = self.successResultOf(self.store.shelf(A))
+        self.assertIsInstance(shelf, Shelf)
+        self.store.tidy(shelf)
+        self.add(entryOf(A, b"x"))
+        self.assertEqual(len(self.successResultOf(self.store.shelf(A)).entries), 1)
+
+    def test_theSameVariantIsReplaced(self) -> None:
+        """And its file goes; who has it open reads on."""
+        self.add(entryOf(A, b"old"), entryOf(A, b"other", variant=b"br"))
+        descriptor = self.successResultOf(self.entries(A)[1].body.file.open())
+        self.addCleanup(os.close, descriptor)
+        self.add(entryOf(A, b"newer"))
+        self.assertEqual(self.contents(A), [b"newer", b"other"])
+        self.assertEqual(len(self.filesThere()), 2)
+        self.assertEqual(os.read(descriptor, 100), b"old")
+
+    def renewed(self, entry: Entry) -> Entry:
+        """Make an entry as it is after a validation: the same body under another head."""
+        fields = Fields.fromPairs([(b"ETag", b'"2"')])
+        return Entry(entry.key, 200, b"OK", fields, entry.body, 9.0, 90.0, "v")
+
+    def test_whatWasValidatedIsNotWrittenAgain(self) -> None:
+        """Neither if it was just stored, nor if it was only found, nor if it was loaded."""
+        stored = entryOf(A, b"content")
+        self.add(stored)
+        files = self.filesThere()
+        self.add(self.renewed(stored))
+        self.add(self.renewed(self.entries(A)[0]))
+        (found,) = self.entries(A)
+        self.content(found)
+        self.add(self.renewed(found))
+        self.assertEqual(self.filesThere(), files)
+        (found,) = self.entries(A)
+        self.assertEqual((found.head, found.expires), (b'ETag: "2"\r\n', 90.0))
+        self.assertEqual(self.content(found), b"content")
+
+    def test_whatWasValidatedAndHasLeftIsWrittenAgain(self) -> None:
+        """If its content is in memory; else it is not there any more."""
+        stored = entryOf(A, b"content")
+        self.add(stored)
+        (found,) = self.entries(A)
+        self.successResultOf(self.store.purge(Purge.ofKey(A)))
+        self.assertFalse(self.successResultOf(self.store.add(self.renewed(found))))
+        self.assertEqual(self.entries(A), ())
+        self.add(self.renewed(stored))
+        self.assertEqual(self.contents(A), [b"content"])
+
+    def test_bigContentComesInChunks(self) -> None:
+        """So no thread is kept for long."""
+        content = os.urandom(CHUNK_OCTETS * 2 + 10)
+        self.store = self.opened(1 << 30, 1 << 30)
+        self.add(entryOf(A, content))
+        self.assertEqual(self.contents(A), [content])
+
+    def test_itIsLoadedOnce(self) -> None:
+        """However many ask for it."""
+        self.add(entryOf(A, b"content"))
+        (entry,) = self.entries(A)
+        file = entry.body.file
+        self.pool.holding = True
+        file.load(entry.body)
+        file.load(entry.body)
+        while self.pool.waiting:
+            self.pool.step()
+        self.assertEqual(entry.body.whole, b"content")
+        self.assertIn("7 octets>", repr(file))
+
+    def test_theLimitHolds(self) -> None:
+        """What was not used for longest leaves with its file."""
+        self.store = self.opened(6 * 5200)
+        for number in range(5):
+            self.reactor.advance(1)
+            self.add(entryOf(A + b"%d" % number, b"x" * 4000))
+        (first,) = self.entries(A + b"0")
+        self.reactor.advance(TOUCH_SECONDS)
+        self.store.used(first)
+        self.entries(B)
+        for number in range(5, 9):
+            self.reactor.advance(1)
+            self.add(entryOf(A + b"%d" % number, b"x" * 4000))
+        self.assertEqual(len(self.entries(A + b"0")), 1)
+        self.assertEqual(self.entries(A + b"1"), ())
+        self.assertEqual(len(self.filesThere()), self.store.index.room()[1])
+
+    def test_closingNotesWhatWasUsed(self) -> None:
+        """Or it would look as if nobody had wanted it."""
+        self.add(entryOf(A, b"x"))
+        (entry,) = self.entries(A)
+        self.reactor.advance(5)
+        self.store.used(entry)
+        self.successResultOf(self.store.close())
+        used = self.opened().index._connection().execute("SELECT used FROM entries").fetchone()
+        self.assertEqual(used, (5.0,))
+
+
+class GrowingTests(DiskTests):
+    """Bodies that are written while they grow."""
+
+    def growing(self) -> tuple[Entry, Deferred[bool]]:
+        """Begin to store one."""
+        entry = entryOf(A, Body())
+        return entry, self.store.add(entry)
+
+    def test_itIsThereWhenItIsComplete(self) -> None:
+        """And no earlier."""
+        entry, done = self.growing()
+        entry.body.append(b"con")
+        self.assertTrue(self.store.grew(entry, 3))
+        self.assertEqual(self.entries(A), ())
+        entry.body.append(b"tent")
+        self.assertNoResult(done)
+        self.assertEqual(self.store.written(entry), 7)
+        entry.body.shed(7)
+        entry.body.end()
+        self.assertTrue(self.successResultOf(done))
+        self.assertIsNone(self.store.written(entry))
+        self.assertEqual(self.contents(A), [b"content"])
+        self.assertFalse(self.store.grew(entry, 0))
+
+    def test_whatFailsLeavesNothing(self) -> None:
+        """Not even what it would have replaced."""
+        self.add(entryOf(A, b"old"))
+        entry, done = self.growing()
+        entry.body.append(b"con")
+        entry.body.fail(ResponseIncomplete())
+        self.assertFalse(self.successResultOf(done))
+        self.assertEqual((self.entries(A), self.filesThere()), ((), []))
+
+    def test_whatIsTooBigLeavesNothing(self) -> None:
+        """At once, or when it has grown."""
+        self.store = self.opened(1 << 20, 10)
+        self.assertFalse(self.successResultOf(self.store.add(entryOf(A, b"x" * 11))))
+        entry, done = self.growing()
+        entry.body.append(b"x" * 11)
+        self.assertFalse(self.store.grew(entry, 11))
+        self.assertFalse(self.successResultOf(done))
+        self.assertEqual((self.entries(A), self.filesThere()), ((), []))
+
+    def test_whatIsPurgedMeanwhileLeavesNothing(self) -> None:
+        """By whatever it goes; it had been stored before."""
+        for what in (Purge.ofKey(A), Purge.ofHost(b"a.example"), Purge.ofPrefix(b"")):
+            for soft in (False, True):
+                entry, done = self.growing()
+                entry.body.append(b"con")
+                self.successResultOf(self.store.purge(what, soft))
+                self.assertFalse(self.successResultOf(done))
+                self.assertFalse(self.store.grew(entry, 0))
+        self.assertEqual((self.entries(A), self.filesThere()), ((), []))
+
+    def test_whatIsRemovedMeanwhileLeavesNothing(self) -> None:
+        """At any moment, also while it is being committed."""
+        for steps in range(5):
+            self.pool.holding = True
+            entry, done = self.growing()
+            entry.body.append(b"content")
+            entry.body.end()
+            for _ in range(steps):
+                if self.pool.waiting:
+                    self.pool.step()
+            self.store.remove(entry)
+            while self.pool.waiting:
+                self.pool.step()
+            self.pool.holding = False
+            self.successResultOf(done)
+            self.assertEqual((self.entries(A), self.filesThere()), ((), []), steps)
+
+    def test_theNewerOfTwoStays(self) -> None:
+        """Whichever is complete first."""
+        old, oldDone = self.growing()
+        new, newDone = self.growing()
+        new.body.append(b"new")
+        new.body.end()
+        self.assertTrue(self.successResultOf(newDone))
+        old.body.append(b"old")
+        old.body.end()
+        self.assertFalse(self.successResultOf(oldDone))
+        self.assertEqual(self.contents(A), [b"new"])
+        self.assertEqual(len(self.filesThere()), 1)
+
+    def test_aSlowDiskHoldsNobodyUp(self) -> None:
+        """What came meanwhile is written together."""
+        self.pool.holding = True
+        entry, done = self.growing()
+        for _ in range(100):
+            entry.body.append(b"x" * 1000)
+        self.assertEqual(len(self.pool.waiting), 1)
+        self.pool.step()
+        self.assertEqual(len(self.pool.waiting), 1)
+        entry.body.end()
+        while self.pool.waiting:
+            self.pool.step()
+        self.assertTrue(self.successResultOf(done))
+        self.pool.holding = False
+        self.assertEqual(self.contents(A), [b"x" * 100_000])
+
+
+class PurgeTests(DiskTests):
+    """What is purged."""
+
+    def test_purges(self) -> None:
+        """Counted, with their files."""
+        self.add(
+            entryOf(A, b"x", tags=(b"t",)),
+            entryOf(A, b"y", variant=b"br"),
+            entryOf(B, b"z", tags=(b"t",)),
+        )
+        self.assertEqual(self.successResultOf(self.store.purge(Purge.ofHost(b"c.example"))), 0)
+        self.assertEqual(self.successResultOf(self.store.purge(Purge.ofTag(b"t"), soft=True)), 2)
+        self.assertEqual([each.expires for each in self.entries(A)], [1000.0, 0.0])
+        self.assertEqual(self.successResultOf(self.store.purge(Purge.ofTag(b"t"))), 2)
+        self.assertEqual(self.contents(A), [b"y"])
+        self.assertEqual(self.successResultOf(self.store.purge(Purge.ofKey(A))), 1)
+        self.assertEqual(self.filesThere(), [])
+
+    def test_nobodyWaitsForFiles(self) -> None:
+        """A purge is over when nothing is found any more; to delete files takes long."""
+        self.add(entryOf(A, b"x"))
+        self.pool.holding = True
+        done = self.store.purge(Purge.ofKey(A))
+        self.pool.step()
+        self.assertEqual(self.successResultOf(done), 1)
+        self.assertEqual(len(self.filesThere()), 1)
+        self.pool.step()
+        self.assertEqual(self.filesThere(), [])
+        self.pool.holding = False
+
+    def test_removing(self) -> None:
+        """One variant."""
+        self.add(entryOf(A, b"x"), entryOf(A, b"y", variant=b"br"))
+        self.store.remove(self.entries(A)[0])
+        self.assertEqual(self.contents(A), [b"x"])
+
+
+class TroubleTests(DiskTests):
+    """When the disk does not do what it should."""
+
+    def test_aFileThatIsGoneIsAMiss(self) -> None:
+        """Its row goes, too, and the store stays in use."""
+        self.add(entryOf(A, b"content"))
+        (entry,) = self.entries(A)
+        os.unlink(self.store.files.pathOf(entry.body.file.name))
+        entry.body.file.load(entry.body)
+        self.assertIsInstance(entry.body.error, ResponseIncomplete)
+        self.assertEqual(self.entries(A), ())
+        self.assertTrue(self.store.inUse)
+
+    def test_aFileThatIsShorterIsNotServed(self) -> None:
+        """Not a part of it."""
+        self.add(entryOf(A, b"content"))
+        (entry,) = self.entries(A)
+        os.truncate(self.store.files.pathOf(entry.body.file.name), 3)
+        entry.body.file.load(entry.body)
+        self.assertEqual((entry.body.complete, entry.body.octets), (False, 0))
+        self.failureResultOf(entry.body.file.open(), FileNotFoundError)
+
+    def test_aFileThatGetsShorterIsNotTakenForWhole(self) -> None:
+        """Who reads it is told."""
+        self.add(entryOf(A, b"content"))
+        (entry,) = self.entries(A)
+        self.pool.holding = True
+        entry.body.file.load(entry.body)
+        self.pool.step()
+        os.truncate(self.store.files.pathOf(entry.body.file.name), 3)
+        while self.pool.waiting:
+            self.pool.step()
+        self.assertIsInstance(entry.body.error, ResponseIncomplete)
+
+    def test_aDeletedFolderIsSaidOnce(self) -> None:
+        """Nothing is found or stored, until it is made anew after some time."""
+        self.add(entryOf(A, b"content"))
+        shutil.rmtree(self.folder)
+        self.assertEqual(self.entries(A), ())
+        self.assertFalse(self.successResultOf(self.store.add(entryOf(A, b"content"))))
+        self.assertEqual(self.successResultOf(self.store.purge(Purge.ofKey(A))), 0)
+        self.assertEqual(len(self.lines), 1, self.lines)
+        self.assertFalse(self.store.inUse)
+        self.reactor.advance(RETRY_SECONDS)
+        self.assertEqual(self.entries(A), ())
+        self.assertTrue(self.store.inUse)
+        self.add(entryOf(A, b"content"))
+        self.assertEqual(self.contents(A), [b"content"])
+        self.assertEqual(len(self.lines), 1)
+
+    def test_aDeletedFolderIsNoticedByWhoStores(self) -> None:
+        """As well."""
+        shutil.rmtree(self.folder)
+        self.assertFalse(self.successResultOf(self.store.add(entryOf(A, b"content"))))
+        self.assertEqual(len(self.lines), 1, self.lines)
+
+    def test_aFullDiskIsSaidOnce(self) -> None:
+        """What was begun is taken away, and what was stored is there when it is in use again."""
+        self.add(entryOf(B, b"content"), entryOf(A, b"old"))
+
+        def write(descriptor: int, data: bytes) -> int:
+            raise OSError(errno.ENOSPC, "no space left on device")
+
+        patch = self.patch(os, "write", write)
+        for _ in range(3):
+            self.assertFalse(self.successResultOf(self.store.add(entryOf(A, b"content"))))
+        patch.restore()
+        self.assertEqual(len(self.lines), 1, self.lines)
+        self.assertEqual(os.listdir(os.path.join(self.folder, GROWING)), [])
+        self.reactor.advance(RETRY_SECONDS)
+        self.assertEqual((self.contents(A), self.contents(B)), ([], [b"content"]))
+
+    def test_whatCouldNotBePurgedDoesNotComeBack(self) -> None:
+        """It is purged when the disk works again, as is what was replaced or removed."""
+        keys = [A + b"%d" % number for number in range(4)]
+        self.add(*[entryOf(key, b"content") for key in keys])
+        (removed,) = self.entries(keys[2])
+        self.store.failed(Failure(OSError("trouble")))
+        self.assertEqual(self.successResultOf(self.store.purge(Purge.ofKey(keys[0]))), 0)
+        self.assertFalse(self.successResultOf(self.store.add(entryOf(keys[1], b"newer"))))
+        self.store.remove(removed)
+        self.reactor.advance(RETRY_SECONDS)
+        self.assertEqual([len(self.entries(key)) for key in keys], [0, 0, 0, 1])
+        self.assertEqual(len(self.filesThere()), 1)
+
+    def test_ifTooMuchCouldNotBeDoneAllGoes(self) -> None:
+        """Nobody can tell any more what is good."""
+        self.add(entryOf(A, b"content"))
+        self.store.failed(Failure(OSError("trouble")))
+        for _ in range(OWED + 1):
+            self.successResultOf(self.store.purge(Purge.ofKey(B)))
+        self.reactor.advance(RETRY_SECONDS)
+        self.assertEqual((self.entries(A), self.filesThere()), ((), []))
+        self.add(entryOf(A, b"content"))
+
+    def test_whatIsOwedIsOwedUntilItIsDone(self) -> None:
+        """Also if the disk still does not work when it is tried."""
+        self.add(entryOf(A, b"content"))
+        self.store.failed(Failure(OSError("trouble")))
+        self.successResultOf(self.store.purge(Purge.ofKey(A)))
+        os.rename(self.folder, self.folder + "x")
+        with open(self.folder, "wb"):
+            pass
+        self.reactor.advance(RETRY_SECONDS)
+        self.assertEqual(self.entries(A), ())
+        self.assertFalse(self.store.inUse)
+        os.unlink(self.folder)
+        os.rename(self.folder + "x", self.folder)
+        self.reactor.advance(RETRY_SECONDS)
+        self.assertEqual(self.entries(A), ())
+        self.assertTrue(self.store.inUse)
+        self.assertEqual(len(self.lines), 1)
+
+    def test_aDiskThatNeverWorkedIsSaidOnce(self) -> None:
+        """A file is where the folder should be."""
+        with open(self.folder + "x", "wb"):
+            pass
+        store = DiskStore(self.reactor, self.pool, self.folder + "x", 1, 1, encode, decode)
+        for _ in range(3):
+            self.assertFalse(self.successResultOf(store.open()))
+            self.assertIsNone(self.successResultOf(store.find(A)))
+        self.assertEqual(len(self.lines), 1, self.lines)
+
+    def test_ourDefectsAreNotTheDisks(self) -> None:
+        """They are logged with their traceback, and it stays in use."""
+        entry = entryOf(A, b"x")
+        self.patch(self.store, "_encode", lambda verdict: 1 / 0)
+        self.assertFalse(self.successResultOf(self.store.add(entry)))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertTrue(self.store.inUse)
+        self.assertEqual(self.filesThere(), [])
+
+    def test_leftOversAreSwept(self) -> None:
+        """When they are old enough."""
+        self.add(entryOf(A, b"x"))
+        file = self.store.files.begin()
+        file.commit()
+        path = self.store.files.pathOf(file.name)
+        os.utime(path, (0, 0))
+        os.utime(self.store.files.pathOf(self.entries(A)[0].body.file.name), (0, 0))
+        self.assertEqual(self.successResultOf(self.store.sweep()), 1)
+        self.assertEqual(self.contents(A), [b"x"])
