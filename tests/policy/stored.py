@@ -1,3 +1,4 @@
+# -*- test-case-name: tests.policy.test_stores -*-
 """
 What the tests of stores put into them.
 """

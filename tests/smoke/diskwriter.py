@@ -1,3 +1,4 @@
+# -*- test-case-name: tests.smoke.test_diskkill -*-
 """
 C{python -m tests.smoke.diskwriter FOLDER}: store on disk until killed.
 

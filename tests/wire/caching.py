@@ -1,3 +1,4 @@
+# -*- test-case-name: tests.wire.test_freshness -*-
 """
 Exchanges for the tests of the rules of a cache.
 """

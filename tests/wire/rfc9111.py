@@ -1,3 +1,4 @@
+# -*- test-case-name: tests.wire.test_reuse -*-
 """
 A slow reading of RFC 9111 §3 and §4: the oracle of what L{intermediary.wire} decides.
 
