@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 
 from .errors import IntermediaryError, Retry
 from .exchange import ForwardHead, Reply
-from .program import PARKED
+from .program import DELIVER, PARKED
 from .wire.encoding import REASONS, encodeRequest, encodeResponse
 from .wire.forwarding import deriveRequest, deriveResponse
 from .wire.message import CHUNKED, NO_BODY, UNTIL_CLOSE
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from .exchange import Exchange
     from .interfaces import ILease, IPool
+    from .program import Program
     from .wire.message import ResponseHead
 
 #: RFC 9110 §9.2.2: a client may repeat these without asking.
@@ -122,6 +123,23 @@ class Engine:
             exchange.index = exchange.program.finish
             self._run(exchange)
 
+    def again(self, exchange: Exchange) -> None:
+        """Look a parked exchange's request up once more; nothing was fetched for it yet."""
+        exchange.waiting = None
+        if not exchange.finishing:
+            exchange.index = exchange.program.lookup
+            self._run(exchange)
+
+    def run(self, exchange: Exchange, program: Program, index: int) -> None:
+        """
+        Run an exchange that has no client of its own.
+
+        @param index: where in the program to begin.
+        """
+        exchange.program = program
+        exchange.index = index
+        self._run(exchange)
+
     def _run(self, exchange: Exchange) -> None:
         """
         Run the program from C{exchange.index} until a step parks.
@@ -190,6 +208,9 @@ class Engine:
 
     def _settle(self, exchange: Exchange, outcome: Any) -> Any:
         """Turn what a step returned into None (go on) or C{PARKED}."""
+        if outcome is DELIVER:
+            exchange.index = exchange.program.deliver
+            return None
         if isinstance(outcome, Reply):
             self._answer(exchange, outcome)
             return None
@@ -520,7 +541,7 @@ class Engine:
         if reason is None:
             reason = REASONS.get(status, b"")
         # A reply that can't be written has not begun: another may take its place.
-        octets = encodeResponse(status, reason, reply.fields, field, connection)
+        octets = encodeResponse(status, reason, reply.fields, field, connection, reply.more)
         lease = exchange.lease
         exchange.headSent = True
         exchange.status = status
@@ -537,10 +558,9 @@ class Engine:
     @staticmethod
     def _toldLength(exchange: Exchange, reply: Reply) -> int | None:
         """Find the length of the content that is not sent (RFC 9110 §8.6)."""
-        if reply.body is not None:
-            return reply.framing if reply.status != 304 else None
-        assert exchange.response is not None
-        return exchange.response.length
+        if exchange.response is not None and reply.body is None:
+            return exchange.response.length
+        return reply.framing if reply.status != 304 and reply.framing >= 0 else None
 
     def release(self, exchange: Exchange) -> None:
         """Close the account: no more octets move for this exchange."""

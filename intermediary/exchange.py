@@ -46,10 +46,11 @@ class Reply:
         C{UNTIL_CLOSE} where that is not known (then the client's version
         decides how it is framed).
     @ivar body: the whole content of an answer made here; None if it comes from
-        upstream.
+        elsewhere, by the exchange's lease.
+    @ivar more: encoded lines that go behind the fields; hooks don't see them.
     """
 
-    __slots__ = ("body", "fields", "framing", "reason", "status")
+    __slots__ = ("body", "fields", "framing", "more", "reason", "status")
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class Reply:
         self.framing = (len(body) if body else NO_BODY) if framing is None else framing
         #: None for the usual phrase.
         self.reason = reason
+        self.more = b""
 
 
 class Exchange:
@@ -110,6 +112,7 @@ class Exchange:
         "target",
         "upstreamName",
         "user",
+        "visit",
         "waiting",
         "woken",
     )
@@ -184,6 +187,9 @@ class Exchange:
         self.outcome = ""
         #: The error behind it.
         self.error: BaseException | None = None
+        #: What the cache remembers about this exchange; None where it has
+        #: nothing to do with it.
+        self.visit: Any = None
         #: What components want to remember about this exchange, by their own
         #: keys; made by the first that does.
         self.memory: dict[Any, Any] | None = None

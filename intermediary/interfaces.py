@@ -166,21 +166,10 @@ class IDownstream(IBodySink):
         """Drop the connection, so that nobody takes what was sent for whole."""
 
 
-class ILease(IBodySink):
-    """
-    The right to run one exchange on a pooled connection.
+class IBodySource(Interface):
+    """Where the content of a response comes from."""
 
-    As a sink it takes the content of the request.
-    """
-
-    reused = Attribute("whether the connection has served an exchange before")
-
-    def send(octets: bytes, method: bytes, complete: bool) -> None:
-        """
-        Send an encoded request head.
-
-        @param complete: no content follows.
-        """
+    reused = Attribute("whether it is a connection that has served an exchange before")
 
     def openBody() -> None:
         """
@@ -190,17 +179,39 @@ class ILease(IBodySink):
         """
 
     def pauseBody(reason: str) -> None:
-        """Stop reading the response, by a named reason."""
+        """Bring no more of the response for now, by a named reason."""
 
     def resumeBody(reason: str) -> None:
         """Take that reason back."""
 
     def release() -> None:
         """
-        Give the connection back to the pool.
+        The exchange wants no more of it.
 
-        It is kept if both messages are complete and both sides allow it, and
-        dropped otherwise.
+        A connection is kept if both messages are complete and both sides allow
+        it, and dropped otherwise.
+        """
+
+
+class ILease(IBodySink, IBodySource):
+    """
+    The right to run one exchange on a pooled connection.
+
+    As a sink it takes the content of the request.
+    """
+
+    def send(octets: bytes, method: bytes, complete: bool) -> None:
+        """
+        Send an encoded request head.
+
+        @param complete: no content follows.
+        """
+
+    def transfer(exchange: Exchange) -> None:
+        """
+        Let another exchange have the rest of the response.
+
+        The request has been sent; its own exchange gets nothing more.
         """
 
 

@@ -7,6 +7,7 @@ A step is C{callable(exchange)} and returns
   - None: go on with the next step,
   - L{PARKED}: someone else will call C{engine.proceed(exchange)},
   - a L{Reply<intermediary.exchange.Reply>}: answer with it, from C{deliver} on,
+  - L{DELIVER}: go on from C{deliver} with C{exchange.reply}, which it has set,
   - an awaitable of one of these.
 
 A feature that is off is a step that is not there.
@@ -34,8 +35,20 @@ class _Parked:
         return "PARKED"
 
 
+class _Deliver:
+    """The type of L{DELIVER}."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "DELIVER"
+
+
 #: What a step returns that waits for something outside the program.
 PARKED: Final = _Parked()
+
+#: What a step returns that has found the reply: it need not be fetched.
+DELIVER: Final = _Deliver()
 
 #: The sections of a program, in order.  The first is entered by every request;
 #: the engine jumps to C{lookup}, C{fetch}, C{deliver} and C{finish}.

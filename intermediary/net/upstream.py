@@ -78,6 +78,7 @@ class UpstreamConnection:
         "_requestSent",
         "_responseEnded",
         "_unsent",
+        "_transferred",
         "_keep",
         "bucket",
         "connected",
@@ -114,6 +115,7 @@ class UpstreamConnection:
         self._full = False
         self._requestSent = False
         self._responseEnded = False
+        self._transferred = False
         self._keep = False
         #: The reply's head is out: content goes straight to the sink.
         self._flowing = False
@@ -220,6 +222,8 @@ class UpstreamConnection:
                 self._delivering = True
                 engine.responded(exchange, event)
                 self._delivering = False
+                if self._transferred and self.exchange is not None:
+                    exchange = self.exchange
             else:
                 if not self._flowing:
                     self._hold(events[position:])
@@ -317,6 +321,12 @@ class UpstreamConnection:
         """Begin an exchange on this connection; the pool alone calls it."""
         self.exchange = exchange
         self._requestSent = self._responseEnded = self._flowing = self._keep = False
+        self._transferred = False
+
+    def transfer(self, exchange: Exchange) -> None:
+        """See L{ILease.transfer}."""
+        self.exchange = exchange
+        self._transferred = True
 
     def send(self, octets: bytes, method: bytes, complete: bool) -> None:
         """See L{ILease.send}."""

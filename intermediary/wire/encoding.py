@@ -51,6 +51,7 @@ def encodeResponse(
     fields: Fields,
     framing: int | None,
     connection: bytes | None = None,
+    more: bytes = b"",
 ) -> bytes:
     """
     Write the head of an HTTP/1.1 response.
@@ -59,6 +60,7 @@ def encodeResponse(
         that says nothing about content: 1xx, 204, what ends with the
         connection.  An answer to C{HEAD} and a 304 may state a length.
     @param connection: the value of a C{Connection} field, None for none.
+    @param more: encoded lines behind the fields.
     """
     line = _STATUS_LINES.get((status, reason))
     if line is None:
@@ -66,8 +68,8 @@ def encodeResponse(
     if connection is not None:
         line = b"%bConnection: %b\r\n" % (line, connection)
     if framing is None or framing == UNTIL_CLOSE:
-        return b"%b%b\r\n" % (line, fields.encoded)
-    return b"%b%b%b" % (line, fields.encoded, _framingLines(framing))
+        return b"%b%b%b\r\n" % (line, fields.encoded, more)
+    return b"%b%b%b%b" % (line, fields.encoded, more, _framingLines(framing))
 
 
 def _framingLines(framing: int) -> bytes:
