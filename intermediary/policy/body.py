@@ -26,7 +26,13 @@ ONE_PIECE_OCTETS: Final = 262144
 
 
 class Watcher(Protocol):
-    """Who wants to know of every change of a body."""
+    """
+    Who wants to know of every change of a body.
+
+    @ivar position: the octet that it wants next.
+    """
+
+    position: int
 
     def grown(self) -> None:
         """There is more, or the end, or the error; must not raise."""
@@ -46,6 +52,8 @@ class Body:
     @ivar trailers: the fields after it, once it is complete.
     @ivar file: where it can be had from if it is not here, or as well; None if it
         is nowhere else.  See L{StoredFile<intermediary.policy.diskstore.StoredFile>}.
+    @ivar source: who brings it, and wants to know how far its readers are; None
+        if nobody does.
     """
 
     __slots__ = (
@@ -56,6 +64,7 @@ class Body:
         "file",
         "octets",
         "pieces",
+        "source",
         "start",
         "trailers",
     )
@@ -68,6 +77,7 @@ class Body:
         self.error: IntermediaryError | None = None
         self.trailers: Fields = EMPTY
         self.file: Any = None
+        self.source: Any = None
         # Where each piece ends; None as long as there was never more than one.
         self._ends: list[int] | None = None
         self._watchers: dict[Any, None] | None = None
@@ -91,6 +101,11 @@ class Body:
 
     def append(self, piece: bytes) -> None:
         """Take the next piece, and tell the watchers."""
+        self.take(piece)
+        self.tell()
+
+    def take(self, piece: bytes) -> None:
+        """Take the next piece; the watchers hear of it by L{tell}, or by the end."""
         assert not self.ended
         if not piece:
             return
@@ -106,6 +121,9 @@ class Body:
                 self._ends.append(self.octets)
             elif len(pieces) == 2:
                 self._ends = [self.octets - len(piece), self.octets]
+
+    def tell(self) -> None:
+        """Tell the watchers of what was appended."""
         if self._watchers is not None:
             self._tell(self._watchers)
 
@@ -212,6 +230,18 @@ class Body:
             watchers.pop(watcher, None)
             if not watchers:
                 self._watchers = None
+
+    def slowest(self) -> int:
+        """Find out which octet the slowest watcher wants next."""
+        watchers = self._watchers
+        if watchers is None:
+            return self.octets
+        return min([watcher.position for watcher in watchers])
+
+    def passed(self) -> None:
+        """A watcher is further, or is gone."""
+        if self.source is not None:
+            self.source.balance()
 
     @property
     def watchers(self) -> int:

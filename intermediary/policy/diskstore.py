@@ -395,7 +395,7 @@ class DiskStore:
     def written(self, entry: Entry) -> int | None:
         """Tell how many octets of an entry were read to be written; None if none will be."""
         writing = self._writing.get((entry.key, entry.variant))
-        return None if writing is None or writing.entry is not entry else writing.octets
+        return None if writing is None or writing.entry is not entry else writing.position
 
     def remove(self, entry: Entry) -> None:
         """See L{ICacheStore.remove}."""

@@ -24,7 +24,7 @@ class Writing:
     Follows a body into a file, as fast as the disk can.
 
     @ivar done: fires with whether the entry was stored.
-    @ivar octets: how many octets of the body it has taken.
+    @ivar position: how many octets of the body it has taken.
     @ivar failed: it will not be, whatever comes.
     """
 
@@ -32,7 +32,7 @@ class Writing:
         self._store = store
         self.entry = entry
         self._file: Growing | None = None
-        self.octets = 0
+        self.position = 0
         self._busy = False
         self.failed = False
         self.done: Deferred[bool] = Deferred()
@@ -61,10 +61,10 @@ class Writing:
         if self.failed or body.error is not None or body.octets > store.maxObjectOctets:
             self._busy = True
             store.inThread(file.discard).addBoth(lambda _: self._end(False))
-        elif body.octets > self.octets:
+        elif body.octets > self.position:
             self._busy = True
-            pieces = body.cut(self.octets, min(body.octets, self.octets + CHUNK_OCTETS))
-            self.octets += sum(map(len, pieces))
+            pieces = body.cut(self.position, min(body.octets, self.position + CHUNK_OCTETS))
+            self.position += sum(map(len, pieces))
             store.inThread(file.write, pieces).addCallbacks(self._idle, self._broke)
         elif body.complete:
             self._busy = True

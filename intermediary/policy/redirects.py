@@ -13,10 +13,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zope.interface import classImplements
-
-from ..interfaces import IOnDeliver
-
 if TYPE_CHECKING:
     from ..exchange import Exchange
     from ..interfaces import Origin
@@ -50,7 +46,7 @@ def _withoutServer(reference: bytes, origin: Origin) -> bytes | None:
 class Redirects:
     """Hides servers in C{Location}, C{Content-Location} and C{Refresh}."""
 
-    def onDeliver(self, exchange: Exchange) -> None:
+    def hide(self, exchange: Exchange) -> None:
         """Change what refers to the server that answered."""
         reply = exchange.reply
         assert reply is not None
@@ -79,7 +75,3 @@ class Redirects:
                 if changed is not None:
                     fields = fields.setting(b"Refresh", match[1] + match[2] + changed)
         reply.fields = fields
-
-
-# Not as a decorator, which would keep the class from being compiled well.
-classImplements(Redirects, IOnDeliver)

@@ -32,7 +32,7 @@ class RedirectsTests(SynchronousTestCase):
         if not ours:
             exchange.response = ResponseHead(302, b"Found", 11, fields)
         exchange.reply = Reply(302, fields)
-        Redirects().onDeliver(exchange)
+        Redirects().hide(exchange)
         return list(exchange.reply.fields)
 
     def test_referencesToTheServerBecomeRelative(self) -> None:

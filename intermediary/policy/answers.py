@@ -1,0 +1,188 @@
+# -*- test-case-name: tests.policy.test_cache -*-
+"""
+Replies from stored responses: whole, not modified, or in part (RFC 9111 §4).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from ..exchange import Reply
+from ..wire.conditional import isConditional, isNotModified, notModifiedFields, readValidators
+from ..wire.fields import EMPTY, Fields
+from ..wire.message import CHUNKED
+from ..wire.ranges import Multipart, coalesce, formatUnsatisfied, partialFields, rangesFor
+from .filling import Reading
+
+if TYPE_CHECKING:
+    from ..engine import Engine
+    from ..exchange import Exchange
+    from ..wire.conditional import Validators
+    from ..wire.freshness import Freshness
+    from .body import Body
+    from .entries import Entry
+    from .heads import Heads
+
+#: A body up to this is handed over whole.
+WHOLE_OCTETS: Final = 262144
+#: Answers of several ranges are put together in memory, up to this.
+PARTS_OCTETS: Final = 1 << 20
+
+
+class Record:
+    """
+    What is known of a stored response beside its fields: an entry's C{verdict}.
+
+    @ivar length: of its content, where it was announced; None otherwise.
+    @ivar received: when its head was received, or validated last.
+    """
+
+    __slots__ = ("freshness", "length", "received")
+
+    def __init__(self, freshness: Freshness, length: int | None, received: float) -> None:
+        self.freshness = freshness
+        self.length = length
+        self.received = received
+
+
+class Answers:
+    """
+    Makes the replies of one route's hits.
+
+    @ivar hooked: whether somebody looks at the fields of replies; otherwise they
+        go out as they were stored, unparsed.
+    """
+
+    __slots__ = ("_engine", "_heads", "hooked")
+
+    def __init__(self, engine: Engine, heads: Heads, hooked: bool) -> None:
+        self._engine = engine
+        self._heads = heads
+        self.hooked = hooked
+
+    def validators(self, entry: Entry) -> Validators:
+        """Read the validators of an entry."""
+        record: Record = entry.verdict
+        return readValidators(self._heads.fieldsOf(entry), record.received)
+
+    def give(self, exchange: Exchange, entry: Entry, now: float, member: bytes) -> None:
+        """
+        Answer an exchange with an entry.
+
+        @param member: for C{Cache-Status}.
+        """
+        request = exchange.request
+        assert request is not None
+        index = request.fields.index
+        body = entry.body
+        record: Record = entry.verdict
+        more = b"Age: %d\r\nCache-Status: %b\r\n" % (record.freshness.age(now), member)
+        if (
+            b"range" in index and request.method == b"GET" and entry.status == 200
+        ) or isConditional(request.fields):
+            if self._conditional(exchange, entry, now, more):
+                return
+        if body.complete and body.octets <= WHOLE_OCTETS:
+            reply = Reply(entry.status, EMPTY, body.whole, None, entry.reason)
+        else:
+            reply = Reply(entry.status, EMPTY, None, self._framing(entry), entry.reason)
+            if request.method != b"HEAD":
+                self._read(exchange, body)
+        if self.hooked:
+            reply.fields = self._heads.fieldsOf(entry)
+            reply.more = more
+        else:
+            reply.more = entry.head + more
+        exchange.reply = reply
+
+    def _framing(self, entry: Entry) -> int:
+        """Tell how the content is framed: by its length, if that is known."""
+        length = self.lengthOf(entry)
+        return CHUNKED if length is None else length
+
+    @staticmethod
+    def lengthOf(entry: Entry) -> int | None:
+        """Find the length of an entry's content; None if it is not known yet."""
+        body = entry.body
+        if body.complete:
+            return body.octets
+        if body.file is not None:
+            length: int = body.file.octets
+            return length
+        record: Record = entry.verdict
+        return record.length
+
+    def _read(self, exchange: Exchange, body: Body, start: int = 0, stop: int = -1) -> None:
+        """Have an exchange's content come from a body."""
+        if body.file is not None:
+            body.file.load(body)
+        exchange.lease = Reading(self._engine, exchange, body, start, stop)  # type: ignore[assignment]
+
+    def _conditional(self, exchange: Exchange, entry: Entry, now: float, more: bytes) -> bool:
+        """
+        Answer by preconditions and ranges.
+
+        @return: whether that was called for; otherwise the whole answers.
+        """
+        request = exchange.request
+        assert request is not None
+        fields = self._heads.fieldsOf(entry)
+        validators = self.validators(entry)
+        if isNotModified(request.fields, entry.status, validators, now):
+            self._reply(exchange, Reply(304, notModifiedFields(fields)), more)
+            return True
+        length = self.lengthOf(entry)
+        if entry.status != 200 or request.method != b"GET" or length is None:
+            return False
+        wanted = rangesFor(request.fields, validators, now)
+        if wanted is None:
+            return False
+        spans = wanted.resolve(length)
+        if not spans:
+            # RFC 9110 §15.5.17: and nothing of what is stored about the content.
+            unsatisfied = Fields.fromPairs([(b"Content-Range", formatUnsatisfied(length))])
+            date = fields.get(b"date")
+            if date is not None:
+                unsatisfied = unsatisfied.adding((b"Date", date))
+            self._reply(exchange, Reply(416, unsatisfied), more)
+            return True
+        spans = coalesce(spans)
+        if len(spans) > 1:
+            return self._several(exchange, entry, fields, spans, length, more)
+        start, stop = spans[0]
+        partial = partialFields(fields, spans[0], length)
+        body = entry.body
+        if body.complete and stop - start <= WHOLE_OCTETS:
+            reply = Reply(206, partial, b"".join(body.cut(start, stop)))
+        else:
+            reply = Reply(206, partial, None, stop - start)
+            self._read(exchange, body, start, stop)
+        self._reply(exchange, reply, more)
+        return True
+
+    def _several(
+        self,
+        exchange: Exchange,
+        entry: Entry,
+        fields: Fields,
+        spans: list[tuple[int, int]],
+        length: int,
+        more: bytes,
+    ) -> bool:
+        """Answer with several ranges, if all of it is here and small enough."""
+        body = entry.body
+        parts = Multipart(fields, spans, length, os.urandom(15).hex().encode("ascii"))
+        if not body.complete or parts.length > PARTS_OCTETS:
+            return False
+        pieces = []
+        for head, (start, stop) in zip(parts.heads, spans, strict=True):
+            pieces.append(head)
+            pieces += body.cut(start, stop)
+        pieces.append(parts.trailer)
+        self._reply(exchange, Reply(206, parts.fields, b"".join(pieces)), more)
+        return True
+
+    def _reply(self, exchange: Exchange, reply: Reply, more: bytes) -> None:
+        reply.more = more
+        exchange.reply = reply

@@ -1,0 +1,322 @@
+# -*- test-case-name: tests.policy.test_filling -*-
+"""
+Content on its way into the store, and out of it.
+
+A response that is stored does not go from its origin to its client, but from
+its origin into a body (L{Filling}) and from there to everybody who wants it
+(L{Reading}), at the pace of each.  So whoever asked first may leave, and
+whoever asks meanwhile gets what is there and then what comes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zope.interface import classImplements
+
+from ..errors import ClientGone
+from ..exchange import Exchange
+from ..interfaces import IBodySource, IDownstream
+from ..program import PARKED, Program
+from ..wire.fields import EMPTY
+
+if TYPE_CHECKING:
+    from ..engine import Engine
+    from ..errors import IntermediaryError
+    from ..interfaces import ICacheStore, ILease
+    from ..wire.fields import Fields
+    from .body import Body
+    from .entries import Entry
+
+#: Octets that the slowest reader has not taken yet of content that is not stored
+#: any more, from which on its origin is not read.
+WINDOW_OCTETS = 256 * 1024
+
+_BEHIND = "readers do not keep up"
+
+
+class Reading:
+    """
+    One exchange's way through a body: the source of its reply's content.
+
+    @ivar position: the octet of the body that is next.
+    """
+
+    __slots__ = (
+        "_body",
+        "_engine",
+        "_exchange",
+        "_open",
+        "_paused",
+        "_pumping",
+        "_stop",
+        "position",
+    )
+
+    #: For the engine: it is no connection.
+    reused = False
+
+    def __init__(
+        self, engine: Engine, exchange: Exchange, body: Body, start: int = 0, stop: int = -1
+    ) -> None:
+        """
+        @param stop: the octet after the last one, as in a slice; -1 for all.
+        """
+        self._engine = engine
+        self._exchange = exchange
+        self._body: Body | None = body
+        self._open = False
+        self._paused: tuple[str, ...] = ()
+        self._pumping = False
+        self._stop = stop
+        self.position = start
+        body.watch(self)
+
+    def openBody(self) -> None:
+        """See L{IBodySource.openBody}."""
+        self._open = True
+        self._pump()
+
+    def pauseBody(self, reason: str) -> None:
+        """See L{IBodySource.pauseBody}."""
+        if reason not in self._paused:
+            self._paused = (*self._paused, reason)
+
+    def resumeBody(self, reason: str) -> None:
+        """See L{IBodySource.resumeBody}."""
+        if reason in self._paused:
+            self._paused = tuple([each for each in self._paused if each != reason])
+            self._pump()
+
+    def release(self) -> None:
+        """See L{IBodySource.release}."""
+        body, self._body = self._body, None
+        if body is not None:
+            body.unwatch(self)
+            body.passed()
+
+    def grown(self) -> None:
+        """See L{Watcher<intermediary.policy.body.Watcher>}."""
+        self._pump()
+
+    def _pump(self) -> None:
+        """Hand on what is there, as long as the client takes it."""
+        if self._pumping or not self._open:
+            return
+        self._pumping = True
+        exchange = self._exchange
+        sink = exchange.sink
+        while True:
+            body = self._body
+            if body is None or self._paused:
+                break
+            stop = self._stop
+            if self.position == stop:
+                self.release()
+                sink.end(EMPTY)
+                break
+            piece = body.read(self.position)
+            if piece:
+                if 0 <= stop < self.position + len(piece):
+                    piece = piece[: stop - self.position]
+                self.position += len(piece)
+                sink.write(piece)
+                # The last piece leaves with the end.
+                if not body.ended or self.position < body.octets:
+                    sink.flush()
+                    body.passed()
+            elif body.error is not None:
+                self.release()
+                self._engine.fail(exchange, body.error)
+            elif body.complete:
+                self.release()
+                sink.end(body.trailers)
+            else:
+                # The head, if it is still here.
+                sink.flush()
+                break
+        self._pumping = False
+
+    def __repr__(self) -> str:
+        paused = ", ".join(self._paused) or "open"
+        return f"<Reading at {self.position} of {self._body!r} {paused}>"
+
+
+# Not as a decorator, which would keep the class from being compiled well.
+classImplements(Reading, IBodySource)
+
+
+class Nobody:
+    """
+    The client of an exchange that has none.
+
+    @ivar exchange: the exchange, until it is over.
+    """
+
+    __slots__ = ("exchange",)
+
+    # What a client's connection is asked.
+    connected = True
+    draining = False
+    keepAlive = False
+
+    def __init__(self) -> None:
+        self.exchange: Exchange | None = None
+
+    def write(self, piece: bytes) -> None:
+        """See L{IBodySink.write<intermediary.interfaces.IBodySink.write>}."""
+
+    def flush(self) -> None:
+        """See L{IBodySink.flush<intermediary.interfaces.IBodySink.flush>}."""
+
+    def end(self, trailers: Fields) -> None:
+        """See L{IBodySink.end<intermediary.interfaces.IBodySink.end>}."""
+        exchange = self.exchange
+        assert exchange is not None
+        exchange.front.engine.proceed(exchange)
+
+    def fail(self, error: IntermediaryError) -> None:
+        """See L{IBodySink.fail<intermediary.interfaces.IBodySink.fail>}."""
+
+    def sendInterim(self, octets: bytes) -> None:
+        """See L{IDownstream.sendInterim}."""
+
+    def sendHead(self, octets: bytes, framing: int, source: Any) -> None:
+        """See L{IDownstream.sendHead}."""
+
+    def spliceInto(self) -> Any:
+        """See L{IDownstream.spliceInto}: nobody else could see the content then."""
+        return None
+
+    def feedRequest(self, sink: Any) -> None:
+        """See L{IDownstream.feedRequest}: it has no content."""
+
+    def holdRequest(self) -> None:
+        """See L{IDownstream.holdRequest}: it has no content."""
+
+    def pauseRequest(self, reason: str) -> None:
+        """See L{IDownstream.pauseRequest}: it has no content."""
+
+    def resumeRequest(self, reason: str) -> None:
+        """See L{IDownstream.resumeRequest}: it has no content."""
+
+    def exchangeEnded(self, exchange: Exchange) -> None:
+        """See L{IDownstream.exchangeEnded}: nothing follows."""
+        self.exchange = None
+
+    def abort(self) -> None:
+        """See L{IDownstream.abort}: there is nothing to drop."""
+
+
+classImplements(Nobody, IDownstream)
+
+
+class Filling(Nobody):
+    """
+    Brings the rest of a response into the body of an entry.
+
+    As long as the store keeps the entry, the content comes as fast as it may; when
+    it does not any more, what readers have had is let go, and the origin waits
+    for the slowest of them.
+    """
+
+    __slots__ = ("_behind", "_body", "_entry", "_store", "_stored")
+
+    def __init__(self, store: ICacheStore, entry: Entry) -> None:
+        super().__init__()
+        self._store = store
+        self._entry = entry
+        self._body = entry.body
+        self._stored = True
+        self._behind = False
+        entry.body.source = self
+
+    # IBodySink
+
+    def write(self, piece: bytes) -> None:
+        """See L{IBodySink.write<intermediary.interfaces.IBodySink.write>}."""
+        if self._stored and not self._store.grew(self._entry, len(piece)):
+            self._stored = False
+        self._body.take(piece)
+        if not self._stored:
+            self.balance()
+
+    def flush(self) -> None:
+        """See L{IBodySink.flush<intermediary.interfaces.IBodySink.flush>}."""
+        self._body.tell()
+
+    def end(self, trailers: Fields) -> None:
+        """See L{IBodySink.end<intermediary.interfaces.IBodySink.end>}."""
+        self._body.source = None
+        self._body.end(trailers)
+        super().end(trailers)
+
+    def fail(self, error: IntermediaryError) -> None:
+        """See L{IBodySink.fail<intermediary.interfaces.IBodySink.fail>}."""
+        self._body.source = None
+        self._store.remove(self._entry)
+        self._body.fail(error)
+
+    def follow(self, entry: Entry) -> None:
+        """Grow another entry, which has taken the place of this one with its body."""
+        self._entry = entry
+
+    def balance(self) -> None:
+        """Some reader is further, or is gone: see what that means for the origin."""
+        if self._stored:
+            return
+        exchange = self.exchange
+        if exchange is None or exchange.lease is None or exchange.finishing:
+            return
+        body = self._body
+        if not body.watchers:
+            exchange.front.engine.fail(exchange, ClientGone("nobody reads what is not stored"))
+            return
+        slowest = body.slowest()
+        body.shed(slowest)
+        behind = body.octets - slowest > WINDOW_OCTETS
+        if behind is not self._behind:
+            self._behind = behind
+            if behind:
+                exchange.lease.pauseBody(_BEHIND)
+            else:
+                exchange.lease.resumeBody(_BEHIND)
+
+    def __repr__(self) -> str:
+        return f"<Filling {self._entry!r} {'stored' if self._stored else 'passing'}>"
+
+
+def continueWith(client: Nobody, of: Exchange, program: Program) -> None:
+    """
+    Let an exchange without a client have the rest of another one's response.
+
+    @param of: whose response it is; it has no lease any more afterwards.
+    @param program: of L{restProgram}.
+    """
+    lease = of.lease
+    assert lease is not None
+    exchange = client.exchange = Exchange(of.front, client, of.request, of.peerHost, of.started)
+    exchange.origin = of.origin
+    exchange.upstreamName = of.upstreamName
+    exchange.attempts = of.attempts
+    exchange.response = of.response
+    exchange.requestEnded = exchange.requestTaken = exchange.headSent = True
+    exchange.lease = lease
+    of.lease = None
+    lease.transfer(exchange)
+    of.front.engine.run(exchange, program, program.deliver)
+
+
+def restProgram(engine: Engine) -> Program:
+    """Make the program of those exchanges: all but the content has been seen to."""
+    return Program(
+        "rest of a response", {"deliver": (_open,), "finish": (engine.release, engine.end)}
+    )
+
+
+def _open(exchange: Exchange) -> Any:
+    """Let the content flow."""
+    lease: ILease | None = exchange.lease
+    assert lease is not None
+    lease.openBody()
+    return PARKED
