@@ -67,6 +67,33 @@ class PoolSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CacheSettings:
+    """What a process keeps of responses."""
+
+    #: The room for all of them, in octets.
+    memoryOctets: int = 256 * 1024 * 1024
+    #: The content of one response.
+    maxObjectOctets: int = 64 * 1024 * 1024
+    #: Fields that replace C{Cache-Control} where they are there (RFC 9213 §2.2).
+    targeted: tuple[str, ...] = ("CDN-Cache-Control",)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RouteCacheSettings:
+    """How one route is cached."""
+
+    #: For how long after it became stale a response may be used while it is
+    #: validated, where it does not forbid that (RFC 5861 §3).
+    graceSeconds: float = 0.0
+    #: For how long it may stand in for an origin that fails (RFC 5861 §4).
+    graceErrorSeconds: float = 3600.0
+    #: Patterns of names of query parameters that do not matter.
+    ignoreQuery: tuple[str, ...] = ()
+    #: The order of query parameters does not matter.
+    sortQuery: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class UpstreamSettings:
     """A named group of servers."""
 
@@ -86,6 +113,8 @@ class RouteSettings:
     path: str = "/"
     #: Send the client's C{Host} on, or the server's own.
     preserveHost: bool = True
+    #: How it is cached, where the process has a cache; None for not at all.
+    cache: RouteCacheSettings | None = field(default_factory=RouteCacheSettings)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +140,8 @@ class ForwardSettings(FrontSettings):
     guarded: bool = True
     #: Networks (CIDR), addresses or host names that the guard lets pass.
     allowDestinations: tuple[str, ...] = ()
+    #: How it is cached, where the process has a cache; None for not at all.
+    cache: RouteCacheSettings | None = field(default_factory=RouteCacheSettings)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

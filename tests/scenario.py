@@ -29,8 +29,9 @@ from zope.interface.verify import verifyObject
 from intermediary.interfaces import IConnector, IFront, Origin
 from intermediary.net.pool import Pool
 from intermediary.net.sweep import Sweeper
-from intermediary.ops.endpoints import ForwardProxyFactory, ReverseProxyFactory
+from intermediary.ops.endpoints import ForwardProxyFactory, ReverseProxyFactory, makeCache
 from intermediary.settings import (
+    CacheSettings,
     ForwardSettings,
     Limits,
     PoolSettings,
@@ -350,11 +351,17 @@ class Scenario:
         self.sides: list[Side] = []
         self.records: list[Any] = []
         self.front: Any = None
+        self.cache: Any = None
         case.addCleanup(self.finish)
 
     def record(self, exchange: Any) -> None:
         """Be the access log."""
         self.records.append(exchange)
+
+    def caching(self, settings: CacheSettings | None = None) -> Scenario:
+        """Give the front, which is made next, a cache."""
+        self.cache = makeCache(self.clock, settings)
+        return self
 
     def forward(self, components: Any = (), **settings: Any) -> Scenario:
         """Make the front a forward proxy; the guard is off unless asked for."""
@@ -365,6 +372,7 @@ class Scenario:
             pool=self.pool,
             accessLog=self,  # type: ignore[arg-type]
             components=components,
+            cache=self.cache,
         )
         verifyObject(IFront, self.front)
         return self
@@ -387,6 +395,7 @@ class Scenario:
             pool=self.pool,
             accessLog=self,  # type: ignore[arg-type]
             components=components,
+            cache=self.cache,
         )
         verifyObject(IFront, self.front)
         return self

@@ -73,6 +73,8 @@ _TABLES: tuple[tuple[str, type[schema.Table]], ...] = (
     ("`[upstream.NAME]`", schema.UpstreamTable),
     ("`[limits]`", schema.LimitsTable),
     ("`[pool]`", schema.PoolTable),
+    ("`[cache]`", schema.CacheTable),
+    ("`cache` of a route or of a forward front", schema.RouteCacheTable),
     ("`[log]`", schema.LogTable),
 )
 
@@ -135,6 +137,8 @@ def _type(entry: dict[str, Any]) -> str:
         if words[:2] == ["integer", "string"]:
             words[:2] = ["size"]
         return " or ".join(words)
+    if "$ref" in entry:
+        return "table"
     if "const" in entry:
         return f"`{spell(entry['const'])}`"
     if entry["type"] == "array":

@@ -14,7 +14,14 @@ from ..policy.access import needsGuard
 from ..settings import Limits
 from .accesslog import AccessLog
 from .config import Guard
-from .endpoints import ForwardProxyFactory, Gauge, ProxyFactory, ReverseProxyFactory, makePool
+from .endpoints import (
+    ForwardProxyFactory,
+    Gauge,
+    ProxyFactory,
+    ReverseProxyFactory,
+    makeCache,
+    makePool,
+)
 from .logformat import compileFormat
 from .programs import Upstreams
 
@@ -39,6 +46,7 @@ class Assembly:
 
     @ivar fronts: in the order of the configuration, forward ones first.
     @ivar pool: shared by all of them.
+    @ivar cache: shared by all of them; None where there is none.
     @ivar accessLog: None where there is none; not open before L{start}.
     """
 
@@ -58,8 +66,15 @@ class Assembly:
         every += [each.settings for each in configuration.reverse]
         limits = every[0].limits if every else Limits()
         self.pool = makePool(reactor, configuration.pool, limits, resolver)
-        gauge = Gauge(limits.connections)
-        shared: dict[str, Any] = {"pool": self.pool, "accessLog": self.accessLog, "gauge": gauge}
+        self.cache = None
+        if configuration.cache is not None:
+            self.cache = makeCache(reactor, configuration.cache)
+        shared: dict[str, Any] = {
+            "pool": self.pool,
+            "accessLog": self.accessLog,
+            "gauge": Gauge(limits.connections),
+            "cache": self.cache,
+        }
         upstreams = Upstreams()
         fronts = []
         for each in configuration.forward:

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from ..settings import (
+    CacheSettings,
     ForwardSettings,
     PoolSettings,
     ReverseSettings,
@@ -90,6 +91,8 @@ class Configuration:
     forward: tuple[ForwardFront, ...] = ()
     reverse: tuple[ReverseFront, ...] = ()
     pool: PoolSettings = field(default_factory=PoolSettings)
+    #: None for no cache.
+    cache: CacheSettings | None = None
     log: LogSettings = field(default_factory=LogSettings)
     #: How long exchanges and tunnels may go on after the process was told to stop.
     shutdownSeconds: float = 30.0

@@ -31,8 +31,10 @@ from ..net.downstream import DownstreamConnection, Listener
 from ..net.pool import Pool
 from ..net.resolver import Resolver
 from ..net.sweep import Sweeper
+from ..policy.cache import Cache
 from ..policy.replies import ErrorReplies
-from ..settings import ForwardSettings, Limits, PoolSettings, ReverseSettings
+from ..policy.stores import MemoryStore
+from ..settings import CacheSettings, ForwardSettings, Limits, PoolSettings, ReverseSettings
 from .programs import ForwardPrograms, Hooks, ReversePrograms, Sections, Upstreams
 from .values import pseudonym
 
@@ -64,6 +66,15 @@ def makePool(
     return Pool(
         reactor, settings or PoolSettings(), connector, Sweeper(reactor), limits or Limits()
     )
+
+
+def makeCache(reactor: Any, settings: CacheSettings | None = None) -> Cache:
+    """Make a cache for one front or for several."""
+    if settings is None:
+        settings = CacheSettings()
+    store = MemoryStore(reactor, settings.memoryOctets, settings.maxObjectOctets)
+    targeted = tuple(name.lower().encode("ascii") for name in settings.targeted)
+    return Cache(store, settings.maxObjectOctets, targeted)
 
 
 class Gauge:
@@ -103,6 +114,7 @@ class ProxyFactory:
         accessLog: IAccessLog | None,
         components: Iterable[Any],
         gauge: Gauge | None,
+        cache: Cache | None = None,
     ) -> None:
         self._reactor = reactor
         self.name = settings.name
@@ -114,7 +126,7 @@ class ProxyFactory:
         via = settings.via or f"intermediary-{os.urandom(4).hex()}"
         self.pseudonym = pseudonym(via).encode("ascii")
         self.engine = Engine(self.pool, reactor.seconds, self.pseudonym)
-        sections = Sections(self.engine, Hooks(components), accessLog)
+        sections = Sections(self.engine, Hooks(components), accessLog, cache)
         self.front = Front(
             settings.name,
             settings.limits,
@@ -215,13 +227,15 @@ class ForwardProxyFactory(ProxyFactory):
         accessLog: IAccessLog | None = None,
         components: Iterable[Any] = (),
         gauge: Gauge | None = None,
+        cache: Cache | None = None,
     ) -> None:
         """
         @param reactor: provides C{IReactorTime} and C{IReactorTCP}.
         @param components: objects with hooks (L{intermediary.interfaces}).
+        @param cache: from L{makeCache}; None for none.
         @raise ValueError: a setting is misspelt.
         """
-        super().__init__(reactor, settings, pool, accessLog, components, gauge)
+        super().__init__(reactor, settings, pool, accessLog, components, gauge, cache)
 
     def _compile(self, sections: Sections) -> Any:
         dialling = Dialling(
@@ -247,15 +261,17 @@ class ReverseProxyFactory(ProxyFactory):
         components: Iterable[Any] = (),
         gauge: Gauge | None = None,
         upstreams: Upstreams | None = None,
+        cache: Cache | None = None,
     ) -> None:
         """
         @param reactor: provides C{IReactorTime} and C{IReactorTCP}.
         @param components: objects with hooks (L{intermediary.interfaces}).
         @param upstreams: fronts that are given the same share their upstreams.
+        @param cache: from L{makeCache}; None for none.
         @raise ValueError: a setting is misspelt.
         """
         self._upstreams = Upstreams() if upstreams is None else upstreams
-        super().__init__(reactor, settings, pool, accessLog, components, gauge)
+        super().__init__(reactor, settings, pool, accessLog, components, gauge, cache)
 
     def _compile(self, sections: Sections) -> Any:
         compiled = ReversePrograms(self.settings, sections, self._upstreams, self.pseudonym)

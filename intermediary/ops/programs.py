@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from ..policy.access import ConnectPorts, DestinationGuard
 from ..policy.balancing import HostField, Peer, RoundRobin, Upstream
+from ..policy.cache import Cache, RouteCache
 from ..policy.destination import Destinations, statusPage
 from ..policy.disclosure import Disclosure
 from ..policy.hops import GATEWAY_METHODS, Hops
 from ..policy.redirects import Redirects
 from ..policy.routing import Route, RouteTable
 from ..program import Program
+from ..wire.cachekey import KeyMaker
+from ..wire.rules import CacheRules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +29,12 @@ if TYPE_CHECKING:
     from ..interfaces import IAccessLog
     from ..net.dialling import Dialling
     from ..program import Step
-    from ..settings import ForwardSettings, ReverseSettings, UpstreamSettings
+    from ..settings import (
+        ForwardSettings,
+        ReverseSettings,
+        RouteCacheSettings,
+        UpstreamSettings,
+    )
 
 
 class Hooks:
@@ -61,13 +69,79 @@ class Hooks:
 class Sections:
     """The sections that all programs of one front have in common."""
 
-    def __init__(self, engine: Engine, hooks: Hooks, accessLog: IAccessLog | None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        hooks: Hooks,
+        accessLog: IAccessLog | None,
+        cache: Cache | None = None,
+    ) -> None:
         self.engine = engine
         self.hooks = hooks
+        self.cache = cache
         record: tuple[Step, ...] = () if accessLog is None else (accessLog.record,)
         self.fetched: Sequence[Step] = (*hooks.onFetched, engine.receive)
         self.deliver: Sequence[Step] = (*hooks.onDeliver, engine.sendHead)
-        self.finish: Sequence[Step] = (engine.release, *hooks.onFinish, *record, engine.end)
+        self.account: Sequence[Step] = (*hooks.onFinish, *record, engine.end)
+        self.finish: Sequence[Step] = (engine.release, *self.account)
+
+    def fetching(
+        self,
+        name: str,
+        request: Sequence[Step],
+        fetch: Sequence[Step],
+        received: Sequence[Step] = (),
+        caching: RouteCacheSettings | None = None,
+        partition: str = "",
+    ) -> Program:
+        """
+        Make the program of what is fetched from somewhere, and cached if it may be.
+
+        @param fetch: up to the last look at the request that is sent.
+        @param received: what sees the reply that was made of a response first.
+        """
+        engine, hooks = self.engine, self.hooks
+        send = (*hooks.onFetch, engine.connect, engine.send)
+        if self.cache is None or caching is None:
+            return Program(
+                name,
+                {
+                    "request": (*request, *hooks.onRequest),
+                    "fetch": (*fetch, *send),
+                    "fetched": (*self.fetched, *received),
+                    "deliver": self.deliver,
+                    "finish": self.finish,
+                },
+                NOTES,
+            )
+        cache = RouteCache(
+            self.cache,
+            engine,
+            KeyMaker(
+                partition=partition.encode("ascii"),
+                dropParameters=[each.encode("ascii") for each in caching.ignoreQuery],
+                sortParameters=caching.sortQuery,
+            ),
+            CacheRules(
+                targeted=self.cache.targeted,
+                staleWhileRevalidateSeconds=caching.graceSeconds,
+                staleIfErrorSeconds=caching.graceErrorSeconds,
+                partial=False,
+            ),
+            bool(hooks.onDeliver),
+        )
+        sections: dict[str, Sequence[Step]] = {
+            "request": (*request, *hooks.onRequest),
+            "lookup": (cache.lookup,),
+            "fetch": (*fetch, cache.condition, *send),
+            "fetched": (*self.fetched, *received, cache.admit),
+            "deliver": (cache.annotate, *self.deliver),
+            "finish": (engine.release, cache.settle, *self.account),
+        }
+        later = {key: sections[key] for key in ("fetch", "fetched")}
+        later["finish"] = (engine.release, cache.settle, engine.end)
+        cache.program = Program(f"{name} (in the background)", later, NOTES)
+        return Program(name, sections, NOTES)
 
     def refusal(self) -> Program:
         """Make the program of what never became a request, or found no route."""
@@ -81,6 +155,7 @@ NOTES = {
     "engine.send": "parks: response head",
     "engine.sendHead": "parks: body relay",
     "engine.end": "next request",
+    "cache.RouteCache.lookup": "hit -> deliver; may park",
     "dialling.Dialling.dial": "parks: connection",
     "dialling.Dialling.relay": "parks: tunnel",
 }
@@ -106,16 +181,12 @@ class ForwardPrograms:
         engine = sections.engine
         hooks = sections.hooks
         hops = Hops(pseudonym)
-        fetch = Program(
+        fetch = sections.fetching(
             f"forward.{settings.name} absolute-form",
-            {
-                "request": (hops.onRequest, *hooks.onRequest),
-                "fetch": (engine.derive, hops.onFetch, *hooks.onFetch, engine.connect, engine.send),
-                "fetched": sections.fetched,
-                "deliver": sections.deliver,
-                "finish": sections.finish,
-            },
-            NOTES,
+            (hops.onRequest,),
+            (engine.derive, hops.onFetch),
+            caching=settings.cache,
+            partition=settings.name,
         )
         tunnel = Program(
             f"forward.{settings.name} CONNECT",
@@ -179,7 +250,6 @@ class ReversePrograms:
         @raise ValueError: a server's URL or a trusted network is misspelt.
         """
         engine = sections.engine
-        hooks = sections.hooks
         hops = Hops(pseudonym, GATEWAY_METHODS)
         disclosure = Disclosure(settings.trustedProxies)
         redirects = Redirects()
@@ -187,25 +257,19 @@ class ReversePrograms:
         for each in settings.routes:
             upstream = upstreams.get(each.upstream)
             hosts = " ".join(each.host) or "any host"
-            program = Program(
+            program = sections.fetching(
                 f"reverse.{settings.name} {hosts} {each.path} -> {upstream.name}",
-                {
-                    "request": (hops.onRequest, *hooks.onRequest),
-                    "fetch": (
-                        engine.derive,
-                        hops.onFetch,
-                        upstream.onFetch,
-                        disclosure.onFetch,
-                        HostField(each.preserveHost).onFetch,
-                        *hooks.onFetch,
-                        engine.connect,
-                        engine.send,
-                    ),
-                    "fetched": sections.fetched,
-                    "deliver": (redirects.onDeliver, *sections.deliver),
-                    "finish": sections.finish,
-                },
-                NOTES,
+                (hops.onRequest,),
+                (
+                    engine.derive,
+                    hops.onFetch,
+                    upstream.onFetch,
+                    disclosure.onFetch,
+                    HostField(each.preserveHost).onFetch,
+                ),
+                (redirects.hide,),
+                caching=each.cache,
+                partition=settings.name,
             )
             routes.append(Route(each.host, each.path, program))
         self.programs = tuple(route.program for route in routes)

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from ..settings import (
+    CacheSettings,
     ForwardSettings,
     Limits,
     PoolSettings,
     ReverseSettings,
+    RouteCacheSettings,
     RouteSettings,
     Timeouts,
     UpstreamSettings,
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from .consistency import Finding
-    from .schema import ForwardTable, FrontTable, ReverseTable
+    from .schema import CacheTable, ForwardTable, FrontTable, ReverseTable, RouteCacheTable
 
 _POSITION = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
@@ -225,10 +227,34 @@ def _configuration(document: Document, source: str, warnings: Iterable[Problem])
             for name, table in document.reverse.items()
         ),
         pool=PoolSettings(**dict(document.pool)),
+        cache=_cacheSettings(document.cache),
         log=LogSettings(access=document.log.access, format=document.log.format),
         shutdownSeconds=document.shutdownSeconds,
         source=source,
         warnings=tuple(warnings),
+    )
+
+
+def _cacheSettings(table: CacheTable | None) -> CacheSettings | None:
+    """Make the settings of the cache, if there is one."""
+    if table is None:
+        return None
+    return CacheSettings(
+        memoryOctets=table.memoryOctets,
+        maxObjectOctets=table.maxObjectOctets,
+        targeted=tuple(table.targeted),
+    )
+
+
+def _routeCache(table: RouteCacheTable | None) -> RouteCacheSettings | None:
+    """Make the settings of how a route is cached, if it is."""
+    if table is None:
+        return None
+    return RouteCacheSettings(
+        graceSeconds=table.graceSeconds,
+        graceErrorSeconds=table.graceErrorSeconds,
+        ignoreQuery=tuple(table.ignoreQuery),
+        sortQuery=table.sortQuery,
     )
 
 
@@ -249,6 +275,7 @@ def _forwardSettings(name: str, table: ForwardTable, limits: Limits) -> ForwardS
         connectPorts=tuple(table.connectPorts),
         guarded=table.guard != Guard.OFF.value,
         allowDestinations=tuple(table.allowDestinations),
+        cache=_routeCache(table.cache),
     )
 
 
@@ -264,6 +291,7 @@ def _reverseSettings(
                 host=tuple(route.host),
                 path=route.path,
                 preserveHost=route.preserveHost,
+                cache=_routeCache(route.cache),
             )
             for route in table.route
         ),

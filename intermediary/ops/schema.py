@@ -17,9 +17,11 @@ from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from ..settings import (
+    CacheSettings,
     ForwardSettings,
     Limits,
     PoolSettings,
+    RouteCacheSettings,
     RouteSettings,
     Timeouts,
     UpstreamSettings,
@@ -35,6 +37,8 @@ _LOG = LogSettings()
 _FORWARD = ForwardSettings(name="default")
 _FORWARD_FRONT = ForwardFront(settings=_FORWARD, listen=())
 _ROUTE = RouteSettings(upstream=UpstreamSettings(name="default", servers=()))
+_CACHE = CacheSettings()
+_ROUTE_CACHE = RouteCacheSettings()
 _CONFIGURATION = Configuration()
 
 
@@ -74,7 +78,9 @@ SizeOrUnlimited = Annotated[
     WithJsonSchema(_UNLIMITED_SCHEMA),
 ]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Grace = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+FieldName = Annotated[str, AfterValidator(_fit(values.fieldName))]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, AfterValidator(_fit(values.name))]
 Endpoint = Annotated[str, AfterValidator(_fit(listeners.endpoint))]
@@ -145,6 +151,81 @@ class TimeoutsTable(Table):
     )
 
 
+def _switch(value: Any) -> Any:
+    """Read C{true} as an empty table, and C{false} as none."""
+    if value is True:
+        return {}
+    return None if value is False else value
+
+
+def _switchSchema(schema: dict[str, Any]) -> None:
+    """Say in the JSON Schema that a table may be C{true} or C{false}."""
+    schema["anyOf"] = [{"type": "boolean"}, *schema["anyOf"][:1]]
+    schema["default"] = True
+
+
+class RouteCacheTable(Table):
+    """
+    How a route is cached, where there is a `[cache]`.
+
+    `cache = true` takes the defaults, `cache = false` caches nothing.
+    """
+
+    graceSeconds: Grace = Field(
+        default=_ROUTE_CACHE.graceSeconds,
+        alias="grace",
+        description="For how long after it became stale a response may be used while it is "
+        "validated in the background, where the response does not forbid that. Clients get "
+        "answers that are that much too old. Seconds.",
+    )
+    graceErrorSeconds: Grace = Field(
+        default=_ROUTE_CACHE.graceErrorSeconds,
+        alias="grace-error",
+        description="For how long it may stand in for an origin that can't be reached, or "
+        "answers with 500, 502, 503 or 504. Seconds.",
+    )
+    ignoreQuery: list[str] = Field(
+        default=list(_ROUTE_CACHE.ignoreQuery),
+        examples=[["utm_*", "fbclid"]],
+        description="Names of query parameters that make no difference, also with `*`. The "
+        "origin still gets them, so one that does look at them answers for everybody.",
+    )
+    sortQuery: bool = Field(
+        default=_ROUTE_CACHE.sortQuery,
+        description="Whether the order of query parameters makes no difference.",
+    )
+
+
+Cached = Annotated[RouteCacheTable | None, BeforeValidator(_switch)]
+
+
+class CacheTable(Table):
+    """
+    The cache, which all fronts share, each with what is its own.
+
+    Without this table nothing is cached. Lifetimes are those of the responses (RFC 9111).
+    """
+
+    memoryOctets: Size = Field(
+        default=_CACHE.memoryOctets,
+        alias="memory",
+        examples=["256MiB"],
+        description="The room for stored responses, with all that Python needs to know of "
+        "them. The process takes some more. Octets.",
+    )
+    maxObjectOctets: Size = Field(
+        default=_CACHE.maxObjectOctets,
+        alias="max-object",
+        examples=["64MiB"],
+        description="The content of one response: larger ones pass through. Octets.",
+    )
+    targeted: list[FieldName] = Field(
+        default=list(_CACHE.targeted),
+        description="Names of fields that, where a response has one, replace its "
+        "`Cache-Control` for this cache (RFC 9213), the first one first.",
+    )
+
+
 class FrontTable(Table):
     """What both kinds of front have."""
 
@@ -180,6 +261,13 @@ class ForwardTable(FrontTable):
         description="Ports that `CONNECT` may reach, besides any port on loopback where the "
         "guard lets that pass. A long list makes the proxy a way round firewalls: port 25 "
         "sends mail.",
+    )
+    cache: Cached = Field(
+        default_factory=RouteCacheTable,
+        json_schema_extra=_switchSchema,
+        examples=[False],
+        description="Whether and how absolute-form requests are cached, where there is a "
+        "`[cache]`. Tunnels never are.",
     )
     guard: Literal["auto", "on", "off"] = Field(
         default=_FORWARD_FRONT.guard.value,
@@ -223,6 +311,12 @@ class RouteTable(Table):
     upstream: str = Field(
         examples=["web"],
         description="The name of the `[upstream.NAME]` that serves it.",
+    )
+    cache: Cached = Field(
+        default_factory=RouteCacheTable,
+        json_schema_extra=_switchSchema,
+        examples=[False],
+        description="Whether and how this route is cached, where there is a `[cache]`.",
     )
     preserveHost: bool = Field(
         default=_ROUTE.preserveHost,
@@ -378,6 +472,7 @@ class Document(Table):
     )
     limits: LimitsTable = Field(default_factory=LimitsTable)
     pool: PoolTable = Field(default_factory=PoolTable)
+    cache: CacheTable | None = Field(default=None)
     log: LogTable = Field(default_factory=LogTable)
 
 

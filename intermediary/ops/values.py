@@ -89,6 +89,13 @@ def name(text: str) -> str:
     return text
 
 
+def fieldName(text: str) -> str:
+    """Check the name of a field: a token (RFC 9110 §5.1)."""
+    if _TOKEN.fullmatch(text) is None:
+        raise Unfit("is not the name of a field", 'write it as in "CDN-Cache-Control"')
+    return text
+
+
 def pseudonym(text: str) -> str:
     """Check a pseudonym for C{Via}: a token (RFC 9110 §7.6.3)."""
     if _TOKEN.fullmatch(text) is None:
