@@ -14,11 +14,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary import settings
 from intermediary.settings import (
+    CacheSettings,
     ForwardSettings,
     FrontSettings,
     Limits,
     PoolSettings,
     ReverseSettings,
+    RouteCacheSettings,
     RouteSettings,
     Timeouts,
     UpstreamSettings,
@@ -35,6 +37,8 @@ EXAMPLES: tuple[Any, ...] = (
     Limits(),
     Timeouts(),
     PoolSettings(),
+    CacheSettings(),
+    RouteCacheSettings(),
     UPSTREAM,
     RouteSettings(upstream=UPSTREAM),
     FrontSettings(name="front"),

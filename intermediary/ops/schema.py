@@ -472,7 +472,11 @@ class Document(Table):
     )
     limits: LimitsTable = Field(default_factory=LimitsTable)
     pool: PoolTable = Field(default_factory=PoolTable)
-    cache: CacheTable | None = Field(default=None)
+    cache: CacheTable | None = Field(
+        default=None,
+        examples=[{"memory": "256MiB"}],
+        description="The cache; absent: there is none.",
+    )
     log: LogTable = Field(default_factory=LogTable)
 
 

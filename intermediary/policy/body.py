@@ -236,7 +236,8 @@ class Body:
         watchers = self._watchers
         if watchers is None:
             return self.octets
-        return min([watcher.position for watcher in watchers])
+        positions: list[int] = [watcher.position for watcher in watchers]
+        return min(positions)
 
     def passed(self) -> None:
         """A watcher is further, or is gone."""

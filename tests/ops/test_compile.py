@@ -65,8 +65,8 @@ reverse.site example.org *.example.org /api/ -> api
              6 engine.connect                    (parks: connection)
              7 engine.send                       (parks: response head)
   fetched    8 engine.receive
-  deliver    9 redirects.Redirects.onDeliver
-            10 engine.sendHead                   (parks: body relay)
+             9 redirects.Redirects.hide
+  deliver   10 engine.sendHead                   (parks: body relay)
   finish    11 engine.release
             12 accesslog.AccessLog.record
             13 engine.end                        (next request)
@@ -81,8 +81,8 @@ reverse.site any host / -> web
              6 engine.connect                    (parks: connection)
              7 engine.send                       (parks: response head)
   fetched    8 engine.receive
-  deliver    9 redirects.Redirects.onDeliver
-            10 engine.sendHead                   (parks: body relay)
+             9 redirects.Redirects.hide
+  deliver   10 engine.sendHead                   (parks: body relay)
   finish    11 engine.release
             12 accesslog.AccessLog.record
             13 engine.end                        (next request)"""

@@ -12,12 +12,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from intermediary.interfaces import IAccessLog
-from intermediary.ops.endpoints import ForwardProxyFactory, ReverseProxyFactory
+from intermediary.ops.endpoints import ForwardProxyFactory, ReverseProxyFactory, makeCache
 from intermediary.ops.programs import NOTES, Hooks, Upstreams
 from intermediary.policy.access import DestinationGuard
 from intermediary.settings import (
     ForwardSettings,
     ReverseSettings,
+    RouteCacheSettings,
     RouteSettings,
     UpstreamSettings,
 )
@@ -74,13 +75,16 @@ class ProgramsTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
 
-    def forward(self, components: Any = (), accessLog: Any = None, **settings: Any) -> Any:
+    def forward(
+        self, components: Any = (), accessLog: Any = None, cache: Any = None, **settings: Any
+    ) -> Any:
         """A forward front."""
         return ForwardProxyFactory(
             self.reactor,
             ForwardSettings(name="egress", **settings),
             components=components,
             accessLog=accessLog,
+            cache=cache,
         )
 
     def reverse(
@@ -89,12 +93,14 @@ class ProgramsTestCase(SynchronousTestCase):
         """A reverse front."""
         routes = routes or (RouteSettings(upstream=WEB),)
         upstreams = more.pop("upstreams", None)
+        cache = more.pop("cache", None)
         return ReverseProxyFactory(
             self.reactor,
             ReverseSettings(name="site", routes=routes, **more),
             components=components,
             accessLog=accessLog,
             upstreams=upstreams,
+            cache=cache,
         )
 
     def names(self, program: Program) -> list[str]:
@@ -300,8 +306,8 @@ class ReverseTests(ProgramsTestCase):
             "            10 engine.send                       (parks: response head)\n"
             "  fetched   11 test_programs.Everything.onFetched\n"
             "            12 engine.receive\n"
-            "  deliver   13 redirects.Redirects.onDeliver\n"
-            "            14 test_programs.Everything.onDeliver\n"
+            "            13 redirects.Redirects.hide\n"
+            "  deliver   14 test_programs.Everything.onDeliver\n"
             "            15 engine.sendHead                   (parks: body relay)\n"
             "  finish    16 engine.release\n"
             "            17 test_programs.Everything.onFinish\n"
@@ -367,13 +373,70 @@ class ReverseTests(ProgramsTestCase):
             self.assertRaises(ValueError, ReverseProxyFactory, self.reactor, settings)
 
 
+class CachingTests(ProgramsTestCase):
+    """Programs with the steps of the cache."""
+
+    def listing(self, cache: RouteCacheSettings | None) -> str:
+        """What a route's program is with them."""
+        route = RouteSettings(upstream=WEB, cache=cache)
+        front = self.reverse(route, cache=makeCache(self.reactor), components=[Everything()])
+        listing: str = front.programs[0].listing()
+        return listing
+
+    def test_theirPlaces(self) -> None:
+        """Looked up last before the fetch, conditioned after it is derived, admitted last."""
+        self.assertEqual(
+            self.listing(RouteCacheSettings()),
+            "  request    0 hops.Hops.onRequest\n"
+            "             1 test_programs.Everything.onRequest\n"
+            "  lookup     2 cache.RouteCache.lookup           (hit -> deliver; may park)\n"
+            "  fetch      3 engine.derive                     (hop-by-hop, Via)\n"
+            "             4 hops.Hops.onFetch\n"
+            "             5 balancing.Upstream.onFetch\n"
+            "             6 disclosure.Disclosure.onFetch\n"
+            "             7 balancing.HostField.onFetch\n"
+            "             8 cache.RouteCache.condition\n"
+            "             9 test_programs.Everything.onFetch\n"
+            "            10 engine.connect                    (parks: connection)\n"
+            "            11 engine.send                       (parks: response head)\n"
+            "  fetched   12 test_programs.Everything.onFetched\n"
+            "            13 engine.receive\n"
+            "            14 redirects.Redirects.hide\n"
+            "            15 cache.RouteCache.admit\n"
+            "  deliver   16 cache.RouteCache.annotate\n"
+            "            17 test_programs.Everything.onDeliver\n"
+            "            18 engine.sendHead                   (parks: body relay)\n"
+            "  finish    19 engine.release\n"
+            "            20 cache.RouteCache.settle\n"
+            "            21 test_programs.Everything.onFinish\n"
+            "            22 engine.end                        (next request)",
+        )
+
+    def test_aRouteThatIsNotCachedHasNone(self) -> None:
+        """C{cache = false}: it costs nothing."""
+        self.assertNotIn("cache.", self.listing(None))
+
+    def test_withoutACacheThereAreNone(self) -> None:
+        """Though routes would be cached."""
+        for front in (self.forward(), self.reverse()):
+            for program in front.programs:
+                self.assertNotIn("cache.", program.listing())
+
+    def test_ofAForwardFrontOnlyWhatIsFetched(self) -> None:
+        """Neither tunnels nor what is answered here."""
+        front = self.forward(cache=makeCache(self.reactor))
+        self.assertEqual(
+            ["cache." in program.listing() for program in front.programs], [True, False, False]
+        )
+
+
 class NotesTests(ProgramsTestCase):
     """Remarks of the listing."""
 
     def test_everyRemarkIsOnAStep(self) -> None:
         """None is left of a step that was renamed."""
         names: set[str] = set()
-        for front in (self.forward(), self.reverse()):
+        for front in (self.forward(), self.reverse(), self.reverse(cache=makeCache(self.reactor))):
             for program in front.programs:
                 names.update(self.names(program))
         self.assertEqual(set(NOTES) - names, set())

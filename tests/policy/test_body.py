@@ -18,6 +18,7 @@ class Reader:
 
     def __init__(self, body: Body) -> None:
         self.body = body
+        self.position = 0
         self.taken = b""
         self.told = 0
 
@@ -26,6 +27,7 @@ class Reader:
         self.told += 1
         while piece := self.body.read(len(self.taken)):
             self.taken += piece
+            self.position = len(self.taken)
 
 
 class WritingTests(SynchronousTestCase):
