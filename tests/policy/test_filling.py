@@ -1,0 +1,572 @@
+# -*- test-case-name: tests.policy.test_filling -*-
+"""
+Content into a body and out of it, without connections: at whose pace, and to what end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given, settings, strategies
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from intermediary.engine import Engine
+from intermediary.errors import ClientGone, IntermediaryError, ResponseIncomplete
+from intermediary.exchange import Exchange
+from intermediary.front import Front
+from intermediary.interfaces import IBodySource, IDownstream
+from intermediary.policy.body import PIECE_OCTETS, Body
+from intermediary.policy.filling import (
+    WINDOW_OCTETS,
+    Filling,
+    Nobody,
+    Reading,
+    continueWith,
+    restProgram,
+)
+from intermediary.policy.stores import MemoryStore
+from intermediary.program import PARKED, Program
+from intermediary.settings import Limits, Timeouts
+from intermediary.wire.fields import EMPTY, Fields
+
+from .exchanges import head
+from .stored import entryOf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TRAILERS = Fields.fromPairs([(b"X-Sum", b"7")])
+
+
+class Client:
+    """Where content ends up; it takes C{room} octets before it pauses its source."""
+
+    connected = True
+    draining = False
+
+    def __init__(self, room: int = 1 << 30) -> None:
+        self.room = room
+        self.taken = b""
+        self.flushed = 0
+        self.trailers: Fields | None = None
+        self.error: IntermediaryError | None = None
+        self.source: Any = None
+        self.onWrite: Callable[[], None] = lambda: None
+
+    def write(self, piece: bytes) -> None:
+        """Take a piece, as a corked connection."""
+        self.taken += piece
+        self.room -= len(piece)
+        if self.room <= 0:
+            self.source.pauseBody("full")
+        self.onWrite()
+
+    def flush(self) -> None:
+        """Send what is there."""
+        self.flushed = len(self.taken)
+
+    def end(self, trailers: Fields) -> None:
+        """All of it is there."""
+        assert self.trailers is None, "it ended twice"
+        assert self.error is None
+        self.flush()
+        self.trailers = trailers
+
+    def fail(self, error: IntermediaryError) -> None:
+        """It is cut off."""
+        self.error = error
+
+    def holdRequest(self) -> None:
+        """There is none."""
+
+    def exchangeEnded(self, exchange: Exchange) -> None:
+        """Nothing follows."""
+
+    def drains(self, octets: int = 1 << 30) -> None:
+        """It has sent what it had, and takes so much more."""
+        self.room = octets
+        self.source.resumeBody("full")
+
+
+class Origin:
+    """A lease."""
+
+    reused = False
+
+    def __init__(self) -> None:
+        self.exchange: Exchange | None = None
+        self.paused: set[str] = set()
+        self.opened = False
+        self.released = 0
+
+    def transfer(self, exchange: Exchange) -> None:
+        """Serve another exchange."""
+        self.exchange = exchange
+
+    def openBody(self) -> None:
+        """Let it flow."""
+        self.opened = True
+
+    def pauseBody(self, reason: str) -> None:
+        """Stop."""
+        self.paused.add(reason)
+
+    def resumeBody(self, reason: str) -> None:
+        """Go on."""
+        self.paused.discard(reason)
+
+    def release(self) -> None:
+        """It is done."""
+        self.released += 1
+
+
+class FillingTestCase(SynchronousTestCase):
+    """One body, and what is needed to run exchanges."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        unasked: Any = None
+        self.engine = Engine(unasked, self.clock.seconds, b"test")
+        self.rest = restProgram(self.engine)
+        self.front = Front(
+            "site", Limits(), Timeouts(), self.engine, unasked, unasked, Program("refusal", {})
+        )
+        self.body = Body()
+
+    def exchange(self, downstream: Any) -> Exchange:
+        """An exchange whose reply has a head already and waits for its content."""
+        exchange = Exchange(
+            self.front, downstream, head(b"GET / HTTP/1.1", b"Host: a"), "192.0.2.7", 0.0
+        )
+        exchange.program = self.rest
+        exchange.index = self.rest.finish
+        exchange.headSent = True
+        return exchange
+
+    def reads(
+        self, room: int = 1 << 30, start: int = 0, stop: int = -1, *, opened: bool = True
+    ) -> Client:
+        """A client reads the body."""
+        client = Client(room)
+        exchange = self.exchange(client)
+        source: Any = Reading(self.engine, exchange, self.body, start, stop)
+        client.source = exchange.lease = source
+        if opened:
+            source.openBody()
+        return client
+
+
+class ReadingTests(FillingTestCase):
+    """One reader, or several."""
+
+    def test_isASource(self) -> None:
+        """What the engine takes for the source of a reply's content."""
+        client = self.reads()
+        verifyObject(IBodySource, client.source)
+        self.assertEqual(
+            repr(client.source),
+            "<Reading at 0 of <Body 0 octets, growing, watchers=1> open>",
+        )
+
+    def test_whatIsThereAndThenWhatComes(self) -> None:
+        """Each piece is flushed, as nobody knows when there will be more."""
+        self.body.append(b"abc")
+        client = self.reads()
+        self.assertEqual((client.taken, client.flushed), (b"abc", 3))
+        self.body.append(b"de")
+        self.assertEqual((client.taken, client.flushed), (b"abcde", 5))
+        self.assertIsNone(client.trailers)
+        self.body.end(TRAILERS)
+        self.assertIs(client.trailers, TRAILERS)
+        self.assertEqual(self.body.watchers, 0)
+
+    def test_nothingBeforeItIsOpened(self) -> None:
+        """The head is first."""
+        self.body.append(b"abc")
+        client = self.reads(opened=False)
+        self.body.append(b"de")
+        self.assertEqual(client.taken, b"")
+        client.source.openBody()
+        self.assertEqual(client.taken, b"abcde")
+
+    def test_aWholeBodyLeavesWithItsEnd(self) -> None:
+        """One write for the last piece and the end."""
+        self.body = Body.of(b"abc")
+        client = self.reads(opened=False)
+        flushes: list[int] = []
+        client.onWrite = lambda: flushes.append(client.flushed)
+        client.source.openBody()
+        self.assertEqual((client.taken, flushes), (b"abc", [0]))
+        self.assertIs(client.trailers, EMPTY)
+
+    def test_anEmptyOne(self) -> None:
+        """Ends at once."""
+        self.body.end()
+        self.assertIs(self.reads().trailers, EMPTY)
+
+    def test_aClientThatIsFullIsLeftAlone(self) -> None:
+        """Until it has taken that; the body goes on to grow."""
+        client = self.reads(room=3)
+        self.body.append(b"abc")
+        self.body.append(b"de")
+        self.assertEqual(client.taken, b"abc")
+        self.assertIn("full", repr(client.source))
+        self.body.end()
+        self.assertIsNone(client.trailers)
+        client.drains()
+        self.assertEqual((client.taken, client.trailers), (b"abcde", EMPTY))
+
+    def test_everyReasonHasToGo(self) -> None:
+        """A reason counts once, however often it is given."""
+        client = self.reads()
+        for reason in ("a", "b", "a"):
+            client.source.pauseBody(reason)
+        self.body.append(b"abc")
+        client.source.resumeBody("a")
+        client.source.resumeBody("never")
+        self.assertEqual(client.taken, b"")
+        client.source.resumeBody("b")
+        self.assertEqual(client.taken, b"abc")
+
+    def test_aRange(self) -> None:
+        """From an octet to another, and no further; it ends without trailers."""
+        self.body.append(b"0123456789")
+        client = self.reads(start=2, stop=5)
+        self.assertEqual((client.taken, client.trailers), (b"234", EMPTY))
+        self.assertEqual(self.body.watchers, 0)
+
+    def test_aRangeThatIsStillComing(self) -> None:
+        """It waits for what is before it, and for the rest."""
+        self.body.append(b"01")
+        client = self.reads(start=3, stop=6)
+        self.assertEqual(client.taken, b"")
+        self.body.append(b"234")
+        self.assertEqual((client.taken, client.trailers), (b"34", None))
+        self.body.append(b"56")
+        self.assertEqual((client.taken, client.trailers), (b"345", EMPTY))
+
+    def test_aFailureCutsTheReplyOff(self) -> None:
+        """After what was there before it."""
+        self.body.append(b"abc")
+        slow = self.reads(room=1)
+        self.body.append(b"de")
+        error = ResponseIncomplete("gone")
+        self.body.fail(error)
+        self.assertIsNone(slow.error)
+        slow.drains()
+        self.assertEqual((slow.taken, slow.error), (b"abcde", error))
+        self.assertEqual(slow.source._exchange.outcome, error.token)
+
+    def test_eachAtItsOwnPace(self) -> None:
+        """None waits for another."""
+        fast, slow = self.reads(), self.reads(room=1)
+        for number in range(5):
+            self.body.append(bytes([number]) * PIECE_OCTETS)
+        late = self.reads()
+        self.assertEqual(
+            [len(each.taken) // PIECE_OCTETS for each in (fast, slow, late)], [5, 1, 5]
+        )
+        for number in range(2, 6):
+            slow.drains(1)
+            self.assertEqual(len(slow.taken) // PIECE_OCTETS, number)
+        self.body.end()
+        self.assertIsNone(slow.trailers)
+        slow.drains()
+        self.assertEqual(slow.taken, fast.taken)
+        self.assertEqual(late.taken, fast.taken)
+        self.assertIs(slow.trailers, EMPTY)
+
+    def test_whoLeavesWhileItIsToldIsToldNoMore(self) -> None:
+        """Nor are others disturbed that it sends away."""
+        first, second = self.reads(), self.reads()
+
+        def leave() -> None:
+            first.source.release()
+            second.source.release()
+
+        first.onWrite = leave
+        self.body.append(b"abc")
+        self.assertEqual((first.taken, second.taken), (b"abc", b""))
+        self.assertEqual(self.body.watchers, 0)
+        self.body.end()
+        self.assertEqual((first.trailers, second.trailers), (None, None))
+
+    def test_aWriteMayBringMore(self) -> None:
+        """What it takes is handed on in order, and not from inside the write."""
+        client = self.reads()
+        more = [b"de", b"f"]
+
+        def write() -> None:
+            if more:
+                self.body.append(more.pop(0))
+
+        client.onWrite = write
+        self.body.append(b"abc")
+        self.assertEqual(client.taken, b"abcdef")
+
+    def test_releasedTwice(self) -> None:
+        """As everybody who is done may say so."""
+        client = self.reads()
+        client.source.release()
+        client.source.release()
+        self.assertEqual(self.body.watchers, 0)
+
+    @settings(max_examples=200, deadline=None)
+    @given(
+        sizes=strategies.lists(strategies.integers(0, 40000), max_size=12),
+        spans=strategies.lists(
+            strategies.tuples(
+                strategies.integers(0, 12),
+                strategies.integers(1, 60000),
+                strategies.integers(0, 100000),
+                strategies.integers(1, 100000),
+            ),
+            min_size=1,
+            max_size=4,
+        ),
+    )
+    def test_anyReaderGetsWhatItAskedFor(
+        self, sizes: list[int], spans: list[tuple[int, int, int, int]]
+    ) -> None:
+        """Whenever it comes, whatever it takes at once, whichever octets it wants."""
+        self.body = Body()
+        content = b"".join(bytes([number]) * size for number, size in enumerate(sizes))
+        readers: list[tuple[Client, bytes]] = []
+
+        def come(when: int) -> None:
+            for moment, room, start, length in spans:
+                if moment == when or (when == len(sizes) and moment > when):
+                    stop = min(start + length, len(content))
+                    if start < stop:
+                        readers.append((self.reads(room, start, stop), content[start:stop]))
+                    readers.append((self.reads(room), content))
+
+        for number, size in enumerate(sizes):
+            come(number)
+            self.body.append(bytes([number]) * size)
+        self.body.end()
+        come(len(sizes))
+        for client, expected in readers:
+            for _ in range(1 + len(expected)):
+                if client.trailers is not None:
+                    break
+                client.drains(30000)
+            self.assertEqual(client.taken, expected)
+            self.assertIs(client.trailers, EMPTY)
+
+
+class NobodyTests(FillingTestCase):
+    """The client of an exchange that has none."""
+
+    def test_isADownstream(self) -> None:
+        """It takes everything and says nothing."""
+        nobody = Nobody()
+        verifyObject(IDownstream, nobody)
+        nobody.exchange = exchange = self.exchange(nobody)
+        nobody.sendInterim(b"")
+        nobody.sendHead(b"", 0, None)
+        self.assertIsNone(nobody.spliceInto())
+        nobody.feedRequest(None)
+        nobody.holdRequest()
+        nobody.pauseRequest("x")
+        nobody.resumeRequest("x")
+        nobody.write(b"x")
+        nobody.flush()
+        nobody.fail(ClientGone("x"))
+        nobody.abort()
+        self.assertFalse(exchange.over)
+        nobody.end(EMPTY)
+        self.assertTrue(exchange.over)
+        self.assertIsNone(nobody.exchange)
+
+
+class FillingCase(FillingTestCase):
+    """A response that is being stored."""
+
+    #: Room in the store, in octets.
+    room = 1 << 20
+    most = 1 << 20
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.store = MemoryStore(self.clock, self.room, self.most)
+        self.entry = entryOf(b"k", self.body)
+        self.assertTrue(self.store.add(self.entry))
+        self.origin = Origin()
+        first = self.exchange(Client())
+        lease: Any = self.origin
+        first.lease = lease
+        self.first = first
+        self.filling = Filling(self.store, self.entry)
+        continueWith(self.filling, first, self.rest)
+        assert self.filling.exchange is not None
+        self.fetch = self.filling.exchange
+
+    def brings(self, piece: bytes) -> None:
+        """The origin sends a piece."""
+        self.filling.write(piece)
+        self.filling.flush()
+
+
+class StoredTests(FillingCase):
+    """The store keeps it."""
+
+    def test_theConnectionIsAnotherExchanges(self) -> None:
+        """Whose client has nothing to do with it any more, and it flows at once."""
+        self.assertIsNone(self.first.lease)
+        self.assertIs(self.origin.exchange, self.fetch)
+        self.assertTrue(self.origin.opened)
+        self.assertFalse(self.fetch.over)
+        self.assertEqual(
+            (self.fetch.headSent, self.fetch.requestEnded, self.fetch.requestTaken),
+            (True, True, True),
+        )
+        self.assertIn("stored", repr(self.filling))
+
+    def test_itGrowsAtItsOwnPace(self) -> None:
+        """Whether anybody reads it or not."""
+        slow = self.reads(room=1)
+        for _ in range(8):
+            self.brings(b"x" * 65536)
+        self.assertEqual(self.origin.paused, set())
+        self.assertEqual(self.entry.body.octets, 8 * 65536)
+        self.assertEqual(len(slow.taken), 65536)
+        slow.source.release()
+        self.filling.end(TRAILERS)
+        self.assertTrue(self.body.complete)
+        self.assertIs(self.body.trailers, TRAILERS)
+        self.assertTrue(self.fetch.over)
+        self.assertEqual(self.origin.released, 1)
+        self.assertIsNone(self.body.source)
+
+    def test_aPieceIsToldOnceItIsFlushed(self) -> None:
+        """Pieces of one turn are one write for each reader."""
+        client = self.reads()
+        self.filling.write(b"abc")
+        self.filling.write(b"de")
+        self.assertEqual(client.taken, b"")
+        self.filling.flush()
+        self.assertEqual(client.taken, b"abcde")
+
+    def test_aFailureTakesTheEntryAway(self) -> None:
+        """RFC 9111 §3.3: what is incomplete is not used as whole."""
+        client = self.reads()
+        self.brings(b"abc")
+        error = ResponseIncomplete("gone")
+        self.engine.fail(self.fetch, error)
+        self.assertIs(self.body.error, error)
+        self.assertEqual(self.store.count, 0)
+        self.assertEqual((client.taken, client.error), (b"abc", error))
+        self.assertTrue(self.fetch.over)
+        self.assertEqual(self.origin.released, 1)
+
+    def test_anotherEntryMayTakeItsPlace(self) -> None:
+        """One that was validated while it came: it grows on, and is counted."""
+        newer = entryOf(b"k", self.body, expires=2000.0)
+        self.filling.follow(newer)
+        self.assertTrue(self.store.add(newer))
+        self.brings(b"x" * 1000)
+        self.filling.end(EMPTY)
+        shelf = self.store.find(b"k")
+        assert shelf is not None
+        self.assertEqual(shelf.entries, (newer,))
+        self.assertEqual(self.store.size, newer.ownOctets() + 1000)
+
+
+class PassingTests(FillingCase):
+    """It outgrew the store: it goes to those who read it, and no further."""
+
+    most = 100_000
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.piece = b"x" * PIECE_OCTETS
+        self.slow, self.fast = self.reads(room=1), self.reads()
+
+    def outgrows(self) -> int:
+        """The origin sends until it is paused; return how many pieces."""
+        for number in range(1000):
+            if self.origin.paused:
+                return number
+            self.brings(self.piece)
+        raise AssertionError("it is never paused")
+
+    def test_theSlowestPausesTheOrigin(self) -> None:
+        """By a reason, and lets it go on."""
+        sent = self.outgrows()
+        self.assertEqual(self.store.count, 0)
+        self.assertIn("passing", repr(self.filling))
+        self.assertEqual(self.origin.paused, {"readers do not keep up"})
+        self.assertLessEqual((sent - 2) * PIECE_OCTETS, WINDOW_OCTETS)
+        self.slow.drains(1)
+        self.slow.drains(1)
+        self.assertEqual(self.origin.paused, set())
+
+    def test_memoryIsBounded(self) -> None:
+        """By the window and a piece, whatever comes through."""
+        most = 0
+        sent = 0
+        while sent < 20 * WINDOW_OCTETS:
+            sent += self.outgrows() * PIECE_OCTETS
+            most = max(most, sum(map(len, self.body.pieces)))
+            while self.origin.paused:
+                self.slow.drains(1)
+        self.assertLessEqual(most, WINDOW_OCTETS + 2 * PIECE_OCTETS)
+        self.filling.end(EMPTY)
+        self.slow.drains()
+        self.assertEqual(self.slow.taken, self.fast.taken)
+        self.assertEqual(len(self.slow.taken), sent)
+        self.assertIs(self.slow.trailers, EMPTY)
+
+    def test_whoeverIsSlowMayLeave(self) -> None:
+        """Then the next slowest counts."""
+        self.outgrows()
+        self.slow.source.release()
+        self.assertEqual(self.origin.paused, set())
+        self.assertLessEqual(sum(map(len, self.body.pieces)), PIECE_OCTETS)
+
+    def test_nobodyIsLeft(self) -> None:
+        """The origin need not send what nobody will ever read."""
+        self.outgrows()
+        self.slow.source.release()
+        self.fast.source.release()
+        self.assertTrue(self.fetch.over)
+        self.assertEqual(self.origin.released, 1)
+        self.assertIsInstance(self.body.error, ClientGone)
+
+    def test_nobodyWasThere(self) -> None:
+        """When it outgrew the store."""
+        self.slow.source.release()
+        self.fast.source.release()
+        self.assertFalse(self.fetch.over)
+        self.assertRaises(AssertionError, self.outgrows)
+        self.assertTrue(self.fetch.over)
+
+    def test_aFailureReachesThem(self) -> None:
+        """After what there was."""
+        self.outgrows()
+        error = ResponseIncomplete("gone")
+        self.engine.fail(self.fetch, error)
+        self.assertIs(self.fast.error, error)
+        self.slow.drains()
+        self.assertIs(self.slow.error, error)
+        self.assertEqual(self.slow.taken, self.fast.taken)
+
+
+class ProgramTests(FillingTestCase):
+    """The program of what goes on without a client."""
+
+    def test_itOnlyHasTheContent(self) -> None:
+        """Opened, released, ended."""
+        self.assertEqual(
+            [self.rest.nameOf(index) for index in range(len(self.rest.steps))],
+            ["filling._open", "engine.release", "engine.end"],
+        )
+        nobody = Nobody()
+        exchange = self.exchange(nobody)
+        lease: Any = Origin()
+        exchange.lease = lease
+        self.assertIs(self.rest.steps[0](exchange), PARKED)
+        self.assertTrue(lease.opened)
