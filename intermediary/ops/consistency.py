@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..settings import PoolSettings
+from ..settings import CacheSettings, PoolSettings
 from . import values
 from .listeners import isEphemeral, place
 from .problems import ABSENT, nearest
@@ -80,6 +80,40 @@ def oddities(document: Mapping[str, Any]) -> Iterator[Finding]:
             "per-origin is above total, so one server may take every connection",
             f"keep per-origin ({perOrigin}) below total ({total})",
         )
+    yield from _caching(document)
+
+
+def _caching(document: Mapping[str, Any]) -> Iterator[Finding]:
+    """Whoever says how to cache wants a cache, and one that has room for what it takes."""
+    cache = document.get("cache")
+    if cache is None:
+        for path, table in _cacheable(document):
+            if table.get("cache", False) is not False:
+                yield Finding(
+                    (*path, "cache"),
+                    ABSENT,
+                    "nothing is cached without a [cache]",
+                    "add [cache], or remove the key",
+                )
+        return
+    if "max-object" in cache:
+        room = values.octets(cache.get("memory", CacheSettings().memoryOctets))
+        if values.octets(cache["max-object"]) > room:
+            yield Finding(
+                ("cache", "max-object"),
+                cache["max-object"],
+                "is above memory, so the largest responses are never stored",
+                f"keep it well below memory ({room})",
+            )
+
+
+def _cacheable(document: Mapping[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Iterate over the tables that may say how to cache."""
+    for name, front in _tables(document.get("forward")):
+        yield ("forward", name), front
+    for name, front in _tables(document.get("reverse")):
+        for index, route in _items(front.get("route")):
+            yield ("reverse", name, "route", index), route
 
 
 def _sharedNames(fronts: list[tuple[str, str, Any]]) -> Iterator[Finding]:

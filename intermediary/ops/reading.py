@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -181,6 +182,9 @@ def _describe(path: tuple[str | int, ...]) -> tuple[list[str], FieldInfo | None]
             break
         found = fields[part]
         inner = found.annotation
+        if get_origin(inner) is UnionType:
+            # A table that may be absent.
+            inner = get_args(inner)[0]
         if get_origin(inner) is list:
             inner = get_args(inner)[0]
     return siblings, found

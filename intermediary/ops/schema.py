@@ -80,6 +80,7 @@ SizeOrUnlimited = Annotated[
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Grace = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+ParameterPattern = Annotated[str, AfterValidator(_fit(values.parameterPattern))]
 FieldName = Annotated[str, AfterValidator(_fit(values.fieldName))]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, AfterValidator(_fit(values.name))]
@@ -155,7 +156,11 @@ def _switch(value: Any) -> Any:
     """Read C{true} as an empty table, and C{false} as none."""
     if value is True:
         return {}
-    return None if value is False else value
+    if value is False:
+        return None
+    if isinstance(value, dict):
+        return value
+    raise values.Unfit("must be true, false or a table", "write for example cache = { grace = 30 }")
 
 
 def _switchSchema(schema: dict[str, Any]) -> None:
@@ -184,7 +189,7 @@ class RouteCacheTable(Table):
         description="For how long it may stand in for an origin that can't be reached, or "
         "answers with 500, 502, 503 or 504. Seconds.",
     )
-    ignoreQuery: list[str] = Field(
+    ignoreQuery: list[ParameterPattern] = Field(
         default=list(_ROUTE_CACHE.ignoreQuery),
         examples=[["utm_*", "fbclid"]],
         description="Names of query parameters that make no difference, also with `*`. The "
@@ -196,7 +201,7 @@ class RouteCacheTable(Table):
     )
 
 
-Cached = Annotated[RouteCacheTable | None, BeforeValidator(_switch)]
+Cached = Annotated[RouteCacheTable | None, BeforeValidator(_fit(_switch))]
 
 
 class CacheTable(Table):

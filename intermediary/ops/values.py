@@ -20,6 +20,8 @@ from ..wire.target import hostToASCII
 
 #: A token (RFC 9110 §5.6.2).
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: What a query may have (RFC 3986 §3.4), but what separates its parameters.
+_PARAMETER = re.compile(r"[A-Za-z0-9._~!$'()*+,;:@/?%\[\]-]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)?")
 _FACTORS = {
@@ -93,6 +95,16 @@ def fieldName(text: str) -> str:
     """Check the name of a field: a token (RFC 9110 §5.1)."""
     if _TOKEN.fullmatch(text) is None:
         raise Unfit("is not the name of a field", 'write it as in "CDN-Cache-Control"')
+    return text
+
+
+def parameterPattern(text: str) -> str:
+    """Check a pattern of names of query parameters: as they stand in a URL."""
+    if _PARAMETER.fullmatch(text) is None:
+        raise Unfit(
+            "is not the name of a query parameter, nor a pattern of names",
+            'write it as in a URL, percent-encoded: "utm_*", "%C3%A9t%C3%A9"',
+        )
     return text
 
 

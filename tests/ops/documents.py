@@ -40,6 +40,7 @@ shutdown-seconds = 5
 listen = ["tcp:3128:interface=127.0.0.1", "unix:/run/proxy.sock"]
 via = "proxy-1"
 connect-ports = [443, 8443]
+cache = false
 guard = "on"
 allow-destinations = ["10.1.0.0/16", "Build.Example.org"]
 [forward.egress.timeouts]
@@ -61,6 +62,7 @@ host = ["Example.org"]
 path = "/x/"
 upstream = "web"
 preserve-host = false
+cache = { grace = 30, grace-error = 0, ignore-query = ["utm_*"], sort-query = true }
 
 [upstream.web]
 servers = ["http://Localhost:9000"]
@@ -80,6 +82,11 @@ waiters = 3
 wait = 4
 idle = 5
 age = 6
+
+[cache]
+memory = "32MiB"
+max-object = "1MiB"
+targeted = ["Site-Cache-Control", "CDN-Cache-Control"]
 
 [log]
 access = "-"

@@ -162,6 +162,27 @@ class OddityTests(SynchronousTestCase):
         self.assertEqual(finding.path, ("pool", "total"))
         self.assertEqual(list(oddities({"pool": {"per-origin": 5, "total": 5}})), [])
 
+    def test_cachingWithoutACache(self) -> None:
+        """It has no effect; C{false} says what is the case anyway."""
+        for value, odd in ((True, 1), ({}, 1), ({"grace": 1}, 1), (False, 0)):
+            document = site({"upstream": "web"}, {"upstream": "web", "path": "/a", "cache": value})
+            document["forward"] = {"egress": {"listen": ["tcp:1"], "cache": value}}
+            self.assertEqual(
+                [finding.path for finding in oddities(document)],
+                [("forward", "egress", "cache"), ("reverse", "site", "route", 1, "cache")][
+                    : 2 * odd
+                ],
+            )
+            self.assertEqual(list(oddities({**document, "cache": {}})), [])
+
+    def test_objectsThatTheCacheHasNoRoomFor(self) -> None:
+        """Though it says that it takes them."""
+        (finding,) = oddities({"cache": {"memory": "1MiB", "max-object": "2MiB"}})
+        self.assertEqual((finding.path, finding.value), (("cache", "max-object"), "2MiB"))
+        (finding,) = oddities({"cache": {"max-object": "1GiB"}})
+        self.assertEqual(finding.path, ("cache", "max-object"))
+        self.assertEqual(list(oddities({"cache": {"memory": "1MiB"}})), [])
+
 
 leaves = (
     st.none()

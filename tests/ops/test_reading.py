@@ -9,10 +9,12 @@ from intermediary.ops.config import Configuration, ForwardFront, Guard, LogSetti
 from intermediary.ops.problems import ABSENT, ConfigurationError, Problem
 from intermediary.ops.reading import parse
 from intermediary.settings import (
+    CacheSettings,
     ForwardSettings,
     Limits,
     PoolSettings,
     ReverseSettings,
+    RouteCacheSettings,
     RouteSettings,
     Timeouts,
     UpstreamSettings,
@@ -96,6 +98,7 @@ class GoodTests(SynchronousTestCase):
                             ),
                             via="proxy-1",
                             connectPorts=(443, 8443),
+                            cache=None,
                             guarded=True,
                             allowDestinations=("10.1.0.0/16", "build.example.org"),
                         ),
@@ -118,6 +121,12 @@ class GoodTests(SynchronousTestCase):
                                     host=("example.org",),
                                     path="/x/",
                                     preserveHost=False,
+                                    cache=RouteCacheSettings(
+                                        graceSeconds=30,
+                                        graceErrorSeconds=0,
+                                        ignoreQuery=("utm_*",),
+                                        sortQuery=True,
+                                    ),
                                 ),
                             ),
                             trustedProxies=("10.0.0.0/8",),
@@ -127,6 +136,11 @@ class GoodTests(SynchronousTestCase):
                 ),
                 pool=PoolSettings(
                     perOrigin=1, total=2, waiters=3, waitSeconds=4, idleSeconds=5, ageSeconds=6
+                ),
+                cache=CacheSettings(
+                    memoryOctets=32 << 20,
+                    maxObjectOctets=1 << 20,
+                    targeted=("Site-Cache-Control", "CDN-Cache-Control"),
                 ),
                 log=LogSettings(access="-", format="$peer $status"),
                 shutdownSeconds=5,
@@ -139,6 +153,28 @@ class GoodTests(SynchronousTestCase):
         (front,) = parse(FRONT.encode(), "p").forward
         self.assertEqual(front.settings, ForwardSettings(name="egress"))
         self.assertIs(front.guard, Guard.AUTO)
+
+    def test_withoutATableThereIsNoCache(self) -> None:
+        """Though routes are ready for one."""
+        self.assertIsNone(parse(FRONT.encode(), "p").cache)
+        self.assertEqual(parse((FRONT + "[cache]").encode(), "p").cache, CacheSettings())
+
+    def test_cachingIsASwitchOrATable(self) -> None:
+        """Of a route, and of a forward front."""
+        for written, meant in (
+            ("true", RouteCacheSettings()),
+            ("{}", RouteCacheSettings()),
+            ("false", None),
+            ("{ grace = 0.5 }", RouteCacheSettings(graceSeconds=0.5)),
+            ("{ grace-error = 0 }", RouteCacheSettings(graceErrorSeconds=0)),
+            ("{ sort-query = true }", RouteCacheSettings(sortQuery=True)),
+            ("{ ignore-query = ['a', '*'] }", RouteCacheSettings(ignoreQuery=("a", "*"))),
+        ):
+            (forward,) = parse(f"{FRONT}cache = {written}\n".encode(), "p").forward
+            self.assertEqual(forward.settings.cache, meant)
+            text = SITE.replace("[upstream", f"cache = {written}\n[upstream")
+            (reverse,) = parse(text.encode(), "p").reverse
+            self.assertEqual(reverse.settings.routes[0].cache, meant)
 
     def test_guardOffIsUnguarded(self) -> None:
         """And C{auto} is guarded until somebody who knows the listeners decides."""
@@ -309,6 +345,64 @@ class BadTests(SynchronousTestCase):
     def test_guardIsAWordOfThree(self) -> None:
         """Not a boolean."""
         self.assertIn("'auto', 'on' or 'off'", self.problem(FRONT + "guard = true").message)
+
+    def test_whatIsNoCache(self) -> None:
+        """C{[cache]} is a table, and C{false} is to leave it out."""
+        for line, table, message in (
+            ("cache = true", "cache", "must be a table"),
+            ("cache.memory = 0", "cache.memory", "must be at least 1"),
+            ("cache.memory = 'x'", "cache.memory", "is not a size"),
+            ("cache.memory = 'unlimited'", "cache.memory", "is not a size"),
+            ("cache.max-object = 1.5", "cache.max-object", "is not a size"),
+            ("cache.targeted = 'x'", "cache.targeted", "must be a valid array"),
+            ("cache.targeted = ['a b']", "cache.targeted[0]", "is not the name of a field"),
+            ("cache.targeted = [1]", "cache.targeted[0]", "must be a valid string"),
+            ("cache.disk = {}", "cache.disk", "unknown key"),
+        ):
+            problem = self.problem(f"{line}\n{FRONT}")
+            self.assertEqual((problem.line, problem.table, problem.message), (1, table, message))
+            self.assertTrue(problem.remedy)
+
+    def test_whatIsNoCachingOfARoute(self) -> None:
+        """Each value has its message, and the remedy is of the same table."""
+        pattern = "is not the name of a query parameter, nor a pattern of names"
+        for written, key, message, remedy in (
+            ("1", "", "must be true, false or a table", "write for example cache = { grace = 30 }"),
+            ("'on'", "", "must be true, false or a table", ""),
+            ("[]", "", "must be true, false or a table", ""),
+            (
+                "{ grace = -1 }",
+                ".grace",
+                "must be greater than or equal to 0",
+                "write for example grace = 0",
+            ),
+            ("{ grace = '1' }", ".grace", "must be a valid number", ""),
+            ("{ grace = true }", ".grace", "must be a valid number", ""),
+            ("{ grace = inf }", ".grace", "must be a finite number", ""),
+            ("{ grace-error = nan }", ".grace-error", "must be a finite number", ""),
+            (
+                "{ ignore-query = 'x' }",
+                ".ignore-query",
+                "must be a valid array",
+                'write for example ignore-query = ["utm_*", "fbclid"]',
+            ),
+            ("{ ignore-query = [1] }", ".ignore-query[0]", "must be a valid string", ""),
+            ("{ ignore-query = [''] }", ".ignore-query[0]", pattern, ""),
+            ("{ ignore-query = ['é'] }", ".ignore-query[0]", pattern, ""),
+            ("{ sort-query = 1 }", ".sort-query", "must be a valid boolean", ""),
+            ("{ gracee = 1 }", ".gracee", "unknown key", 'did you mean "grace"?'),
+        ):
+            for table, text in (
+                ("forward.egress.cache", f"{FRONT}cache = {written}\n"),
+                (
+                    "reverse.site.route[0].cache",
+                    SITE.replace("[upstream", f"cache = {written}\n[upstream"),
+                ),
+            ):
+                problem = self.problem(text)
+                self.assertEqual((problem.table, problem.message), (table + key, message))
+                self.assertTrue(problem.remedy)
+                self.assertIn(remedy, problem.remedy)
 
     def test_aBadFormatIsAConfigurationError(self) -> None:
         """With the nearest variable."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.ops import schema
-from intermediary.settings import Limits, PoolSettings, Timeouts
+from intermediary.settings import CacheSettings, Limits, PoolSettings, RouteCacheSettings, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,11 @@ def tables() -> Iterator[type[BaseModel]]:
     for thing in vars(schema).values():
         if isinstance(thing, type) and issubclass(thing, schema.Table):
             yield thing
+
+
+def _plain(default: Any) -> Any:
+    """Give a default as a file would have it."""
+    return list(default) if isinstance(default, tuple) else default
 
 
 class ModelTests(SynchronousTestCase):
@@ -58,9 +63,11 @@ class ModelTests(SynchronousTestCase):
             (schema.LimitsTable, Limits),
             (schema.PoolTable, PoolSettings),
             (schema.TimeoutsTable, Timeouts),
+            (schema.CacheTable, CacheSettings),
+            (schema.RouteCacheTable, RouteCacheSettings),
         ):
             self.assertEqual(
-                {f.name: f.default for f in dataclasses.fields(settings)},
+                {f.name: _plain(f.default) for f in dataclasses.fields(settings)},
                 {name: field.default for name, field in table.model_fields.items()},
             )
 
@@ -83,6 +90,15 @@ class JSONSchemaTests(SynchronousTestCase):
         self.assertEqual(limits["header-octets"]["default"], Limits().headerOctets)
         self.assertEqual(limits["body-octets"]["default"], "unlimited")
         self.assertIn("413", limits["body-octets"]["description"])
+
+    def test_cachingIsASwitchOrATable(self) -> None:
+        """And on unless it is off."""
+        for table in ("RouteTable", "ForwardTable"):
+            cache = self.schema["$defs"][table]["properties"]["cache"]
+            self.assertEqual(cache["default"], True)
+            self.assertEqual(
+                cache["anyOf"], [{"type": "boolean"}, {"$ref": "#/$defs/RouteCacheTable"}]
+            )
 
     def test_unknownKeysAreErrorsInTheEditorToo(self) -> None:
         """In every table."""

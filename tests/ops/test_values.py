@@ -71,6 +71,13 @@ class NameTests(Case):
         for bad in ("", "a b", 'a"', "-a", "a\n", "é", "a" * 65):
             self.assertUnfit(values.name, bad, "is not a name")
 
+    def test_namesOfQueryParametersAreAsInAURL(self) -> None:
+        """Also patterns of them."""
+        for good in ("utm_*", "a", "*", "a[0]", "[ab]?", "%C3%A9"):
+            self.assertEqual(values.parameterPattern(good), good)
+        for bad in ("", "a b", "a&b", "a=b", "é", "a#", "a\n"):
+            self.assertUnfit(values.parameterPattern, bad, "is not the name of a query parameter")
+
     def test_pseudonymsAreTokens(self) -> None:
         """RFC 9110 §7.6.3: C{received-by} may be a token."""
         self.assertEqual(values.pseudonym("proxy-1.example"), "proxy-1.example")
