@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.test_engine,tests.test_attempts,tests.test_hooks,tests.test_mistakes -*-
+# -*- test-case-name: tests.test_engine,tests.test_attempts,tests.test_hooks,tests.test_jumps,tests.test_mistakes -*-
 """
 The engine drives exchanges through their programs.
 

@@ -35,6 +35,7 @@ SUITES = (
     "tests.test_exchange",
     "tests.test_hooks",
     "tests.test_interfaces",
+    "tests.test_jumps",
     "tests.test_mistakes",
     "tests.test_program",
     "tests.net.test_closing",
