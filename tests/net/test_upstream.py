@@ -5,18 +5,18 @@ A connection to an origin, through whole fronts: what it is trusted with, and ho
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from intermediary.errors import RequestTimeout
+from intermediary.errors import IntermediaryError, RequestTimeout, ResponseIncomplete
+from intermediary.exchange import Exchange, Reply
+from intermediary.policy.filling import restProgram
 from intermediary.settings import PoolSettings, Timeouts
+from intermediary.wire.fields import EMPTY, Fields
 
 from ..scenario import GET, Scenario, Side
-
-if TYPE_CHECKING:
-    from intermediary.exchange import Exchange
 
 
 class TrustTests(SynchronousTestCase):
@@ -458,3 +458,154 @@ class BackpressureTests(SynchronousTestCase):
         origin.resets()
         client.getsError(502, "connection_terminated", close=True)
         self.assertTrue(client.isRead)
+
+
+class Taker:
+    """Who gets the rest of a response, in the place of a client."""
+
+    connected = True
+    draining = False
+    keepAlive = False
+
+    def __init__(self) -> None:
+        self.taken = b""
+        self.flushes = 0
+        self.trailers: Fields | None = None
+        self.error: IntermediaryError | None = None
+        self.exchange: Any = None
+
+    def takesOver(self, exchange: Exchange) -> None:
+        """From here on the content is its own."""
+        engine = exchange.front.engine
+        downstream: Any = self
+        rest = self.exchange = Exchange(exchange.front, downstream, exchange.request, "", 0.0)
+        rest.response = exchange.response
+        rest.headSent = rest.requestEnded = True
+        lease, exchange.lease = exchange.lease, None
+        assert lease is not None
+        rest.lease = lease
+        lease.transfer(rest)
+        program = restProgram(engine)
+        engine.run(rest, program, program.deliver)
+
+    def write(self, piece: bytes) -> None:
+        """Take a piece."""
+        self.taken += piece
+
+    def flush(self) -> None:
+        """Note that no more comes for now."""
+        self.flushes += 1
+
+    def end(self, trailers: Fields) -> None:
+        """It was all."""
+        self.trailers = trailers
+        self.exchange.front.engine.proceed(self.exchange)
+
+    def fail(self, error: IntermediaryError) -> None:
+        """It is cut off."""
+        self.error = error
+
+    def spliceInto(self) -> None:
+        """It wants to see it."""
+
+    def holdRequest(self) -> None:
+        """There is none."""
+
+    def exchangeEnded(self, exchange: Exchange) -> None:
+        """Nothing follows."""
+
+
+class TransferTests(SynchronousTestCase):
+    """Another exchange gets the rest of a response."""
+
+    def setUp(self) -> None:
+        self.taker = taker = Taker()
+
+        class Component:
+            def onFetched(self, exchange: Exchange) -> Reply | None:
+                if taker.exchange is not None:
+                    return None
+                taker.takesOver(exchange)
+                return Reply(200, EMPTY, b"mine")
+
+        self.scenario = Scenario(self).reverse(components=[Component()])
+        self.client = self.scenario.client()
+        self.client.sends(*GET)
+        self.origin = self.scenario.accepts()
+        self.origin.gets(b"GET / HTTP/1.1", ..., b"", b"")
+
+    def isAnswered(self) -> None:
+        """The client got what its own exchange says."""
+        self.client.gets(b"HTTP/1.1 200 OK", ..., b"", b"mine")
+
+    def servesOn(self) -> None:
+        """Both connections are as good as new."""
+        self.client.sends(*GET)
+        self.origin.gets(b"GET / HTTP/1.1", ..., b"", b"")
+        self.origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 2", b"", b"ok")
+        self.client.gets(b"HTTP/1.1 200 OK", ..., b"", b"ok")
+
+    def test_whatCameWithTheHead(self) -> None:
+        """All of it, the end included."""
+        self.origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 5", b"", b"hello")
+        self.isAnswered()
+        self.assertEqual((self.taker.taken, self.taker.trailers), (b"hello", EMPTY))
+        self.assertTrue(self.taker.exchange.over)
+        self.servesOn()
+
+    def test_whatComesLater(self) -> None:
+        """Flushed as it comes, and with its trailers; the first exchange is over by then."""
+        self.origin.sends(b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked", b"", b"2", b"he", b"")
+        self.isAnswered()
+        self.assertEqual((self.taker.taken, self.taker.flushes), (b"he", 1))
+        self.origin.sends(b"3", b"llo", b"")
+        self.assertEqual((self.taker.taken, self.taker.flushes), (b"hello", 2))
+        self.origin.sends(b"0", b"X: y", b"", b"")
+        assert self.taker.trailers is not None
+        self.assertEqual(self.taker.trailers.get(b"x"), b"y")
+        self.servesOn()
+
+    def test_theClientMayGo(self) -> None:
+        """It has nothing to do with it any more."""
+        self.origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 5", b"", b"he")
+        self.isAnswered()
+        self.client.resets()
+        self.origin.sends(b"llo")
+        self.assertEqual((self.taker.taken, self.taker.trailers), (b"hello", EMPTY))
+
+    def test_anAnswerWithoutContent(self) -> None:
+        """Ends at once, and the connection is kept."""
+        self.origin.sends(b"HTTP/1.1 304 Not Modified", b"", b"")
+        self.isAnswered()
+        self.assertEqual((self.taker.taken, self.taker.trailers), (b"", EMPTY))
+        self.servesOn()
+
+    def test_whoTakesItPausesIt(self) -> None:
+        """By its lease."""
+        self.origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 5", b"", b"he")
+        self.isAnswered()
+        self.taker.exchange.lease.pauseBody("slow")
+        self.assertFalse(self.origin.isRead)
+        self.taker.exchange.lease.resumeBody("slow")
+        self.assertTrue(self.origin.isRead)
+        self.origin.sends(b"llo")
+        self.assertEqual(self.taker.taken, b"hello")
+
+    def test_itsFailureIsTheOthers(self) -> None:
+        """The client was answered, and hears nothing of it."""
+        self.origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 5", b"", b"he")
+        self.isAnswered()
+        self.origin.ends()
+        self.assertIsInstance(self.taker.error, ResponseIncomplete)
+        self.assertTrue(self.taker.exchange.over)
+        self.assertEqual(self.scenario.outcomes(), [(200, "")])
+        self.client.getsNothing()
+
+    def test_itsTimeRunsOut(self) -> None:
+        """As for any response that stops."""
+        self.origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 5", b"", b"he")
+        self.isAnswered()
+        self.scenario.passes(Timeouts().betweenBytesSeconds + 2)
+        self.origin.sees("aborted")
+        self.assertIsNotNone(self.taker.error)
+        self.assertTrue(self.taker.exchange.over)
