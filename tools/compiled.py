@@ -45,6 +45,7 @@ SUITES = (
     "tests.net.test_sweep",
     "tests.net.test_tunnel",
     "tests.net.test_upstream",
+    "tests.smoke.test_cache",
     "tests.smoke.test_gateway",
     "tests.smoke.test_misconduct",
     "tests.smoke.test_tunnels",
