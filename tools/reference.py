@@ -56,6 +56,12 @@ A forward proxy for an office (`examples/forward.toml`):
 :language: toml
 ```
 
+A reverse proxy with a cache (`examples/cache.toml`):
+
+```{literalinclude} ../examples/cache.toml
+:language: toml
+```
+
 A reverse proxy for two sites (`examples/reverse.toml`):
 
 ```{literalinclude} ../examples/reverse.toml
