@@ -108,7 +108,7 @@ def compare(options: argparse.Namespace, workspace: Workspace, cores: Cores) -> 
         if case.load is Load.REQUESTS and findProgram("wrk") is None:
             say("  skipped: wrk is not installed")
             continue
-        able = [peer for peer in peers if case.front in peer.fronts]
+        able = [peer for peer in peers if peer.can(case.front, cached=case.cached)]
         if not able:
             say("  skipped: nobody here can do it")
             continue

@@ -49,6 +49,8 @@ class Case:
     connections: int
     #: The mean pause between two requests on a connection, in milliseconds.
     pauseMilliseconds: int = 0
+    #: The answers come out of a cache: the origin sees no more than the first.
+    cached: bool = False
     #: By peer: our figure at most this many times the peer's.
     ratios: Mapping[str, float] = field(default_factory=dict)
     #: Our figure at most this.
@@ -110,6 +112,39 @@ CASES = (
         path="/1k",
         connections=64,
         ratios={"squid": 0.7},
+    ),
+    Case(
+        name="hit-1k",
+        title="reverse, cache hit, 1 KiB, 64 kept connections",
+        front="reverse",
+        load=Load.REQUESTS,
+        unit=Unit.MICROSECONDS_PER_REQUEST,
+        path="/kept-1k",
+        connections=64,
+        cached=True,
+        ratios={"nginx": 1.0},
+    ),
+    Case(
+        name="hit-64k",
+        title="reverse, cache hit, 64 KiB, 64 kept connections",
+        front="reverse",
+        load=Load.REQUESTS,
+        unit=Unit.MICROSECONDS_PER_REQUEST,
+        path="/kept-64k",
+        connections=64,
+        cached=True,
+        ratios={"nginx": 1.0},
+    ),
+    Case(
+        name="forward-hit-1k",
+        title="forward, cache hit, absolute-form, 1 KiB, 64 kept connections",
+        front="forward",
+        load=Load.REQUESTS,
+        unit=Unit.MICROSECONDS_PER_REQUEST,
+        path="/kept-1k",
+        connections=64,
+        cached=True,
+        ratios={"squid": 0.5},
     ),
     Case(
         name="connect-setup",

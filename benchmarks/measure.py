@@ -166,7 +166,11 @@ class Measurement:
 
     def _start(self, peer: Peer) -> Running:
         running = startPeer(
-            peer, self._workspace, originPort=self._origin.port, core=self._cores.proxy
+            peer,
+            self._workspace,
+            originPort=self._origin.port,
+            core=self._cores.proxy,
+            cached=self._case.cached,
         )
         try:
             verify(self._case, running, self._origin)
@@ -209,6 +213,12 @@ class Measurement:
         assertUnspoiled(self._origin)
         running.child.assertAlive()
         where = f"{running.name}, {self._case.name}"
+        if self._case.cached:
+            if seen.requests > 1:
+                raise BenchmarkError(
+                    f"{where}: {seen.requests - 1} of {requests} answers were no hits"
+                )
+            return
         if seen.requests - 1 < requests:
             raise BenchmarkError(
                 f"{where}: {requests} answers, {seen.requests - 1} of them from the origin"
@@ -241,6 +251,8 @@ class Measurement:
         if case.front == "forward":
             environment["BENCH_HOST"] = f"127.0.0.1:{self._origin.port}"
             environment["BENCH_TARGET"] = f"http://{environment['BENCH_HOST']}{case.path}"
+        if case.cached:
+            environment["BENCH_CACHED"] = "1"
         environment["BENCH_PAUSE"] = str(case.pauseMilliseconds)
         arguments = [program, "-t1", f"-c{case.connections}", f"-d{seconds}s"]
         arguments += ["--timeout", "10s", "-s", str(LUA), f"http://127.0.0.1:{port}{case.path}"]

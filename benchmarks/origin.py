@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .children import BenchmarkError, Child, Workspace, findProgram
-from .content import SIZES, content
+from .content import SIZES, STORABLE, UNSTORABLE, content
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 #: Field lines besides the usual ones, so that a response head has the size that
 #: one has outside of benchmarks.
 EXTRA_FIELDS = {
-    "Cache-Control": "private, max-age=0, must-revalidate",
     "ETag": '"5f3c-61a0b3b2"',
     "X-Content-Type-Options": "nosniff",
 }
@@ -54,6 +53,11 @@ http {{
         listen 127.0.0.1:{port} backlog=4096;
         root {folder}/files;
         {fields}
+        add_header Cache-Control '{unstorable}';
+        location /kept- {{
+            {fields}
+            add_header Cache-Control '{storable}';
+        }}
         location = /1k {{ return 200 "{small}"; }}
         location = /status {{ stub_status; }}
     }}
@@ -141,6 +145,8 @@ def _writeNginx(folder: Path, port: int) -> Path:
             folder=folder,
             port=port,
             small=content("/1k").decode("ascii"),
+            unstorable=UNSTORABLE,
+            storable=STORABLE,
             fields="\n        ".join(
                 f"add_header {name} '{value}';" for name, value in EXTRA_FIELDS.items()
             ),

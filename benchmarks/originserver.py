@@ -29,14 +29,18 @@ import socket
 import sys
 import zlib
 from dataclasses import dataclass, field
+from email.utils import formatdate
 
-from .content import SIZES, content
+from .content import SIZES, UNSTORABLE, cacheControl, content
 from .machine import raiseFileLimit
 
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 _EXPECT = re.compile(rb"\r\nexpect: *100-continue", re.IGNORECASE)
+
+#: The date of all answers.
+_STARTED = formatdate(usegmt=True).encode("ascii")
 
 #: What is read at once from a connection.
 PIECE_OCTETS = 65536
@@ -143,7 +147,7 @@ class OriginServer:
             return True
         if path in SIZES:
             if path not in self._prepared:
-                self._prepared[path] = _response(content(path))
+                self._prepared[path] = _response(content(path), cacheControl(path))
             await loop.sock_sendall(connection, self._prepared[path])
             return True
         if path == "/status":
@@ -226,21 +230,21 @@ class OriginServer:
         return length, checksum
 
 
-def _response(body: bytes) -> bytes:
-    return _responseHead(len(body)) + body
+def _response(body: bytes, control: str = UNSTORABLE) -> bytes:
+    return _responseHead(len(body), control=control) + body
 
 
-def _responseHead(size: int, status: bytes = b"200 OK") -> bytes:
+def _responseHead(size: int, status: bytes = b"200 OK", control: str = UNSTORABLE) -> bytes:
     return (
         b"HTTP/1.1 %b\r\n"
         b"Server: benchmark-origin\r\n"
-        b"Date: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
+        b"Date: %b\r\n"
         b"Content-Type: text/plain\r\n"
         b"Content-Length: %d\r\n"
-        b"Cache-Control: private, max-age=0, must-revalidate\r\n"
+        b"Cache-Control: %b\r\n"
         b'ETag: "5f3c-61a0b3b2"\r\n'
         b"X-Content-Type-Options: nosniff\r\n"
-        b"\r\n" % (status, size)
+        b"\r\n" % (status, _STARTED, size, control.encode("ascii"))
     )
 
 

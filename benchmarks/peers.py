@@ -3,9 +3,10 @@
 The proxies that are compared, each with the configuration that it is given.
 
 A configuration is what somebody who knows the product would write for this
-task: one worker, connections kept on both sides, requests logged, nothing
-cached, the forwarding fields that a gateway should set.  Where a log can be
-buffered it is, since ours is.
+task: one worker, connections kept on both sides, requests logged, the
+forwarding fields that a gateway should set.  Where a log can be buffered it is,
+since ours is.  Nothing is cached, but where hits are measured, and there each
+has its cache as it is usually run: nginx in files, Squid in memory.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Site:
     #: Where to listen as a gateway, and as a proxy for clients.
     reversePort: int
     forwardPort: int
+    #: Whether it is to cache.
+    cached: bool = False
     #: What the harness itself runs under, for our own command.
     introspection: Path | None = None
 
@@ -67,6 +70,7 @@ http {{
     keepalive_requests 1000000000;
     client_max_body_size 0;
     {extra}
+    {store}
     upstream origin {{
         server 127.0.0.1:{originPort};
         keepalive 512;
@@ -84,6 +88,7 @@ http {{
             proxy_set_header X-Forwarded-Proto $scheme;
             proxy_set_header X-Forwarded-Host $http_host;
             proxy_request_buffering off;
+            {caching}
         }}
     }}
 }}
@@ -125,8 +130,7 @@ cache_log {folder}/error.log
 access_log stdio:{folder}/access.log logformat=combined
 buffered_logs on
 logfile_rotate 0
-cache deny all
-cache_mem 0
+{caching}
 memory_cache_shared off
 pinger_enable off
 netdb_filename none
@@ -146,6 +150,34 @@ always_direct allow !reverse
 http_access allow all
 """
 
+#: Files in the page cache, sent by the kernel, and kept open.
+NGINX_STORE = """\
+proxy_cache_path {folder}/cache levels=1:2 keys_zone=hits:64m max_size=1g inactive=1h
+        use_temp_path=off;
+    sendfile on;
+    tcp_nopush on;
+    open_file_cache max=1000 inactive=1h;
+    open_file_cache_valid 1h;"""
+
+NGINX_CACHING = """\
+proxy_cache hits;
+            proxy_cache_lock on;
+            add_header X-Cache-Status $upstream_cache_status;"""
+
+SQUID_UNCACHED = """\
+cache deny all
+cache_mem 0"""
+
+SQUID_CACHING = """\
+cache_mem 256 MB
+maximum_object_size_in_memory 1 MB
+memory_cache_mode always"""
+
+INTERMEDIARY_CACHING = """
+[cache]
+memory = "256MiB"
+"""
+
 INTERMEDIARY = """\
 [forward.egress]
 listen = ["tcp:{forwardPort}:interface=127.0.0.1"]
@@ -161,22 +193,27 @@ servers = ["http://127.0.0.1:{originPort}"]
 [log]
 access = "{folder}/access.log"
 format = "combined"
-"""
+{caching}"""
 
 
-def _fill(template: str, site: Site, extra: str = "") -> str:
+def _fill(template: str, site: Site, extra: str = "", caching: str = "", store: str = "") -> str:
     return template.format(
         folder=site.folder,
         originPort=site.originPort,
         reversePort=site.reversePort,
         forwardPort=site.forwardPort,
         extra=extra,
+        caching=caching,
+        store=store,
     )
 
 
 def _nginx(extra: str) -> Callable[[Site], list[str]]:
     def configure(site: Site) -> list[str]:
-        path = site.write("nginx.conf", _fill(NGINX, site, extra))
+        caching = store = ""
+        if site.cached:
+            caching, store = NGINX_CACHING, NGINX_STORE.format(folder=site.folder)
+        path = site.write("nginx.conf", _fill(NGINX, site, extra, caching, store))
         return ["nginx", "-p", str(site.folder), "-c", str(path)]
 
     return configure
@@ -189,7 +226,8 @@ def _haproxy(site: Site) -> list[str]:
 def _squid(site: Site) -> list[str]:
     # -N: one process, which also keeps the log; nothing to be left out of the count.
     # -n: shared memory of its own, so that two runs do not meet.
-    path = site.write("squid.conf", _fill(SQUID, site))
+    caching = SQUID_CACHING if site.cached else SQUID_UNCACHED
+    path = site.write("squid.conf", _fill(SQUID, site, caching=caching))
     return ["squid", "-N", "-n", f"bench{site.reversePort}", "-f", str(path)]
 
 
@@ -199,7 +237,8 @@ def twistd() -> Path:
 
 
 def _intermediary(site: Site) -> list[str]:
-    path = site.write("intermediary.toml", _fill(INTERMEDIARY, site))
+    caching = INTERMEDIARY_CACHING if site.cached else ""
+    path = site.write("intermediary.toml", _fill(INTERMEDIARY, site, caching=caching))
     arguments = ["--reactor=intermediary", "--pidfile=", "-n", "intermediary", "--config"]
     if site.introspection is not None:
         # By its file and with -P, so that the installed package is what runs.
@@ -226,8 +265,14 @@ class Peer:
     #: The user to start it as when root asks; a process that changes its user itself
     #: is not told any more when the harness dies (prctl(2)).
     user: str | None = None
+    #: Whether it is given a cache where hits are measured.
+    caches: bool = True
     #: Whether it takes part without being named.
     usual: bool = True
+
+    def can(self, front: str, *, cached: bool) -> bool:
+        """Tell whether it has a front, and a cache where one is needed."""
+        return front in self.fronts and (self.caches or not cached)
 
     def whyNot(self) -> str | None:
         """Say why it can't be measured here, or None when it can."""
@@ -319,6 +364,7 @@ PEERS = {
             program="haproxy",
             fronts=frozenset({"reverse"}),
             configure=_haproxy,
+            caches=False,
         ),
         Peer(
             name="squid",
@@ -367,6 +413,7 @@ def startPeer(
     *,
     originPort: int,
     core: int,
+    cached: bool = False,
     introspection: Path | None = None,
 ) -> Running:
     """
@@ -380,6 +427,7 @@ def startPeer(
         originPort=originPort,
         reversePort=workspace.freePort(),
         forwardPort=workspace.freePort(),
+        cached=cached,
         introspection=introspection,
     )
     command = peer.configure(site)

@@ -81,7 +81,13 @@ def profile(
             path = target.with_name(f"{target.stem}-{case.name}{target.suffix}")
         folded = path.suffix != ".svg"
         measurement = Measurement(case, workspace, origin, cores, options.seconds, say)
-        running = startPeer(INTERMEDIARY_PEER, workspace, originPort=origin.port, core=cores.proxy)
+        running = startPeer(
+            INTERMEDIARY_PEER,
+            workspace,
+            originPort=origin.port,
+            core=cores.proxy,
+            cached=case.cached,
+        )
         measurement.load(running, 1)
         recorder = workspace.start(
             "py-spy",

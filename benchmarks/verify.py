@@ -48,7 +48,9 @@ def verify(case: Case, running: Running, origin: Origin) -> None:
     finally:
         connection.close()
     passed = (origin.count() - before).requests - 1
-    if passed != REQUESTS:
+    # A proxy may take a moment to store what it has sent.
+    right = 1 <= passed < REQUESTS if case.cached else passed == REQUESTS
+    if not right:
         raise BenchmarkError(
             f"{running.name}, {case.name}: {REQUESTS} requests, {passed} of them at the origin"
         )

@@ -13,6 +13,7 @@ import os
 import sys
 import zlib
 from collections import Counter
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from benchmarks.__main__ import main, parser
 from benchmarks.cases import CASES, Case, Load, Unit
 from benchmarks.children import Workspace
-from benchmarks.content import SIZES, content
+from benchmarks.content import SIZES, cacheControl, content
 from benchmarks.introspection import countObjects
 from benchmarks.machine import family, openFiles, parseConnections, parseCpuTicks, residentOctets
 from benchmarks.measure import Sample, figure
@@ -33,6 +34,7 @@ from benchmarks.report import Result, document, grid, notes, spell, table
 from benchmarks.soak import LIMIT_OBJECTS, LIMIT_OCTETS, SPARE, State, leaks, tracebacks
 from benchmarks.tunnels import connectRequest, contentLength, getRequest
 from intermediary.net.splice import PipePool
+from intermediary.ops.reading import parse
 from intermediary.settings import Limits
 
 
@@ -265,7 +267,15 @@ class CaseTests(SynchronousTestCase):
         """Otherwise it would never be judged."""
         for one in CASES:
             for peer in one.ratios:
-                self.assertIn(one.front, PEERS[peer].fronts)
+                self.assertTrue(PEERS[peer].can(one.front, cached=one.cached), one.name)
+
+    def test_hitsAreOfWhatMayBeStored(self) -> None:
+        """And everything else is of what may not, so that no hit is counted unnoticed."""
+        for one in CASES:
+            self.assertEqual("public" in cacheControl(one.path), one.cached, one.name)
+        self.assertFalse(PEERS["haproxy"].can("reverse", cached=True))
+        self.assertTrue(PEERS["haproxy"].can("reverse", cached=False))
+        self.assertFalse(PEERS["nginx"].can("forward", cached=False))
 
     def test_contentIsTheSameEverywhere(self) -> None:
         """Origin and client make it in different processes."""
@@ -280,11 +290,13 @@ class CaseTests(SynchronousTestCase):
 class PeerTests(SynchronousTestCase):
     """How the peers are configured."""
 
-    def configured(self, name: str) -> str:
+    def configured(self, name: str, *, cached: bool = False) -> str:
         """Write a peer's configuration and give its text."""
         folder = Path(self.mktemp())
         folder.mkdir(parents=True)
-        site = Site(folder=folder, originPort=9001, reversePort=9002, forwardPort=9003)
+        site = Site(
+            folder=folder, originPort=9001, reversePort=9002, forwardPort=9003, cached=cached
+        )
         PEERS[name].configure(site)
         (written,) = folder.iterdir()
         return written.read_text()
@@ -296,11 +308,11 @@ class PeerTests(SynchronousTestCase):
 
     def test_everyPeerKnowsOriginAndFront(self) -> None:
         """All placeholders are filled."""
-        for name in PEERS:
-            text = self.configured(name)
+        for name, cached in product(PEERS, (False, True)):
+            text = self.configured(name, cached=cached)
             self.assertIn("9001", text)
             self.assertIn("9002", text)
-            self.assertNotRegex(text, r"\{(folder|extra|\w+Port)\}")
+            self.assertNotRegex(text, r"\{(folder|extra|caching|store|\w+Port)\}")
 
     def test_upstreamConnectionsAreKept(self) -> None:
         """Nginx closes them unless told otherwise in three places."""
@@ -311,6 +323,23 @@ class PeerTests(SynchronousTestCase):
     def test_nothingIsCached(self) -> None:
         """A pass-through is measured."""
         self.assertIn("cache deny all", self.configured("squid"))
+        self.assertNotIn("proxy_cache", self.configured("nginx"))
+        self.assertNotIn("[cache]", self.configured("intermediary"))
+
+    def test_whoeverCachesDoes(self) -> None:
+        """Where hits are measured: nginx in files that stay open, the others in memory."""
+        self.assertNotIn("cache deny", self.configured("squid", cached=True))
+        self.assertIn("cache_mem 256 MB", self.configured("squid", cached=True))
+        self.assertIn("[cache]", self.configured("intermediary", cached=True))
+        nginx = self.configured("nginx", cached=True)
+        for needed in ("keys_zone=", "proxy_cache hits;", "sendfile on;", "open_file_cache max"):
+            self.assertIn(needed, nginx)
+
+    def test_ourConfigurationsAreValid(self) -> None:
+        """With and without a cache."""
+        for cached in (False, True):
+            text = self.configured("intermediary", cached=cached)
+            self.assertEqual(parse(text.encode(), "x").cache is not None, cached)
 
 
 class ContentTests(SynchronousTestCase):
