@@ -122,6 +122,27 @@ class ExplainTests(CompileTestCase):
         self.assertNotIn("accesslog", listing)
         self.assertEqual([line[15:] for line in listing.splitlines()], expected)
 
+    def test_aCacheIsForWhoeverMayCache(self) -> None:
+        """One for all of them; without a table there is none."""
+        self.assertIsNone(self.assemble(STABLE).cache)
+        assembly = self.assemble(b"cache.memory = 1000\n" + STABLE)
+        assert assembly.cache is not None
+        self.assertIn("octets=0/1000", repr(assembly.cache.store))
+        names = [
+            program.name
+            for front in assembly.fronts
+            for program in front.factory.programs
+            if "cache.RouteCache.lookup" in program.listing()
+        ]
+        self.assertEqual(
+            names,
+            [
+                "forward.egress absolute-form",
+                "reverse.site example.org *.example.org /api/ -> api",
+                "reverse.site any host / -> web",
+            ],
+        )
+
     def test_nothingIsNothing(self) -> None:
         """An embedding application may have no fronts yet."""
         assembly = assemble(Configuration(), self.reactor)

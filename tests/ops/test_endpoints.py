@@ -23,9 +23,13 @@ from intermediary.ops.endpoints import (
     Gauge,
     ProxyFactory,
     ReverseProxyFactory,
+    makeCache,
     makePool,
 )
+from intermediary.policy.purging import Purge
+from intermediary.policy.stores import MemoryStore
 from intermediary.settings import (
+    CacheSettings,
     ForwardSettings,
     Limits,
     PoolSettings,
@@ -35,7 +39,7 @@ from intermediary.settings import (
     UpstreamSettings,
 )
 
-from ..scenario import MemoryTransport, Scenario, Side
+from ..scenario import GET, MemoryTransport, Scenario, Side
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -376,6 +380,59 @@ class AbortTests(SynchronousTestCase):
         origin.takes()
         origin.sends(b"HTTP/1.1 204 No Content", b"", b"")
         self.assertTrue(client.takes().startswith(b"HTTP/1.1 204 "))
+
+
+class CacheTests(SynchronousTestCase):
+    """Fronts that are given a cache."""
+
+    def setUp(self) -> None:
+        self.scenario = Scenario(self).caching().reverse()
+        self.client = self.scenario.client()
+        self.client.sends(*GET)
+        self.origin = self.scenario.accepts()
+        self.origin.gets(b"GET / HTTP/1.1", ..., b"", b"")
+        self.origin.sends(
+            b"HTTP/1.1 200 OK",
+            b"Cache-Control: max-age=60",
+            b"Surrogate-Key: x y",
+            b"Content-Length: 2",
+            b"",
+            b"ok",
+        )
+        self.client.gets(b"HTTP/1.1 200 OK", ..., b"", b"ok")
+
+    def test_frontsOfOneNameAnswerEachOthersClients(self) -> None:
+        """As those of one site, which listens at several places."""
+        other = Scenario(self)
+        other.cache = self.scenario.cache
+        client = other.reverse().client()
+        client.sends(*GET)
+        client.gets(b"HTTP/1.1 200 OK", ..., b"Cache-Status: test; hit; ttl=60", ..., b"ok")
+        other.connectsNowhere()
+
+    def test_anApplicationPurges(self) -> None:
+        """By tag, host and prefix, of whatever front; softly, it is validated."""
+        store = self.scenario.cache.store
+        self.assertEqual(store.purge(Purge.ofTag(b"z")), 0)
+        self.assertEqual(store.purge(Purge.ofTag(b"y"), soft=True), 1)
+        self.client.sends(*GET)
+        self.origin.gets(b"GET / HTTP/1.1", ..., b"", b"")
+        self.origin.sends(
+            b"HTTP/1.1 200 OK", b"Cache-Control: max-age=60", b"Content-Length: 3", b"", b"new"
+        )
+        self.client.gets(b"HTTP/1.1 200 OK", ..., b"", b"new")
+        host = dict(line.split(b": ") for line in GET if b": " in line)[b"Host"]
+        self.assertEqual(store.purge(Purge.ofPrefix(b"http://%b/" % host)), 1)
+        self.assertEqual(store.purge(Purge.ofHost(host)), 0)
+
+    def test_itHasItsSettings(self) -> None:
+        """And names of fields in any case."""
+        settings = CacheSettings(memoryOctets=1000, maxObjectOctets=10, targeted=("A-Control",))
+        cache = makeCache(self.scenario.clock, settings)
+        self.assertIsInstance(cache.store, MemoryStore)
+        self.assertEqual((cache.maxObjectOctets, cache.targeted), (10, (b"a-control",)))
+        self.assertIn("hits=0 misses=0", repr(cache))
+        self.assertEqual(makeCache(self.scenario.clock).maxObjectOctets, 64 << 20)
 
 
 class MakingTests(EndpointTestCase):
