@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 
 from .errors import IntermediaryError, Retry
 from .exchange import ForwardHead, Reply
-from .program import DELIVER, PARKED
+from .program import DELIVER, PARKED, REFETCH
 from .wire.encoding import REASONS, encodeRequest, encodeResponse
 from .wire.forwarding import deriveRequest, deriveResponse
 from .wire.message import CHUNKED, NO_BODY, UNTIL_CLOSE
@@ -210,6 +210,12 @@ class Engine:
         """Turn what a step returned into None (go on) or C{PARKED}."""
         if outcome is DELIVER:
             exchange.index = exchange.program.deliver
+            return None
+        if outcome is REFETCH:
+            self._dropLease(exchange)
+            exchange.response = exchange.reply = None
+            exchange.candidates = None
+            exchange.index = exchange.program.fetch
             return None
         if isinstance(outcome, Reply):
             self._answer(exchange, outcome)

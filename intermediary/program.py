@@ -44,11 +44,24 @@ class _Deliver:
         return "DELIVER"
 
 
+class _Refetch:
+    """The type of L{REFETCH}."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "REFETCH"
+
+
 #: What a step returns that waits for something outside the program.
 PARKED: Final = _Parked()
 
 #: What a step returns that has found the reply: it need not be fetched.
 DELIVER: Final = _Deliver()
+
+#: What a step returns that has found the response useless: the request is sent anew,
+#: by steps that know better now.  It must have no content.
+REFETCH: Final = _Refetch()
 
 #: The sections of a program, in order.  The first is entered by every request;
 #: the engine jumps to C{lookup}, C{fetch}, C{deliver} and C{finish}.

@@ -126,7 +126,6 @@ class Sections:
                 targeted=self.cache.targeted,
                 staleWhileRevalidateSeconds=caching.graceSeconds,
                 staleIfErrorSeconds=caching.graceErrorSeconds,
-                partial=False,
             ),
             bool(hooks.onDeliver),
         )
@@ -140,7 +139,7 @@ class Sections:
         }
         later = {key: sections[key] for key in ("fetch", "fetched")}
         later["finish"] = (engine.release, cache.settle, engine.end)
-        cache.program = Program(f"{name} (in the background)", later, NOTES)
+        cache.useInBackground(Program(f"{name} (in the background)", later, NOTES))
         return Program(name, sections, NOTES)
 
     def refusal(self) -> Program:

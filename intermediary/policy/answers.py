@@ -9,10 +9,24 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from ..exchange import Reply
-from ..wire.conditional import isConditional, isNotModified, notModifiedFields, readValidators
+from ..wire.combining import Parts, completingRange
+from ..wire.conditional import (
+    isConditional,
+    isNotModified,
+    isStrong,
+    notModifiedFields,
+    readValidators,
+)
 from ..wire.fields import EMPTY, Fields
 from ..wire.message import CHUNKED
-from ..wire.ranges import Multipart, coalesce, formatUnsatisfied, partialFields, rangesFor
+from ..wire.ranges import (
+    Multipart,
+    coalesce,
+    formatUnsatisfied,
+    parseContentRange,
+    partialFields,
+    rangesFor,
+)
 from .filling import Reading
 
 if TYPE_CHECKING:
@@ -20,10 +34,13 @@ if TYPE_CHECKING:
     from ..exchange import Exchange
     from ..wire.conditional import Validators
     from ..wire.freshness import Freshness
+    from ..wire.message import RequestHead
+    from ..wire.ranges import Span
     from .body import Body
     from .entries import Entry
     from .heads import Heads
 
+PARTIAL_CONTENT: Final = 206
 #: A body up to this is handed over whole.
 WHOLE_OCTETS: Final = 262144
 #: Answers of several ranges are put together in memory, up to this.
@@ -78,10 +95,10 @@ class Answers:
         body = entry.body
         record: Record = entry.verdict
         more = b"Age: %d\r\nCache-Status: %b\r\n" % (record.freshness.age(now), member)
-        if (
-            b"range" in index and request.method == b"GET" and entry.status == 200
-        ) or isConditional(request.fields):
-            if self._conditional(exchange, entry, now, more):
+        if b"range" in index or isConditional(request.fields):
+            # The answer to a POST may be stored, but that is no reason to take it
+            # for a GET.
+            if request.method != b"POST" and self._conditional(exchange, entry, now, more):
                 return
         if body.complete and body.octets <= WHOLE_OCTETS:
             reply = Reply(entry.status, EMPTY, body.whole, None, entry.reason)
@@ -132,8 +149,12 @@ class Answers:
         if isNotModified(request.fields, entry.status, validators, now):
             self._reply(exchange, Reply(304, notModifiedFields(fields)), more)
             return True
+        if request.method != b"GET":
+            return False
+        if entry.status == PARTIAL_CONTENT:
+            return self._part(exchange, entry, fields, now, more)
         length = self.lengthOf(entry)
-        if entry.status != 200 or request.method != b"GET" or length is None:
+        if entry.status != 200 or length is None:
             return False
         wanted = rangesFor(request.fields, validators, now)
         if wanted is None:
@@ -150,16 +171,81 @@ class Answers:
         spans = coalesce(spans)
         if len(spans) > 1:
             return self._several(exchange, entry, fields, spans, length, more)
-        start, stop = spans[0]
-        partial = partialFields(fields, spans[0], length)
-        body = entry.body
+        self._single(exchange, entry.body, spans[0], partialFields(fields, spans[0], length), more)
+        return True
+
+    def _single(
+        self, exchange: Exchange, body: Body, span: Span, partial: Fields, more: bytes
+    ) -> None:
+        """Answer with one range of a body."""
+        start, stop = span
         if body.complete and stop - start <= WHOLE_OCTETS:
             reply = Reply(206, partial, b"".join(body.cut(start, stop)))
         else:
             reply = Reply(206, partial, None, stop - start)
             self._read(exchange, body, start, stop)
         self._reply(exchange, reply, more)
+
+    def holds(self, entry: Entry, request: RequestHead, now: float) -> Span | None:
+        """
+        Find what of a stored 206 answers a request (RFC 9111 §3.3).
+
+        @return: which octets of the representation; None if it does not have all
+            that is asked for, or if that is several ranges.
+        """
+        fields = self._heads.fieldsOf(entry)
+        value = fields.get(b"content-range")
+        known = None if value is None else parseContentRange(value)
+        if known is None or request.method != b"GET":
+            return None
+        wanted = rangesFor(request.fields, self.validators(entry), now)
+        if wanted is None:
+            return None
+        parts = Parts(known.length)
+        parts.add((known.first, known.end))
+        spans = parts.answer(wanted)
+        return spans[0] if spans and len(spans) == 1 else None
+
+    def _part(
+        self, exchange: Exchange, entry: Entry, fields: Fields, now: float, more: bytes
+    ) -> bool:
+        """Answer with a range of a stored 206."""
+        request = exchange.request
+        assert request is not None
+        span = self.holds(entry, request, now)
+        known = parseContentRange(fields.get(b"content-range") or b"")
+        if span is None or known is None or known.length is None:
+            return False
+        start, stop = span[0] - known.first, span[1] - known.first
+        partial = partialFields(fields, span, known.length)
+        self._single(exchange, entry.body, (start, stop), partial, more)
         return True
+
+    def completion(self, entry: Entry) -> tuple[tuple[bytes, bytes], ...] | None:
+        """
+        Make the fields that ask for what a stored 206 lacks (RFC 9111 §3.3).
+
+        @return: None if that is not possible: what has no strong validator can't
+            be combined (RFC 9111 §3.4), nor what is still growing.
+        """
+        fields = self._heads.fieldsOf(entry)
+        validators = self.validators(entry)
+        known = parseContentRange(fields.get(b"content-range") or b"")
+        tag = validators.tag
+        if known is None or not entry.body.complete or tag is None or not isStrong(tag):
+            return None
+        parts = Parts(known.length)
+        parts.add((known.first, known.end))
+        value = completingRange(parts)
+        return None if value is None else ((b"Range", value), (b"If-Range", tag))
+
+    def passOn(self, exchange: Exchange, body: Body, start: int, length: int) -> None:
+        """
+        Let the content of a reply, which stays as it is, come from a body.
+
+        @param start: its first octet in the body.
+        """
+        self._read(exchange, body, start, start + length)
 
     def _several(
         self,

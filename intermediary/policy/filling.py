@@ -220,15 +220,19 @@ class Filling(Nobody):
     for the slowest of them.
     """
 
-    __slots__ = ("_behind", "_body", "_entry", "_store", "_stored")
+    __slots__ = ("_behind", "_body", "_entry", "_store", "_stored", "_tail")
 
-    def __init__(self, store: ICacheStore, entry: Entry) -> None:
+    def __init__(self, store: ICacheStore, entry: Entry, tail: list[bytes] | None = None) -> None:
+        """
+        @param tail: what follows in the body behind the content of the response.
+        """
         super().__init__()
         self._store = store
         self._entry = entry
         self._body = entry.body
         self._stored = True
         self._behind = False
+        self._tail = tail
         entry.body.source = self
 
     # IBodySink
@@ -247,6 +251,9 @@ class Filling(Nobody):
 
     def end(self, trailers: Fields) -> None:
         """See L{IBodySink.end<intermediary.interfaces.IBodySink.end>}."""
+        if self._tail:
+            for piece in self._tail:
+                self.write(piece)
         self._body.source = None
         self._body.end(trailers)
         super().end(trailers)

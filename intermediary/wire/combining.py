@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .conditional import isStrong
+from .ranges import parseContentRange
 
 if TYPE_CHECKING:
     from .conditional import Validators
-    from .ranges import RangeSet, Span
+    from .fields import Fields
+    from .ranges import ContentRange, RangeSet, Span
 
 
 def mayCombine(stored: Validators, new: Validators) -> bool:
@@ -24,6 +26,22 @@ def mayCombine(stored: Validators, new: Validators) -> bool:
     if stored.tag is not None or new.tag is not None:
         return stored.tag is not None and stored.tag == new.tag and isStrong(stored.tag)
     return stored.strongDate and new.strongDate and stored.modified == new.modified
+
+
+def readPart(partial: Fields, octets: int | None) -> ContentRange | None:
+    """
+    Find out which octets of a representation a 206 has.
+
+    @param octets: how many there are in its content; None if it did not say.
+    @return: None if that can't be told, so that the 206 is not to be stored:
+        several ranges, the length of the whole unknown, or a content that is not
+        as long as its range.
+    """
+    value = partial.get(b"content-range")
+    part = None if value is None else parseContentRange(value)
+    if part is None or part.length is None or part.end - part.first != octets:
+        return None
+    return part
 
 
 class Parts:

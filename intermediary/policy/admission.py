@@ -1,0 +1,287 @@
+# -*- test-case-name: tests.policy.test_cache -*-
+"""
+What responses do to the store: new entries, newer fields, and what is dropped.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ..wire.combining import mayCombine, readPart
+from ..wire.conditional import headMatches, readValidators
+from ..wire.fields import Fields
+from ..wire.freshness import evaluate
+from ..wire.invalidation import invalidTargets
+from ..wire.message import NO_BODY
+from ..wire.ranges import parseContentRange, partialFields
+from ..wire.storing import readControl, storedFields, unstoredNames, whyNotStored
+from ..wire.updating import updated
+from ..wire.variants import parseVary, secondaryKey
+from .answers import PARTIAL_CONTENT, Record
+from .body import Body
+from .entries import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..exchange import Exchange
+    from ..interfaces import ICacheStore
+    from ..wire.message import RequestHead, ResponseHead
+    from ..wire.ranges import ContentRange, Span
+    from ..wire.rules import CacheRules
+    from ..wire.target import Target
+    from ..wire.targeted import CacheControl
+    from .answers import Answers
+    from .heads import Heads
+    from .targets import Targets
+    from .visit import Visit
+
+_TAG_FIELDS: Final = (b"surrogate-key", b"cache-tag")
+#: Tags that one response may have.
+_MOST_TAGS: Final = 64
+_AGE: Final = frozenset({b"age"})
+_CONTENT_RANGE: Final = frozenset({b"content-range"})
+_OUTLIVING: Final = frozenset({b"stale-if-error", b"stale-while-revalidate"})
+_NO_FIELDS: Final = Fields([])
+
+
+class Admission:
+    """The way into the store, for one route."""
+
+    __slots__ = ("_answers", "_heads", "_rules", "_seconds", "_store", "_targets")
+
+    def __init__(
+        self,
+        store: ICacheStore,
+        heads: Heads,
+        targets: Targets,
+        rules: CacheRules,
+        answers: Answers,
+        seconds: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._heads = heads
+        self._targets = targets
+        self._rules = rules
+        self._answers = answers
+        self._seconds = seconds
+
+    def put(
+        self,
+        exchange: Exchange,
+        visit: Visit,
+        control: CacheControl,
+        length: int | None,
+        now: float,
+    ) -> Entry | None:
+        """
+        Store a response that may be, without its content.
+
+        @param control: of the response.
+        @param length: of its content; None if that was not announced.
+        @return: what it is in the store; None if it is not worth it, or too big.
+        """
+        response = exchange.response
+        reply = exchange.reply
+        request = exchange.request
+        assert response is not None
+        assert reply is not None
+        assert request is not None
+        fields = storedFields(reply.fields, control, now)
+        freshness = evaluate(
+            response.status, response.fields, control, self._rules, visit.requested, now
+        )
+        if (
+            freshness.freshUntil <= now
+            and _OUTLIVING.isdisjoint(control.directives)
+            and not readValidators(fields, now).exist
+        ):
+            # Nobody could ever use it: it must not make others wait.
+            return None
+        fields = fields.without(_AGE)
+        vary = parseVary(response.fields.get(b"vary")) or ()
+        body = Body() if response.framing != NO_BODY else Body.of(b"")
+        status, reason = response.status, response.reason
+        if status == PARTIAL_CONTENT:
+            part = readPart(response.fields, length)
+            if part is None:
+                return None
+            span = self._around(visit, fields, part, body, now)
+            assert part.length is not None
+            length = part.length
+            if span == (0, length):
+                status, reason = 200, b"OK"
+                fields = fields.without(_CONTENT_RANGE)
+            else:
+                fields = partialFields(fields, span, length)
+        entry = Entry(
+            visit.key,
+            status,
+            reason,
+            fields,
+            body,
+            now,
+            freshness.freshUntil,
+            Record(freshness, length, now),
+            secondaryKey(vary, request.fields),
+            vary,
+            _tagsOf(response.fields),
+        )
+        return entry if self._store.add(entry) else None
+
+    def completes(self, visit: Visit, response: ResponseHead) -> bool:
+        """
+        Tell whether the answer to a request for the rest of a part brings the whole.
+
+        It is that itself unless it is a 206, or the 416 of an origin where the
+        part does not fit any more.
+        """
+        if response.status != PARTIAL_CONTENT:
+            return response.status != 416
+        part = readPart(response.fields, response.framing)
+        if part is None:
+            return False
+        known = self._joined(visit, response.fields, part, self._seconds())
+        return (
+            known is not None
+            and min(known.first, part.first) == 0
+            and max(known.end, part.end) == part.length
+        )
+
+    def takesPart(self, exchange: Exchange, visit: Visit, now: float) -> bool:
+        """
+        Tell whether a 206 is to be stored: not beside the whole.
+
+        Where that is stored and not known to be another, it gets the newer
+        fields (RFC 9111 §3.4).
+        """
+        response, forward = exchange.response, exchange.forward
+        assert response is not None
+        assert forward is not None
+        if b"range" not in forward.fields.index:
+            return False
+        whole = visit.entries[0] if visit.entries else None
+        if whole is None or whole.status == PARTIAL_CONTENT:
+            return True
+        old, new = self._answers.validators(whole), readValidators(response.fields, now)
+        if mayCombine(old, new):
+            self.freshen(whole, response.fields, visit.requested, now)
+            return False
+        return old.exist and new.exist
+
+    def _joined(
+        self, visit: Visit, fields: Fields, part: ContentRange, now: float
+    ) -> ContentRange | None:
+        """Find which octets are stored that can be joined with a new part (RFC 9111 §3.4)."""
+        old = visit.part
+        if old is None or not old.body.complete or old.body.file is not None:
+            return None
+        known = parseContentRange(self._heads.fieldsOf(old).get(b"content-range") or b"")
+        if (
+            known is None
+            or known.length != part.length
+            or known.end < part.first
+            or part.end < known.first
+            or not mayCombine(self._answers.validators(old), readValidators(fields, now))
+        ):
+            return None
+        return known
+
+    def _around(
+        self, visit: Visit, fields: Fields, part: ContentRange, body: Body, now: float
+    ) -> Span:
+        """
+        Put what is stored of the same representation around a new part.
+
+        @param body: takes what comes before it.
+        @return: which octets they are together.
+        """
+        old = visit.part
+        known = self._joined(visit, fields, part, now)
+        if old is None or known is None:
+            return part.first, part.end
+        if known.first < part.first:
+            visit.skipped = part.first - known.first
+            for piece in old.body.cut(0, visit.skipped):
+                body.take(piece)
+        if part.end < known.end:
+            visit.tail = old.body.cut(part.end - known.first, known.end - known.first)
+        return min(known.first, part.first), max(known.end, part.end)
+
+    def freshen(self, entry: Entry, new: Fields, requested: float, now: float) -> Entry | None:
+        """
+        Merge newer fields into an entry (RFC 9111 §3.2).
+
+        @return: the entry that took its place; None if it may not be stored any
+            more.
+        """
+        control = readControl(new, self._rules)
+        fields = updated(self._heads.fieldsOf(entry), new, now, unstoredNames(control.directives))
+        control = readControl(fields, self._rules)
+        if whyNotStored(b"GET", _NO_FIELDS, entry.status, fields, control, self._rules) is not None:
+            self._store.remove(entry)
+            return None
+        record: Record = entry.verdict
+        freshness = evaluate(entry.status, fields, control, self._rules, requested, now)
+        fresh = Entry(
+            entry.key,
+            entry.status,
+            entry.reason,
+            fields,
+            entry.body,
+            now,
+            freshness.freshUntil,
+            Record(freshness, record.length, now),
+            entry.variant,
+            entry.vary,
+            entry.tags,
+        )
+        fresh.uses = entry.uses
+        source = entry.body.source
+        if source is not None:
+            # Still on its way: it grows for the new one.
+            source.follow(fresh)
+        return fresh if self._store.add(fresh) else None
+
+    def heard(
+        self, visit: Visit, status: int, fields: Fields, length: int | None, now: float
+    ) -> None:
+        """A HEAD tells what a GET would have got (RFC 9111 §4.3.5)."""
+        if status != 200 or not visit.entries:
+            return
+        entry = visit.entries[0]
+        if entry.status != 200:
+            return
+        new = readValidators(fields, now)
+        stored = self._answers.validators(entry)
+        if headMatches(stored, self._answers.lengthOf(entry), new, length):
+            self.freshen(entry, fields, visit.requested, now)
+        else:
+            record: Record = entry.verdict
+            record.freshness.expire(now)
+            entry.expires = min(entry.expires, now)
+
+    def invalidate(self, request: RequestHead, target: Target, status: int, fields: Fields) -> None:
+        """
+        Forget what an unsafe method may have changed (RFC 9111 §4.4).
+
+        @param target: of the request.
+        @param status: of the answer.
+        @param fields: of the answer.
+        """
+        for each in invalidTargets(request.method, target, status, fields):
+            shelf = self._store.find(self._targets.keyOf(each, request.fields))
+            if shelf is not None:
+                for entry in shelf.entries:
+                    self._store.remove(entry)
+
+
+def _tagsOf(fields: Fields) -> tuple[bytes, ...]:
+    """Read by which names a response can be purged."""
+    index = fields.index
+    tags: list[bytes] = []
+    for name in _TAG_FIELDS:
+        value = index.get(name)
+        if value is not None:
+            tags += value.replace(b",", b" ").split()
+    return tuple(dict.fromkeys(tags[:_MOST_TAGS]))

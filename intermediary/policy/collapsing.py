@@ -1,0 +1,150 @@
+# -*- test-case-name: tests.policy.test_cache -*-
+"""
+Request collapsing: one fetch for all who ask for the same at the same time.
+
+What comes of it is looked up by those who waited; nothing is handed from one
+exchange to another here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import ClientGone, IntermediaryError
+from ..program import PARKED
+
+if TYPE_CHECKING:
+    from ..engine import Engine
+    from ..exchange import Exchange
+    from .cache import Cache
+    from .entries import Shelf
+    from .visit import Visit
+
+#: How long requests for what could not be stored are not made to wait for each other.
+PASS_SECONDS: Final = 120.0
+
+
+class Fetch:
+    """
+    A request on its way to the origin, and who waits for its answer.
+
+    @ivar leader: whose request it is.
+    @ivar followers: parked exchanges, in the order in which they came.
+    """
+
+    __slots__ = ("followers", "leader")
+
+    def __init__(self, leader: Exchange) -> None:
+        self.leader = leader
+        self.followers: dict[Exchange, None] = {}
+
+
+class Following:
+    """That an exchange waits for the answer to another one's request."""
+
+    __slots__ = ("_exchange", "_fetch")
+
+    def __init__(self, fetch: Fetch, exchange: Exchange) -> None:
+        self._fetch = fetch
+        self._exchange = exchange
+
+    def cancel(self) -> None:
+        """It waits no more."""
+        self._fetch.followers.pop(self._exchange, None)
+
+
+class Collapsing:
+    """Decides who fetches and who waits."""
+
+    __slots__ = ("_cache", "_engine", "_store")
+
+    def __init__(self, cache: Cache, engine: Engine) -> None:
+        self._cache = cache
+        self._engine = engine
+        self._store = cache.store
+
+    def join(self, exchange: Exchange, visit: Visit, shelf: Shelf | None, now: float) -> Any:
+        """
+        Fetch, or wait for who does.
+
+        @param shelf: what is known under the key of the visit; None for nothing.
+        @return: None to go on, or C{PARKED}.
+        """
+        demand = visit.demand
+        request = exchange.request
+        assert request is not None
+        if shelf is not None and shelf.passUntil > now:
+            visit.shelf = shelf
+            return None
+        if demand.noCache or demand.noStore or b"range" in request.fields.index:
+            # It wants its own answer, or does not bring one that others can use.
+            return None
+        if shelf is None:
+            shelf = self._store.shelf(visit.key)
+        visit.shelf = shelf
+        fetch: Fetch | None = shelf.fetch
+        if fetch is None:
+            visit.fetch = shelf.fetch = Fetch(exchange)
+            return None
+        if visit.collapsed:
+            # It has waited once, in vain.
+            return None
+        visit.collapsed = True
+        self._cache.collapsed += 1
+        fetch.followers[exchange] = None
+        exchange.waiting = Following(fetch, exchange)
+        return PARKED
+
+    def separate(self, visit: Visit, now: float) -> None:
+        """What it fetched can't be stored: for a while nobody waits for the like of it."""
+        if visit.shelf is not None and visit.fetch is not None:
+            visit.shelf.passUntil = now + PASS_SECONDS
+
+    def failed(self, visit: Visit) -> None:
+        """The origin failed: whoever waits takes what is stale, as its leader did."""
+        if visit.fetch is not None:
+            for follower in visit.fetch.followers:
+                waiting: Visit = follower.visit
+                waiting.failed = True
+        self.resolve(visit)
+
+    def resolve(self, visit: Visit) -> None:
+        """The answer is known: whoever waits for it looks again."""
+        shelf = visit.shelf
+        if visit.fetch is None or shelf is None:
+            return
+        for follower in self._release(visit, shelf):
+            self._engine.again(follower)
+        self._store.tidy(shelf)
+
+    def abandon(self, exchange: Exchange, visit: Visit) -> None:
+        """An exchange has ended; if it led a fetch, without an answer."""
+        shelf = visit.shelf
+        if visit.fetch is None or shelf is None:
+            return
+        error = exchange.error
+        followers = self._release(visit, shelf)
+        if (
+            error is None
+            or isinstance(error, ClientGone)
+            or not isinstance(error, IntermediaryError)
+        ):
+            # Not the origin's fault: the first of them fetches, for the others.
+            for follower in followers:
+                waiting: Visit = follower.visit
+                waiting.collapsed = False
+                self._engine.again(follower)
+        else:
+            for follower in followers:
+                self._engine.fail(follower, error)
+        self._store.tidy(shelf)
+
+    @staticmethod
+    def _release(visit: Visit, shelf: Shelf) -> list[Exchange]:
+        """End a fetch; give who waited for it."""
+        fetch, visit.fetch = visit.fetch, None
+        assert fetch is not None
+        shelf.fetch = None
+        followers = list(fetch.followers)
+        fetch.followers.clear()
+        return followers

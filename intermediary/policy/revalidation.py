@@ -1,0 +1,93 @@
+# -*- test-case-name: tests.policy.test_cache -*-
+"""
+Validation that no client waits for (RFC 5861 §3).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ..exchange import Exchange
+from ..wire.cachestatus import STALE
+from ..wire.conditional import PRECONDITIONS
+from ..wire.message import RequestHead
+from .answers import PARTIAL_CONTENT
+from .collapsing import Fetch
+from .filling import Nobody
+from .visit import Visit
+
+if TYPE_CHECKING:
+    from ..engine import Engine
+    from ..program import Program
+    from ..wire.target import Target
+    from .cache import Cache
+    from .entries import Entry
+
+#: Exchanges under way for nobody in particular, of one process.
+BACKGROUND: Final = 64
+
+_OWN: Final = PRECONDITIONS | frozenset({b"range"})
+
+
+def candidates(entries: tuple[Entry, ...], first: Entry) -> list[Entry]:
+    """
+    List what a validation may find to be current, the best first.
+
+    A part answers nothing but what it was chosen for.
+    """
+    if first.status == PARTIAL_CONTENT:
+        return [first]
+    others = [
+        each
+        for each in entries
+        if each is not first and each.vary == first.vary and each.status != PARTIAL_CONTENT
+    ]
+    return [first, *others]
+
+
+class Revalidation:
+    """
+    Asks origins for those who come next; one at a time for each key.
+
+    @ivar program: what its exchanges run; None for nothing at all.
+    """
+
+    __slots__ = ("_cache", "_engine", "program")
+
+    def __init__(self, cache: Cache, engine: Engine) -> None:
+        self._cache = cache
+        self._engine = engine
+        self.program: Program | None = None
+
+    def begin(self, exchange: Exchange, key: bytes, target: Target, entries: list[Entry]) -> None:
+        """
+        Validate what was used stale, unless somebody does or there is too much to do.
+
+        @param exchange: whose request it was used for.
+        @param entries: of L{candidates}.
+        """
+        shelf = self._cache.store.shelf(key)
+        request = exchange.request
+        program = self.program
+        if shelf.fetch is not None or program is None or self._cache.background >= BACKGROUND:
+            return
+        assert request is not None
+        head = RequestHead(
+            b"GET", request.target, 11, request.fields.without(_OWN), host=request.host
+        )
+        now = self._engine.seconds()
+        client = Nobody()
+        later = Exchange(exchange.front, client, head, exchange.peerHost, now)
+        client.exchange = later
+        later.target = exchange.target
+        later.secure = exchange.secure
+        later.origin = exchange.origin
+        later.requestEnded = True
+        visit = later.visit = Visit(STALE, now)
+        visit.key = key
+        visit.target = target
+        visit.shelf = shelf
+        visit.entries = entries
+        visit.fetch = shelf.fetch = Fetch(later)
+        self._cache.background += 1
+        self._engine.run(later, program, program.fetch)

@@ -1,0 +1,71 @@
+# -*- test-case-name: tests.policy.test_cache -*-
+"""
+What the cache remembers about one exchange.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..wire.reuse import ORDINARY
+
+if TYPE_CHECKING:
+    from ..wire.reuse import Demand
+    from ..wire.target import Target
+    from .collapsing import Fetch
+    from .entries import Entry, Shelf
+
+
+class Visit:
+    """
+    What the cache remembers about an exchange that it could not answer at once.
+
+    @ivar reason: why it was sent on (RFC 9211 §2.2).
+    @ivar fetch: the fetch that it leads, or None.
+    @ivar entries: what it validates, the one that would answer it first.
+    @ivar part: a stored 206 that lacks some of what is asked for, or None.
+    @ivar completing: what the part lacks is asked for, and not the whole.
+    @ivar tail: what of the part comes behind the content of the response.
+    @ivar skipped: how many octets of the part are before it.
+    @ivar answered: its reply was made here, and says in C{Cache-Status} how.
+    @ivar failed: the fetch that it waited for has failed.
+    """
+
+    __slots__ = (
+        "answered",
+        "collapsed",
+        "completing",
+        "demand",
+        "entries",
+        "failed",
+        "fetch",
+        "key",
+        "part",
+        "reason",
+        "requested",
+        "shelf",
+        "skipped",
+        "stored",
+        "tail",
+        "target",
+        "validating",
+    )
+
+    def __init__(self, reason: bytes, requested: float) -> None:
+        self.reason = reason
+        self.requested = requested
+        self.key = b""
+        self.target: Target | None = None
+        self.shelf: Shelf | None = None
+        self.demand: Demand = ORDINARY
+        self.fetch: Fetch | None = None
+        self.entries: list[Entry] = []
+        self.part: Entry | None = None
+        self.completing = False
+        self.skipped = 0
+        self.tail: list[bytes] = []
+        self.validating = False
+        self.collapsed = False
+        self.stored = False
+        self.answered = False
+        self.failed = False

@@ -1,0 +1,183 @@
+# -*- test-case-name: tests.policy.test_cacheparts -*-
+"""
+Partial responses in the cache, in transcripts (RFC 9111 §3.3, §3.4).
+"""
+
+from __future__ import annotations
+
+from .test_cache import CacheTestCase
+
+CONTENT = b"0123456789"
+
+
+class PartTestCase(CacheTestCase):
+    """An origin with ten octets, and a client that asks for some of them."""
+
+    def part(self, first: int, last: int, *lines: bytes) -> None:
+        """The client asks for a range, and the origin answers with it."""
+        self.asks(b"Range: bytes=%d-%d" % (first, last))
+        self.isAsked(b"Range: bytes=%d-%d" % (first, last))
+        self.answersPart(first, last, *lines)
+        self.gets(206, CONTENT[first : last + 1], hit=False)
+
+    def answersPart(self, first: int, last: int, *lines: bytes) -> None:
+        """The origin answers with a range."""
+        self.answers(
+            b"Content-Range: bytes %d-%d/10" % (first, last),
+            b"Cache-Control: max-age=60",
+            *lines,
+            body=CONTENT[first : last + 1],
+            status=b"206 Partial Content",
+        )
+
+
+class StoringTests(PartTestCase):
+    """What is within a stored part is answered from it (RFC 9111 §3.3)."""
+
+    def test_whatIsWithinIsAHit(self) -> None:
+        """Whichever way it is asked for."""
+        self.part(4, 9)
+        for value, first, last in (
+            (b"bytes=4-9", 4, 9),
+            (b"bytes=6-8", 6, 8),
+            (b"bytes=7-", 7, 9),
+            (b"bytes=-1", 9, 9),
+        ):
+            self.asks(b"Range: " + value)
+            fields = self.gets(206, CONTENT[first : last + 1], hit=True)
+            self.assertEqual(fields[b"content-range"], b"bytes %d-%d/10" % (first, last))
+
+    def test_whatIsNotIsSentOn(self) -> None:
+        """The whole as well, if it is not known to be of the same representation."""
+        self.part(4, 9)
+        self.asks(b"Range: bytes=2-5")
+        self.isAsked(b"Range: bytes=2-5")
+        self.answersPart(2, 5)
+        fields = self.gets(206, CONTENT[2:6], hit=False)
+        self.assertEqual(fields[b"cache-status"], b"test; fwd=partial; stored")
+        self.asks()
+        asked = self.isAsked()
+        self.assertFalse([line for line in asked if line.startswith(b"Range")])
+        self.answers(b"Cache-Control: max-age=60", body=CONTENT)
+        self.gets(body=CONTENT, hit=False)
+        self.asks(b"Range: bytes=0-1")
+        self.gets(206, b"01", hit=True)
+
+    def test_aHeadIsNoRange(self) -> None:
+        """RFC 9110 §14.2: C{Range} is for GET."""
+        self.part(4, 9, b'ETag: "a"')
+        self.asks(b"Range: bytes=4-9", method=b"HEAD")
+        asked = self.isAsked(method=b"HEAD")
+        self.assertFalse([line for line in asked if line.startswith(b"If-")])
+        assert self.origin is not None
+        self.origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 10", b"", b"")
+        self.gets(200, b"", hit=False)
+
+    def test_whatLiesIsNotStored(self) -> None:
+        """A content that is not as long as its range, or a range of unknown length."""
+        for value in (b"bytes 3-9/10", b"bytes 4-9/*", b"octets 4-9/10"):
+            for _ in range(2):
+                self.asks(b"Range: bytes=-6")
+                self.isAsked()
+                self.answers(
+                    b"Content-Range: " + value,
+                    b"Cache-Control: max-age=60",
+                    body=CONTENT[4:],
+                    status=b"206 Partial Content",
+                )
+                self.assertNotIn(b"stored", self.gets(206, CONTENT[4:])[b"cache-status"])
+
+    def test_aStalePartIsValidated(self) -> None:
+        """And answers again when it is found to be current."""
+        self.part(4, 9, b'ETag: "a"')
+        self.scenario.passes(61)
+        self.asks(b"Range: bytes=4-5")
+        self.isAsked(b"Range: bytes=4-5", b'If-None-Match: "a"')
+        assert self.origin is not None
+        self.origin.sends(
+            b"HTTP/1.1 304 Not Modified", b'ETag: "a"', b"Cache-Control: max-age=60", b"", b""
+        )
+        self.gets(206, CONTENT[4:6])
+        self.asks(b"Range: bytes=4-5")
+        self.gets(206, CONTENT[4:6], hit=True)
+
+    def test_aStaleWholeIsValidatedForARange(self) -> None:
+        """With what the client says of its own part as well (RFC 9110 §13.2.2)."""
+        self.stores(b"Cache-Control: max-age=60", b'ETag: "a"', body=CONTENT)
+        self.scenario.passes(61)
+        self.asks(b"Range: bytes=4-5", b'If-Range: "a"')
+        self.isAsked(b"Range: bytes=4-5", b'If-None-Match: "a"', b'If-Range: "a"')
+        assert self.origin is not None
+        self.origin.sends(
+            b"HTTP/1.1 304 Not Modified", b'ETag: "a"', b"Cache-Control: max-age=60", b"", b""
+        )
+        self.gets(206, CONTENT[4:6])
+        self.asks()
+        self.gets(body=CONTENT, hit=True)
+
+    def test_aPartOfTheSameFreshensTheWhole(self) -> None:
+        """RFC 9111 §3.4."""
+        self.stores(b"Cache-Control: max-age=60", b'ETag: "a"', b"X: old", body=CONTENT)
+        self.scenario.passes(61)
+        self.part(4, 5, b'ETag: "a"', b"X: new")
+        self.asks()
+        self.assertEqual(self.gets(body=CONTENT, hit=True)[b"x"], b"new")
+
+
+class CombiningTests(PartTestCase):
+    """Parts of the same representation become one (RFC 9111 §3.4)."""
+
+    def test_theWholeIsCompleted(self) -> None:
+        """Only what is missing is fetched."""
+        for first, last, missing in ((0, 4, b"bytes=5-"), (5, 9, b"bytes=0-4")):
+            self.setUp()
+            self.part(first, last, b'ETag: "a"')
+            self.asks()
+            self.isAsked(b"Range: " + missing, b'If-Range: "a"')
+            self.answersPart(*((5, 9) if first == 0 else (0, 4)), b'ETag: "a"')
+            fields = self.gets(body=CONTENT, hit=False)
+            self.assertNotIn(b"content-range", fields)
+            self.assertIn(b"fwd=partial; fwd-status=206", fields[b"cache-status"])
+            self.asks()
+            self.assertNotIn(b"content-range", self.gets(body=CONTENT, hit=True))
+            self.scenario.finish()
+
+    def test_aPartInTheMiddle(self) -> None:
+        """What overlaps is there once, and the newer octets count."""
+        self.part(0, 5, b'ETag: "a"')
+        self.part(4, 7, b'ETag: "a"')
+        self.asks(b"Range: bytes=1-6")
+        self.gets(206, CONTENT[1:7], hit=True)
+        self.part(7, 9, b'ETag: "a"')
+        self.asks()
+        self.gets(body=CONTENT, hit=True)
+
+    def test_notOfAnother(self) -> None:
+        """What does not belong together is fetched whole."""
+        self.part(0, 4, b'ETag: "a"')
+        self.asks()
+        self.isAsked(b"Range: bytes=5-")
+        self.answersPart(5, 9, b'ETag: "b"')
+        asked = self.isAsked()
+        self.assertFalse([line for line in asked if line.startswith((b"Range", b"If-"))])
+        self.answers(b"Cache-Control: max-age=60", b'ETag: "b"', body=b"abcdefghij")
+        self.gets(body=b"abcdefghij", hit=False)
+
+    def test_orTheOriginSendsTheWhole(self) -> None:
+        """As the part is not current (RFC 9110 §13.1.5)."""
+        self.part(0, 4, b'ETag: "a"')
+        self.asks()
+        self.isAsked(b'If-Range: "a"')
+        self.answers(b"Cache-Control: max-age=60", b'ETag: "b"', body=b"abcdefghij")
+        self.gets(body=b"abcdefghij", hit=False)
+        self.asks()
+        self.gets(body=b"abcdefghij", hit=True)
+
+    def test_weakTagsAreNotEnough(self) -> None:
+        """RFC 9111 §3.4."""
+        self.part(0, 4, b'ETag: W/"a"')
+        self.part(5, 9, b'ETag: W/"a"')
+        self.asks(b"Range: bytes=0-4")
+        self.isAsked(b"Range: bytes=0-4")
+        self.answersPart(0, 4)
+        self.gets(206, CONTENT[:5], hit=False)
