@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.policy.test_cache -*-
+# -*- test-case-name: tests.policy.test_cacheparts -*-
 """
 What responses do to the store: new entries, newer fields, and what is dropped.
 """
@@ -242,6 +242,33 @@ class Admission:
             # Still on its way: it grows for the new one.
             source.follow(fresh)
         return fresh if self._store.add(fresh) else None
+
+    def share(self, entry: Entry, request: Fields) -> Entry:
+        """
+        Let a stored response answer requests like another one as well (RFC 9111 §4.1).
+
+        @param entry: what the origin would answer.
+        @param request: the fields of the request that selected it.
+        @return: the entry for these, with the same content; or the one that was
+            there, if it fits.
+        """
+        variant = secondaryKey(entry.vary, request)
+        if variant == entry.variant or not entry.body.complete:
+            return entry
+        shared = Entry(
+            entry.key,
+            entry.status,
+            entry.reason,
+            self._heads.fieldsOf(entry),
+            entry.body,
+            entry.stored,
+            entry.expires,
+            entry.verdict,
+            variant,
+            entry.vary,
+            entry.tags,
+        )
+        return shared if self._store.add(shared) else entry
 
     def heard(
         self, visit: Visit, status: int, fields: Fields, length: int | None, now: float

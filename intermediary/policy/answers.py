@@ -221,6 +221,22 @@ class Answers:
         self._single(exchange, entry.body, (start, stop), partial, more)
         return True
 
+    def keep(self, exchange: Exchange, received: Fields, names: frozenset[bytes]) -> None:
+        """
+        Add what is not stored to the answer of the request that brought it.
+
+        C{private} and C{no-cache} with field names are about later requests
+        (RFC 9111 §5.2.2.4, §5.2.2.7).
+
+        @param received: the fields that it would have got without us.
+        @param names: of those that are not stored.
+        """
+        reply = exchange.reply
+        assert reply is not None
+        own = [pair for pair in received if pair[0].lower() in names]
+        if own:
+            reply.fields = reply.fields.extended(own)
+
     def completion(self, entry: Entry) -> tuple[tuple[bytes, bytes], ...] | None:
         """
         Make the fields that ask for what a stored 206 lacks (RFC 9111 §3.3).

@@ -30,6 +30,7 @@ from ..wire.conditional import (
     ORIGINS_PRECONDITIONS,
     PRECONDITIONS,
     isConditional,
+    isStrong,
     readValidators,
     validated,
     validationFields,
@@ -48,14 +49,14 @@ from ..wire.reuse import (
     readDemand,
 )
 from ..wire.reuse import STALE as TOO_STALE
-from ..wire.storing import readControl, whyNotStored
+from ..wire.storing import readControl, unstoredNames, whyNotStored
 from .admission import Admission
 from .answers import PARTIAL_CONTENT, Answers, Record
 from .collapsing import Collapsing
 from .filling import Filling, Nobody, continueWith, restProgram
 from .heads import Heads
 from .revalidation import Revalidation, candidates
-from .selection import select
+from .selection import select, tagged
 from .targets import Targets
 from .visit import Visit
 
@@ -188,10 +189,12 @@ class RouteCache:
         entries = () if shelf is None else shelf.entries
         entry: Entry | None = None
         part: Entry | None = None
+        others: list[Entry] = []
         if entries:
             entry = select(entries, fields, self._cache.heads)
             if entry is None:
                 reason = VARY_MISS
+                others = tagged(entries, self._cache.heads)
             elif entry.status == PARTIAL_CONTENT and not self._answers.holds(entry, request, now):
                 reason = PARTIAL
                 part, entry = entry, None
@@ -226,6 +229,7 @@ class RouteCache:
         visit.target = target
         visit.demand = demand
         visit.part = part
+        visit.others = others
         if entry is not None:
             visit.entries = candidates(entries, entry)
         self._cache.misses += 1
@@ -282,6 +286,14 @@ class RouteCache:
                 if ranged and own is not None:
                     # It is looked at after the others (RFC 9110 §13.2.2).
                     conditional = conditional.adding((b"If-Range", own))
+                forward.fields = conditional
+                visit.validating = True
+                return
+        elif visit.others and not ranged:
+            conditional = validationFields(
+                fields, [self._answers.validators(each).tagAlone for each in visit.others]
+            )
+            if conditional is not None:
                 forward.fields = conditional
                 visit.validating = True
                 return
@@ -352,7 +364,7 @@ class RouteCache:
         if new is None:
             self._unstored(visit, status, now)
         else:
-            self._stored(exchange, visit, new, now)
+            self._stored(exchange, visit, new, unstoredNames(control.directives), now)
         self._collapsing.resolve(visit)
         return None
 
@@ -360,16 +372,25 @@ class RouteCache:
     def _afresh(visit: Visit) -> Any:
         """Ask again, without regard to what is stored."""
         visit.entries = []
+        visit.others = []
         visit.part = None
         return REFETCH
 
-    def _stored(self, exchange: Exchange, visit: Visit, entry: Entry, now: float) -> None:
+    def _stored(
+        self,
+        exchange: Exchange,
+        visit: Visit,
+        entry: Entry,
+        unstored: frozenset[bytes],
+        now: float,
+    ) -> None:
         """From here on the client reads the response from the store."""
         visit.stored = True
         if entry.body.complete:
             return
-        response = exchange.response
+        response, reply = exchange.response, exchange.reply
         assert response is not None
+        assert reply is not None
         continueWith(Filling(self._store, entry, visit.tail), exchange, self._rest)
         if isinstance(exchange.downstream, Nobody):
             return
@@ -377,6 +398,8 @@ class RouteCache:
             self._answers.passOn(exchange, entry.body, visit.skipped, response.framing)
         else:
             self._give(exchange, visit, entry, now, response.status)
+            if unstored:
+                self._answers.keep(exchange, reply.fields, unstored)
 
     def _give(
         self, exchange: Exchange, visit: Visit, entry: Entry, now: float, status: int | None
@@ -406,28 +429,40 @@ class RouteCache:
 
     def _validated(self, exchange: Exchange, visit: Visit, now: float) -> Any:
         """A 304: update what it is about, and answer with that (RFC 9111 §4.3.4)."""
-        response = exchange.response
-        request = exchange.request
-        assert response is not None
+        request, reply = exchange.request, exchange.reply
         assert request is not None
-        stored = [self._answers.validators(each) for each in visit.entries]
-        found = validated(stored, readValidators(response.fields, now))
+        assert reply is not None
+        entries = visit.entries or visit.others
+        stored = [self._answers.validators(each) for each in entries]
+        new = readValidators(reply.fields, now)
+        found = validated(stored, new)
+        # Of a response to another request it has to be known for sure.
+        first = 0 if visit.entries else -1
+        tag = new.tag if new.tag is not None and isStrong(new.tag) else b""
+        found = [index for index in found if index == first or stored[index].tag == tag]
         if not found:
             if isConditional(request.fields):
                 # It is about what the client has.
                 self._collapsing.resolve(visit)
                 return None
             return self._afresh(visit)
-        entry = visit.entries[found[0]]
+        entry = entries[found[0]]
         if entry.body.error is not None:
             return self._afresh(visit)
-        fresh = self._admission.freshen(entry, response.fields, visit.requested, now)
+        fresh = self._admission.freshen(entry, reply.fields, visit.requested, now)
+        for index in found[1:]:
+            self._admission.freshen(entries[index], reply.fields, visit.requested, now)
+        if fresh is not None:
+            fresh = self._admission.share(fresh, request.fields)
         visit.stored = fresh is not None
         # What the 304 itself brings is nothing, but its connection is good.
         continueWith(Nobody(), exchange, self._rest)
         self._collapsing.resolve(visit)
         if not isinstance(exchange.downstream, Nobody):
             self._give(exchange, visit, entry if fresh is None else fresh, now, 304)
+            unstored = unstoredNames(readControl(reply.fields, self._rules).directives)
+            if unstored:
+                self._answers.keep(exchange, reply.fields, unstored)
         return None
 
     # stale

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.policy.test_cache -*-
+# -*- test-case-name: tests.policy.test_cacheanswers -*-
 """
 Which of the responses stored under one key fits a request (RFC 9111 §4.1).
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..wire.conditional import isEntityTag, isStrong
 from ..wire.variants import contentLanguage, preferredLanguage, secondaryKey
 
 if TYPE_CHECKING:
@@ -47,6 +48,26 @@ def select(entries: tuple[Entry, ...], request: Fields, heads: Heads) -> Entry |
                 if contentLanguage(entry.vary, heads.fieldsOf(entry)) == language
             ]
     return _latest(fitting)
+
+
+def tagged(entries: tuple[Entry, ...], heads: Heads) -> list[Entry]:
+    """
+    List responses to other requests that may be what a request would get.
+
+    Those with strong entity-tags: what is only alike may be another coding, say.
+    """
+    found = []
+    for entry in entries:
+        tag = heads.fieldsOf(entry).get(b"etag")
+        if (
+            tag is not None
+            and isEntityTag(tag)
+            and isStrong(tag)
+            and entry.status == 200
+            and entry.body.complete
+        ):
+            found.append(entry)
+    return found
 
 
 def _latest(entries: Iterable[Entry]) -> Entry | None:

@@ -23,6 +23,8 @@ class Visit:
     @ivar reason: why it was sent on (RFC 9211 §2.2).
     @ivar fetch: the fetch that it leads, or None.
     @ivar entries: what it validates, the one that would answer it first.
+    @ivar others: responses to other requests for the same target, whose entity-tags
+        may be those of what it would get; where C{entries} are none.
     @ivar part: a stored 206 that lacks some of what is asked for, or None.
     @ivar completing: what the part lacks is asked for, and not the whole.
     @ivar tail: what of the part comes behind the content of the response.
@@ -40,6 +42,7 @@ class Visit:
         "failed",
         "fetch",
         "key",
+        "others",
         "part",
         "reason",
         "requested",
@@ -60,6 +63,7 @@ class Visit:
         self.demand: Demand = ORDINARY
         self.fetch: Fetch | None = None
         self.entries: list[Entry] = []
+        self.others: list[Entry] = []
         self.part: Entry | None = None
         self.completing = False
         self.skipped = 0

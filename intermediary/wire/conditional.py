@@ -102,6 +102,11 @@ class Validators:
         self.date = date
 
     @property
+    def tagAlone(self) -> Validators:
+        """The same without a date, which is no proof across variants."""
+        return Validators(self.tag, None, None, self.date)
+
+    @property
     def exist(self) -> bool:
         """There is something to validate with."""
         return self.tag is not None or self.modified is not None

@@ -112,21 +112,6 @@ class HitTests(CacheTestCase):
         self.assertEqual(second, first)
         self.assertEqual(self.scenario.outcomes(), [(200, ""), (200, "")])
 
-    def test_a304AboutSomethingElseIsNoAnswer(self) -> None:
-        """The origin is asked again, without preconditions (RFC 9111 §4.3.4)."""
-        self.stores(b"Cache-Control: max-age=60", b'ETag: "a"')
-        self.scenario.passes(61)
-        self.asks()
-        self.isAsked(b'If-None-Match: "a"')
-        assert self.origin is not None
-        self.origin.sends(b"HTTP/1.1 304 Not Modified", b'ETag: "b"', b"", b"")
-        asked = self.isAsked()
-        self.assertFalse([line for line in asked if line.startswith(b"If-")])
-        self.answers(b"Cache-Control: max-age=60", b'ETag: "b"', body=b"new")
-        self.gets(body=b"new", hit=False)
-        self.asks()
-        self.gets(body=b"new", hit=True)
-
     def test_notBeyondItsTime(self) -> None:
         """Then it is validated, and the origin's word counts (RFC 9111 §4.3)."""
         self.stores(b"Cache-Control: max-age=60", b'ETag: "a"')
@@ -195,30 +180,6 @@ class HitTests(CacheTestCase):
         self.answers()
         self.gets(hit=False)
 
-    def test_theAnswerToAPostMayBeThatToAGet(self) -> None:
-        """If it says that it is, and for how long (RFC 9110 §9.3.3)."""
-        for number, (lines, hit) in enumerate(
-            (
-                ((b"Content-Location: /0", b"Cache-Control: max-age=60"), True),
-                ((b"Content-Location: http://a/1", b"Cache-Control: max-age=60"), True),
-                ((b"Content-Location: /2",), False),
-                ((b"Content-Location: /other", b"Cache-Control: max-age=60"), False),
-                ((b"Cache-Control: max-age=60",), False),
-            )
-        ):
-            target = b"/%d" % number
-            self.asks(b"Content-Length: 0", b'If-None-Match: "a"', target=target, method=b"POST")
-            self.isAsked(method=b"POST")
-            self.answers(*lines, b'ETag: "a"', body=b"posted")
-            status = self.gets(body=b"posted")[b"cache-status"]
-            self.assertIn(b"fwd=method", status)
-            self.assertEqual(b"; stored" in status, hit, status)
-            self.asks(target=target)
-            if not hit:
-                self.isAsked()
-                self.answers(body=b"got")
-            self.gets(body=b"posted" if hit else b"got", hit=hit)
-
     def test_variants(self) -> None:
         """Each has its own answer (RFC 9111 §4.1)."""
         for language in (b"en", b"de"):
@@ -233,21 +194,6 @@ class HitTests(CacheTestCase):
         self.isAsked()
         self.answers(b"Cache-Control: max-age=60", b"Vary: Accept-Language", body=b"any")
         self.assertIn(b"fwd=vary-miss", self.gets(body=b"any")[b"cache-status"])
-
-    def test_whoPrefersALanguageGetsIt(self) -> None:
-        """If it is stored, whatever else the client takes (RFC 9111 §4.1)."""
-        self.asks(b"Accept-Language: en, de")
-        self.isAsked()
-        self.answers(
-            b"Cache-Control: max-age=60", b"Vary: Accept-Language", b"Content-Language: de"
-        )
-        self.gets(hit=False)
-        self.asks(b"Accept-Language: fr;q=0.5, de")
-        self.gets(hit=True)
-        self.asks(b"Accept-Language: fr, de")
-        self.isAsked()
-        self.answers()
-        self.gets(hit=False)
 
     def test_onlyIfCached(self) -> None:
         """Or a 504 (RFC 9111 §5.2.1.7)."""

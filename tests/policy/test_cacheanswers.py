@@ -1,0 +1,133 @@
+# -*- test-case-name: tests.policy.test_cacheanswers -*-
+"""
+Which stored response is the answer, and what of it, in transcripts (RFC 9111 §4).
+"""
+
+from __future__ import annotations
+
+from .test_cache import CacheTestCase
+
+
+class VariantTests(CacheTestCase):
+    """Responses that were stored for other requests (RFC 9111 §4.1)."""
+
+    def test_anotherVariantMayBeTheAnswer(self) -> None:
+        """The origin says so by its entity-tag, and need not send it (RFC 9111 §4.1)."""
+        self.stores(b"Cache-Control: max-age=60", b"Vary: User-Agent", b'ETag: "a"')
+        self.asks(b"User-Agent: b")
+        asked = self.isAsked(b'If-None-Match: "a"', b"User-Agent: b")
+        self.assertFalse([line for line in asked if line.startswith(b"If-Modified")])
+        assert self.origin is not None
+        self.origin.sends(b"HTTP/1.1 304 Not Modified", b'ETag: "a"', b"", b"")
+        self.assertEqual(
+            self.gets()[b"cache-status"],
+            b"test; fwd=vary-miss; fwd-status=304; ttl=60; stored",
+        )
+        for lines in ((b"User-Agent: b",), ()):
+            self.asks(*lines)
+            self.gets(hit=True)
+        self.assertEqual(self.scenario.cache.store.count, 2)
+
+    def test_whatIsOnlyAlikeIsNoOther(self) -> None:
+        """A weak entity-tag is no proof across variants, nor is a 304 without one."""
+        self.stores(b"Cache-Control: max-age=60", b"Vary: User-Agent", b'ETag: W/"a"')
+        self.asks(b"User-Agent: b")
+        asked = self.isAsked()
+        self.assertFalse([line for line in asked if line.startswith(b"If-")])
+        self.answers(b"Cache-Control: max-age=60", b"Vary: User-Agent", b'ETag: "b"', body=b"b")
+        self.gets(body=b"b", hit=False)
+        self.asks(b"User-Agent: c")
+        self.isAsked(b'If-None-Match: "b"')
+        assert self.origin is not None
+        self.origin.sends(b"HTTP/1.1 304 Not Modified", b"", b"")
+        asked = self.isAsked()
+        self.assertFalse([line for line in asked if line.startswith(b"If-")])
+        self.answers(b"Cache-Control: max-age=60", b"Vary: User-Agent", body=b"c")
+        self.gets(body=b"c", hit=False)
+
+    def test_whoPrefersALanguageGetsIt(self) -> None:
+        """If it is stored, whatever else the client takes (RFC 9111 §4.1)."""
+        self.asks(b"Accept-Language: en, de")
+        self.isAsked()
+        self.answers(
+            b"Cache-Control: max-age=60", b"Vary: Accept-Language", b"Content-Language: de"
+        )
+        self.gets(hit=False)
+        self.asks(b"Accept-Language: fr;q=0.5, de")
+        self.gets(hit=True)
+        self.asks(b"Accept-Language: fr, de")
+        self.isAsked()
+        self.answers()
+        self.gets(hit=False)
+
+
+class AnswerTests(CacheTestCase):
+    """Answers of origins that are more, or less, than they seem."""
+
+    def test_a304AboutSomethingElseIsNoAnswer(self) -> None:
+        """The origin is asked again, without preconditions (RFC 9111 §4.3.4)."""
+        self.stores(b"Cache-Control: max-age=60", b'ETag: "a"')
+        self.scenario.passes(61)
+        self.asks()
+        self.isAsked(b'If-None-Match: "a"')
+        assert self.origin is not None
+        self.origin.sends(b"HTTP/1.1 304 Not Modified", b'ETag: "b"', b"", b"")
+        asked = self.isAsked()
+        self.assertFalse([line for line in asked if line.startswith(b"If-")])
+        self.answers(b"Cache-Control: max-age=60", b'ETag: "b"', body=b"new")
+        self.gets(body=b"new", hit=False)
+        self.asks()
+        self.gets(body=b"new", hit=True)
+
+    def test_theAnswerToAPostMayBeThatToAGet(self) -> None:
+        """If it says that it is, and for how long (RFC 9110 §9.3.3)."""
+        for number, (lines, hit) in enumerate(
+            (
+                ((b"Content-Location: /0", b"Cache-Control: max-age=60"), True),
+                ((b"Content-Location: http://a/1", b"Cache-Control: max-age=60"), True),
+                ((b"Content-Location: /2",), False),
+                ((b"Content-Location: /other", b"Cache-Control: max-age=60"), False),
+                ((b"Cache-Control: max-age=60",), False),
+            )
+        ):
+            target = b"/%d" % number
+            self.asks(b"Content-Length: 0", b'If-None-Match: "a"', target=target, method=b"POST")
+            self.isAsked(method=b"POST")
+            self.answers(*lines, b'ETag: "a"', body=b"posted")
+            status = self.gets(body=b"posted")[b"cache-status"]
+            self.assertIn(b"fwd=method", status)
+            self.assertEqual(b"; stored" in status, hit, status)
+            self.asks(target=target)
+            if not hit:
+                self.isAsked()
+                self.answers(body=b"got")
+            self.gets(body=b"posted" if hit else b"got", hit=hit)
+
+    def test_whatIsPrivateIsForTheOneWhoAsked(self) -> None:
+        """And is not stored; so with C{no-cache} (RFC 9111 §5.2.2.4, §5.2.2.7)."""
+        first = self.stores(
+            b'Cache-Control: max-age=60, private="set-cookie", no-cache="x"',
+            b"Set-Cookie: a=b",
+            b"X: y",
+            b'ETag: "a"',
+        )
+        self.assertEqual((first[b"set-cookie"], first[b"x"]), (b"a=b", b"y"))
+        self.asks()
+        fields = self.gets(hit=True)
+        self.assertNotIn(b"set-cookie", fields)
+        self.assertNotIn(b"x", fields)
+        self.scenario.passes(61)
+        self.asks()
+        self.isAsked()
+        assert self.origin is not None
+        self.origin.sends(
+            b"HTTP/1.1 304 Not Modified",
+            b'ETag: "a"',
+            b'Cache-Control: max-age=60, private="set-cookie"',
+            b"Set-Cookie: c=d",
+            b"",
+            b"",
+        )
+        self.assertEqual(self.gets()[b"set-cookie"], b"c=d")
+        self.asks()
+        self.assertNotIn(b"set-cookie", self.gets(hit=True))
