@@ -256,8 +256,7 @@ class RouteCache:
 
     def _unavailable(self) -> Reply:
         """Answer C{only-if-cached} (RFC 9111 §5.2.1.7)."""
-        member = self._status.forwarded(URI_MISS, detail=b"only-if-cached")
-        member = member.replace(b"; fwd=uri-miss", b"")
+        member = self._status.unanswered(b"only-if-cached")
         return Reply(504, Fields.fromPairs([(b"Cache-Status", member)]))
 
     # miss -> fetch
@@ -386,6 +385,9 @@ class RouteCache:
     ) -> None:
         """From here on the client reads the response from the store."""
         visit.stored = True
+        if visit.shelf is not None:
+            # The next one may be waited for again.
+            visit.shelf.passUntil = 0.0
         if entry.body.complete:
             return
         response, reply = exchange.response, exchange.reply

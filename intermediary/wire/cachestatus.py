@@ -99,6 +99,14 @@ class CacheStatus:
             member += b"; collapsed"
         return _more(member, key, detail)
 
+    def unanswered(self, detail: bytes) -> bytes:
+        """
+        Write that the cache answered with an error of its own, and asked nobody.
+
+        @param detail: a token.
+        """
+        return _more(self.name, None, detail)
+
 
 def _more(member: bytes, key: bytes | None, detail: bytes | None) -> bytes:
     if key is not None:

@@ -198,7 +198,7 @@ class HitTests(CacheTestCase):
     def test_onlyIfCached(self) -> None:
         """Or a 504 (RFC 9111 §5.2.1.7)."""
         self.asks(b"Cache-Control: only-if-cached")
-        self.gets(504, b"")
+        self.assertEqual(self.gets(504, b"")[b"cache-status"], b"test; detail=only-if-cached")
         self.isNotAsked()
         self.stores(b"Cache-Control: max-age=60")
         self.asks(b"Cache-Control: only-if-cached")
@@ -427,6 +427,21 @@ class CollapsingTests(CacheTestCase):
         for self.client in clients[1:]:
             self.gets(body=b"x", hit=False)
         self.scenario.accepts()
+
+    def test_theyWaitAgainOnceItCanBeStored(self) -> None:
+        """The mark that nobody waits goes with the first answer that is stored."""
+        self.asks()
+        self.isAsked()
+        self.answers(b"Cache-Control: no-store")
+        self.gets(hit=False)
+        self.stores(b"Cache-Control: max-age=1")
+        self.scenario.passes(2)
+        clients = self.ask(3)
+        self.isAsked()
+        self.isNotAsked()
+        self.answers(b"Cache-Control: max-age=1")
+        for self.client in clients:
+            self.gets()
 
     def test_whoLeavesHandsOver(self) -> None:
         """The next one asks, for all the others."""
