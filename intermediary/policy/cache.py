@@ -28,12 +28,7 @@ from ..wire.cachestatus import (
 )
 from ..wire.conditional import (
     ORIGINS_PRECONDITIONS,
-    PRECONDITIONS,
     isConditional,
-    isStrong,
-    readValidators,
-    validated,
-    validationFields,
 )
 from ..wire.fields import Fields
 from ..wire.invalidation import isOwnLocation
@@ -52,66 +47,23 @@ from ..wire.reuse import STALE as TOO_STALE
 from ..wire.storing import readControl, unstoredNames, whyNotStored
 from .admission import Admission
 from .answers import PARTIAL_CONTENT, Answers, Record
+from .cachestate import Cache
 from .collapsing import Collapsing
 from .filling import Filling, Nobody, continueWith, restProgram
-from .heads import Heads
 from .revalidation import Revalidation, candidates
 from .selection import select, tagged
 from .targets import Targets
+from .validation import Validation
 from .visit import Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..engine import Engine
-    from ..interfaces import ICacheStore
     from ..program import Program
     from ..wire.cachekey import KeyMaker
     from ..wire.rules import CacheRules
     from .entries import Entry, Shelf
-
-
-class Cache:
-    """
-    What all routes of a process share.
-
-    @ivar hits: requests that were answered without asking.
-    @ivar misses: requests that were sent on although they might have been stored.
-    @ivar collapsed: requests that waited for another one's answer.
-    @ivar background: exchanges under way for nobody in particular.
-    """
-
-    __slots__ = (
-        "background",
-        "collapsed",
-        "heads",
-        "hits",
-        "maxObjectOctets",
-        "misses",
-        "store",
-        "targeted",
-    )
-
-    def __init__(
-        self, store: ICacheStore, maxObjectOctets: int, targeted: tuple[bytes, ...] = ()
-    ) -> None:
-        """
-        @param targeted: see L{CacheRules<intermediary.wire.rules.CacheRules>}.
-        """
-        self.store = store
-        self.maxObjectOctets = maxObjectOctets
-        self.targeted = targeted
-        self.heads = Heads()
-        self.hits = 0
-        self.misses = 0
-        self.collapsed = 0
-        self.background = 0
-
-    def __repr__(self) -> str:
-        return (
-            f"<Cache hits={self.hits} misses={self.misses} collapsed={self.collapsed}"
-            f" background={self.background} {self.store!r}>"
-        )
 
 
 class RouteCache:
@@ -129,6 +81,7 @@ class RouteCache:
         "_status",
         "_store",
         "_targets",
+        "_validation",
     )
 
     def __init__(
@@ -154,6 +107,7 @@ class RouteCache:
         )
         self._collapsing = Collapsing(cache, engine)
         self._revalidation = Revalidation(cache, engine)
+        self._validation = Validation(self._answers, self._admission)
         self._rest = restProgram(engine)
 
     def useInBackground(self, program: Program) -> None:
@@ -273,37 +227,7 @@ class RouteCache:
             return
         forward.target = normaliseTarget(forward.target)
         visit.requested = self._seconds()
-        visit.validating = visit.completing = False
-        fields = forward.fields
-        ranged = b"range" in fields.index
-        if visit.entries:
-            conditional = validationFields(
-                fields, [self._answers.validators(each) for each in visit.entries]
-            )
-            if conditional is not None:
-                own = fields.get(b"if-range")
-                if ranged and own is not None:
-                    # It is looked at after the others (RFC 9110 §13.2.2).
-                    conditional = conditional.adding((b"If-Range", own))
-                forward.fields = conditional
-                visit.validating = True
-                return
-        elif visit.others and not ranged:
-            conditional = validationFields(
-                fields, [self._answers.validators(each).tagAlone for each in visit.others]
-            )
-            if conditional is not None:
-                forward.fields = conditional
-                visit.validating = True
-                return
-        if visit.fetch is not None and isConditional(fields):
-            # Others can't use a 304 to what this client has.
-            fields = forward.fields = fields.without(PRECONDITIONS)
-        if visit.part is not None and visit.fetch is not None and forward.method == b"GET":
-            completing = self._answers.completion(visit.part)
-            if completing is not None:
-                forward.fields = fields.adding(*completing)
-                visit.completing = True
+        self._validation.ask(forward, visit)
 
     # response -> store
 
@@ -434,34 +358,18 @@ class RouteCache:
         request, reply = exchange.request, exchange.reply
         assert request is not None
         assert reply is not None
-        entries = visit.entries or visit.others
-        stored = [self._answers.validators(each) for each in entries]
-        new = readValidators(reply.fields, now)
-        found = validated(stored, new)
-        # Of a response to another request it has to be known for sure.
-        first = 0 if visit.entries else -1
-        tag = new.tag if new.tag is not None and isStrong(new.tag) else b""
-        found = [index for index in found if index == first or stored[index].tag == tag]
-        if not found:
-            if isConditional(request.fields):
-                # It is about what the client has.
-                self._collapsing.resolve(visit)
-                return None
-            return self._afresh(visit)
-        entry = entries[found[0]]
-        if entry.body.error is not None:
-            return self._afresh(visit)
-        fresh = self._admission.freshen(entry, reply.fields, visit.requested, now)
-        for index in found[1:]:
-            self._admission.freshen(entries[index], reply.fields, visit.requested, now)
-        if fresh is not None:
-            fresh = self._admission.share(fresh, request.fields)
-        visit.stored = fresh is not None
+        entry = self._validation.current(visit, request.fields, reply.fields, now)
+        if entry is None:
+            if not isConditional(request.fields):
+                return self._afresh(visit)
+            # It is about what the client has.
+            self._collapsing.resolve(visit)
+            return None
         # What the 304 itself brings is nothing, but its connection is good.
         continueWith(Nobody(), exchange, self._rest)
         self._collapsing.resolve(visit)
         if not isinstance(exchange.downstream, Nobody):
-            self._give(exchange, visit, entry if fresh is None else fresh, now, 304)
+            self._give(exchange, visit, entry, now, 304)
             unstored = unstoredNames(readControl(reply.fields, self._rules).directives)
             if unstored:
                 self._answers.keep(exchange, reply.fields, unstored)

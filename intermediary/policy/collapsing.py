@@ -16,7 +16,7 @@ from ..program import PARKED
 if TYPE_CHECKING:
     from ..engine import Engine
     from ..exchange import Exchange
-    from .cache import Cache
+    from .cachestate import Cache
     from .entries import Shelf
     from .visit import Visit
 

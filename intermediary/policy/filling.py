@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.policy.test_filling -*-
+# -*- test-case-name: tests.policy.test_cache -*-
 """
 Content on its way into the store, and out of it.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..engine import Engine
     from ..program import Program
     from ..wire.target import Target
-    from .cache import Cache
+    from .cachestate import Cache
     from .entries import Entry
 
 #: Exchanges under way for nobody in particular, of one process.

@@ -1,0 +1,100 @@
+# -*- test-case-name: tests.policy.test_cacheanswers -*-
+"""
+Validation: what the origin is asked about stored responses, and what a 304 is about
+(RFC 9111 §4.3).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..wire.conditional import (
+    PRECONDITIONS,
+    isConditional,
+    isStrong,
+    readValidators,
+    validated,
+    validationFields,
+)
+
+if TYPE_CHECKING:
+    from ..exchange import ForwardHead
+    from ..wire.fields import Fields
+    from .admission import Admission
+    from .answers import Answers
+    from .entries import Entry
+    from .visit import Visit
+
+
+class Validation:
+    """Validates the stored responses of one route."""
+
+    __slots__ = ("_admission", "_answers")
+
+    def __init__(self, answers: Answers, admission: Admission) -> None:
+        self._answers = answers
+        self._admission = admission
+
+    def ask(self, forward: ForwardHead, visit: Visit) -> None:
+        """
+        Make the request one that validates or completes what is stored.
+
+        Where there is nothing of the kind, make its answer one for others, too.
+        """
+        visit.validating = visit.completing = False
+        fields = forward.fields
+        ranged = b"range" in fields.index
+        stored = [self._answers.validators(each) for each in visit.entries]
+        if not stored and not ranged:
+            stored = [self._answers.validators(each).tagAlone for each in visit.others]
+        conditional = validationFields(fields, stored) if stored else None
+        if conditional is not None:
+            own = fields.get(b"if-range")
+            if ranged and own is not None:
+                # It is looked at after the others (RFC 9110 §13.2.2).
+                conditional = conditional.adding((b"If-Range", own))
+            forward.fields = conditional
+            visit.validating = True
+            return
+        if visit.fetch is None:
+            return
+        if isConditional(fields):
+            # Others can't use a 304 to what this client has.
+            fields = forward.fields = fields.without(PRECONDITIONS)
+        if visit.part is not None and forward.method == b"GET":
+            completing = self._answers.completion(visit.part)
+            if completing is not None:
+                forward.fields = fields.adding(*completing)
+                visit.completing = True
+
+    def current(self, visit: Visit, request: Fields, new: Fields, now: float) -> Entry | None:
+        """
+        Find what a 304 is about, and update it (RFC 9111 §4.3.4).
+
+        @param request: the fields of the client's request.
+        @param new: those of the 304.
+        @return: the response that answers the request; None if it is about
+            none that is stored.
+        """
+        entries = visit.entries or visit.others
+        stored = [self._answers.validators(each) for each in entries]
+        validators = readValidators(new, now)
+        # Of a response to another request it has to be known for sure.
+        first = 0 if visit.entries else -1
+        strong = validators.tag is not None and isStrong(validators.tag)
+        found = [
+            index
+            for index in validated(stored, validators)
+            if index == first or (strong and stored[index].tag == validators.tag)
+        ]
+        if not found or entries[found[0]].body.error is not None:
+            return None
+        updated = [
+            self._admission.freshen(entries[index], new, visit.requested, now) for index in found
+        ]
+        entry = updated[0]
+        visit.stored = entry is not None
+        if entry is None:
+            # It may not be stored any more, but it is the answer.
+            return entries[found[0]]
+        return self._admission.share(entry, request)
