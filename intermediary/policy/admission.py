@@ -299,6 +299,8 @@ class Admission:
         for each in invalidTargets(request.method, target, status, fields):
             shelf = self._store.find(self._targets.keyOf(each, request.fields))
             if shelf is not None:
+                if shelf.fetch is not None:
+                    shelf.fetch.outdated = True
                 for entry in shelf.entries:
                     self._store.remove(entry)
 

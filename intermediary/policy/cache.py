@@ -275,6 +275,9 @@ class RouteCache:
         reason = whyNotStored(
             request.method, request.fields, status, response.fields, control, self._rules, own
         )
+        if visit.fetch is not None and visit.fetch.outdated:
+            # It may be from before the change (RFC 9111 §4.4).
+            reason = "outdated"
         if reason is None and status == PARTIAL_CONTENT:
             if not self._admission.takesPart(exchange, visit, now):
                 reason = "partial"
@@ -285,7 +288,8 @@ class RouteCache:
         if reason is None:
             new = self._admission.put(exchange, visit, control, length, now)
         if new is None:
-            self._unstored(visit, status, now)
+            if reason != "outdated":
+                self._unstored(visit, status, now)
         else:
             self._stored(exchange, visit, new, unstoredNames(control.directives), now)
         self._collapsing.resolve(visit)
@@ -358,6 +362,8 @@ class RouteCache:
         request, reply = exchange.request, exchange.reply
         assert request is not None
         assert reply is not None
+        if visit.fetch is not None and visit.fetch.outdated:
+            return self._afresh(visit)
         entry = self._validation.current(visit, request.fields, reply.fields, now)
         if entry is None:
             if not isConditional(request.fields):

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.policy.test_cache -*-
+# -*- test-case-name: tests.policy.test_collapsing -*-
 """
 Request collapsing: one fetch for all who ask for the same at the same time.
 
@@ -30,13 +30,16 @@ class Fetch:
 
     @ivar leader: whose request it is.
     @ivar followers: parked exchanges, in the order in which they came.
+    @ivar outdated: what it is about was changed since it was sent, as far as is
+        known: its answer is for who asked, and for nobody who asks later.
     """
 
-    __slots__ = ("followers", "leader")
+    __slots__ = ("followers", "leader", "outdated")
 
     def __init__(self, leader: Exchange) -> None:
         self.leader = leader
         self.followers: dict[Exchange, None] = {}
+        self.outdated = False
 
 
 class Following:
@@ -84,6 +87,9 @@ class Collapsing:
         visit.shelf = shelf
         fetch: Fetch | None = shelf.fetch
         if fetch is None:
+            if request.method == b"HEAD":
+                # Nobody can use its answer, so nobody should wait for it.
+                return None
             visit.fetch = shelf.fetch = Fetch(exchange)
             return None
         if visit.collapsed:

@@ -1,0 +1,154 @@
+# -*- test-case-name: tests.policy.test_collapsing -*-
+"""
+Request collapsing, in transcripts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .test_cache import CacheTestCase
+
+if TYPE_CHECKING:
+    from ..scenario import Side
+
+
+class CollapsingTests(CacheTestCase):
+    """One fetch for all who ask at once."""
+
+    def ask(self, count: int) -> list[Side]:
+        """So many clients ask for the same."""
+        clients = [self.scenario.client() for _ in range(count)]
+        for client in clients:
+            client.sends(b"GET / HTTP/1.1", b"Host: a", b"", b"")
+        return clients
+
+    def test_oneRequestForMany(self) -> None:
+        """All are served, and the others say what they are."""
+        clients = self.ask(50)
+        self.isAsked()
+        self.isNotAsked()
+        self.answers(b"Cache-Control: max-age=60")
+        for number, self.client in enumerate(clients):
+            status = self.gets()[b"cache-status"]
+            self.assertEqual(b"collapsed" in status, number > 0, status)
+        self.assertEqual(self.scenario.cache.collapsed, 49)
+
+    def test_whatCanNotBeStoredHoldsNobodyUp(self) -> None:
+        """All who waited ask at once, and those who come later don't wait."""
+        clients = self.ask(3)
+        self.isAsked()
+        self.answers(b"Cache-Control: no-store")
+        self.client = clients[0]
+        self.gets(hit=False)
+        # The connection that came back goes to the first of them.
+        for origin in (self.origin, self.scenario.accepts()):
+            assert origin is not None
+            origin.gets(b"GET / HTTP/1.1", ..., b"", b"")
+            origin.sends(
+                b"HTTP/1.1 200 OK", b"Cache-Control: no-store", b"Content-Length: 1", b"", b"x"
+            )
+        for self.client in clients[1:]:
+            self.gets(body=b"x", hit=False)
+        self.scenario.accepts()
+
+    def test_theyWaitAgainOnceItCanBeStored(self) -> None:
+        """The mark that nobody waits goes with the first answer that is stored."""
+        self.asks()
+        self.isAsked()
+        self.answers(b"Cache-Control: no-store")
+        self.gets(hit=False)
+        self.stores(b"Cache-Control: max-age=1")
+        self.scenario.passes(2)
+        clients = self.ask(3)
+        self.isAsked()
+        self.isNotAsked()
+        self.answers(b"Cache-Control: max-age=1")
+        for self.client in clients:
+            self.gets()
+
+    def test_nobodyWaitsForAHead(self) -> None:
+        """Its answer has no content that others could get."""
+        self.asks(method=b"HEAD")
+        self.isAsked(method=b"HEAD")
+        head, first = self.origin, self.client
+        clients = self.ask(2)
+        self.origin = None
+        self.isAsked()
+        self.isNotAsked()
+        self.answers(b"Cache-Control: max-age=60")
+        for self.client in clients:
+            self.gets()
+        assert head is not None
+        head.sends(b"HTTP/1.1 200 OK", b"Content-Length: 5", b"", b"")
+        self.client = first
+        self.gets(body=b"")
+
+    def test_aChangeOvertakesAFetch(self) -> None:
+        """What was asked for before it is not stored (RFC 9111 §4.4)."""
+        self.asks()
+        self.isAsked()
+        first, self.client = (self.origin, self.client), self.scenario.client()
+        self.origin = None
+        self.asks(b"Content-Length: 0", method=b"POST")
+        self.isAsked(method=b"POST")
+        self.answers(body=b"done")
+        self.gets(body=b"done")
+        self.origin, self.client = first
+        self.answers(b"Cache-Control: max-age=60", body=b"old")
+        self.assertNotIn(b"stored", self.gets(body=b"old")[b"cache-status"])
+        self.stores(b"Cache-Control: max-age=60", body=b"new")
+
+    def test_aChangeOvertakesAValidation(self) -> None:
+        """What a 304 says was true before the change."""
+        self.stores(b"Cache-Control: max-age=1", b'ETag: "a"')
+        self.scenario.passes(2)
+        self.asks()
+        self.isAsked(b'If-None-Match: "a"')
+        first, self.client = (self.origin, self.client), self.scenario.client()
+        self.origin = None
+        self.asks(b"Content-Length: 0", method=b"POST")
+        self.isAsked(method=b"POST")
+        self.answers(body=b"done")
+        self.gets(body=b"done")
+        self.origin, self.client = first
+        assert self.origin is not None
+        self.origin.sends(
+            b"HTTP/1.1 304 Not Modified", b'ETag: "a"', b"Cache-Control: max-age=60", b"", b""
+        )
+        self.origin = None
+        asked = self.isAsked()
+        self.assertFalse([line for line in asked if line.startswith(b"If-")])
+        self.answers(b"Cache-Control: max-age=60", body=b"new")
+        self.assertNotIn(b"stored", self.gets(body=b"new")[b"cache-status"])
+
+    def test_whoLeavesHandsOver(self) -> None:
+        """The next one asks, for all the others."""
+        clients = self.ask(3)
+        self.isAsked()
+        clients[0].resets()
+        self.origin = None
+        self.isAsked()
+        self.isNotAsked()
+        self.answers(b"Cache-Control: max-age=60")
+        for self.client in clients[1:]:
+            self.gets()
+
+    def test_whoWaitsMayLeave(self) -> None:
+        """Without a trace."""
+        clients = self.ask(3)
+        self.isAsked()
+        clients[1].resets()
+        self.answers(b"Cache-Control: max-age=60")
+        for self.client in (clients[0], clients[2]):
+            self.gets()
+
+    def test_aFailureIsEverybodys(self) -> None:
+        """They have asked at the same time for the same."""
+        clients = self.ask(3)
+        self.isAsked()
+        assert self.origin is not None
+        self.origin.closes()
+        for client in clients:
+            client.getsError(502, "connection_terminated")
+        self.isNotAsked()
