@@ -50,8 +50,8 @@ from .answers import PARTIAL_CONTENT, Answers, Record
 from .cachestate import Cache
 from .collapsing import Collapsing
 from .filling import Filling, Nobody, continueWith, restProgram
-from .revalidation import Revalidation, candidates
-from .selection import select, tagged
+from .revalidation import Revalidation
+from .selection import candidates, select, tagged
 from .targets import Targets
 from .validation import Validation
 from .visit import Visit
@@ -148,7 +148,7 @@ class RouteCache:
             entry = select(entries, fields, self._cache.heads)
             if entry is None:
                 reason = VARY_MISS
-                others = tagged(entries, self._cache.heads)
+                others = tagged(entries, fields, self._cache.heads)
             elif entry.status == PARTIAL_CONTENT and not self._answers.holds(entry, request, now):
                 reason = PARTIAL
                 part, entry = entry, None
@@ -168,7 +168,12 @@ class RouteCache:
                 if verdict < TOO_STALE:
                     self._hit(exchange, entry, record, now)
                     if verdict == STALE_WHILE:
-                        self._revalidation.begin(exchange, key, target, candidates(entries, entry))
+                        self._revalidation.begin(
+                            exchange,
+                            key,
+                            target,
+                            candidates(entries, entry, fields, self._cache.heads),
+                        )
                     return DELIVER
                 if verdict == REFUSED:
                     reason = REQUEST
@@ -185,7 +190,7 @@ class RouteCache:
         visit.part = part
         visit.others = others
         if entry is not None:
-            visit.entries = candidates(entries, entry)
+            visit.entries = candidates(entries, entry, fields, self._cache.heads)
         self._cache.misses += 1
         return self._collapsing.join(exchange, visit, shelf, now)
 

@@ -11,7 +11,6 @@ from ..exchange import Exchange
 from ..wire.cachestatus import STALE
 from ..wire.conditional import PRECONDITIONS
 from ..wire.message import RequestHead
-from .answers import PARTIAL_CONTENT
 from .collapsing import Fetch
 from .filling import Nobody
 from .visit import Visit
@@ -27,22 +26,6 @@ if TYPE_CHECKING:
 BACKGROUND: Final = 64
 
 _OWN: Final = PRECONDITIONS | frozenset({b"range"})
-
-
-def candidates(entries: tuple[Entry, ...], first: Entry) -> list[Entry]:
-    """
-    List what a validation may find to be current, the best first.
-
-    A part answers nothing but what it was chosen for.
-    """
-    if first.status == PARTIAL_CONTENT:
-        return [first]
-    others = [
-        each
-        for each in entries
-        if each is not first and each.vary == first.vary and each.status != PARTIAL_CONTENT
-    ]
-    return [first, *others]
 
 
 class Revalidation:
@@ -64,7 +47,7 @@ class Revalidation:
         Validate what was used stale, unless somebody does or there is too much to do.
 
         @param exchange: whose request it was used for.
-        @param entries: of L{candidates}.
+        @param entries: of L{candidates<intermediary.policy.selection.candidates>}.
         """
         shelf = self._cache.store.shelf(key)
         request = exchange.request

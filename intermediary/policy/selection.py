@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..wire.conditional import isEntityTag, isStrong
 from ..wire.variants import contentLanguage, preferredLanguage, secondaryKey
+from .answers import PARTIAL_CONTENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,24 +51,43 @@ def select(entries: tuple[Entry, ...], request: Fields, heads: Heads) -> Entry |
     return _latest(fitting)
 
 
-def tagged(entries: tuple[Entry, ...], heads: Heads) -> list[Entry]:
+def tagged(entries: tuple[Entry, ...], request: Fields, heads: Heads) -> list[Entry]:
     """
     List responses to other requests that may be what a request would get.
 
-    Those with strong entity-tags: what is only alike may be another coding, say.
+    Those with strong entity-tags: what is only alike may be another coding.  There are
+    origins that give a strong one to all codings, so what has a coding that the
+    client does not name is not among them.
     """
     found = []
+    accepted = (request.get(b"accept-encoding") or b"").lower()
     for entry in entries:
-        tag = heads.fieldsOf(entry).get(b"etag")
+        fields = heads.fieldsOf(entry)
+        tag = fields.get(b"etag")
+        coding = fields.get(b"content-encoding")
         if (
             tag is not None
             and isEntityTag(tag)
             and isStrong(tag)
+            and (coding is None or coding.lower() in accepted)
             and entry.status == 200
             and entry.body.complete
         ):
             found.append(entry)
     return found
+
+
+def candidates(
+    entries: tuple[Entry, ...], first: Entry, request: Fields, heads: Heads
+) -> list[Entry]:
+    """
+    List what a validation may find to be current.
+
+    @param first: the one that fits; a part answers nothing but what it was chosen for.
+    """
+    if first.status == PARTIAL_CONTENT or len(entries) == 1:
+        return [first]
+    return [first, *[each for each in tagged(entries, request, heads) if each is not first]]
 
 
 def _latest(entries: Iterable[Entry]) -> Entry | None:

@@ -45,6 +45,42 @@ class VariantTests(CacheTestCase):
         self.answers(b"Cache-Control: max-age=60", b"Vary: User-Agent", body=b"c")
         self.gets(body=b"c", hit=False)
 
+    def test_aCodingThatTheClientDoesNotNameIsNoOther(self) -> None:
+        """Even if the origin gives all codings the same strong entity-tag."""
+        lines = (b"Cache-Control: max-age=60", b"Vary: Accept-Encoding", b'ETag: "a"')
+        self.asks(b"Accept-Encoding: gzip")
+        self.isAsked()
+        self.answers(*lines, b"Content-Encoding: gzip", body=b"zipped")
+        self.gets(body=b"zipped", hit=False)
+        self.asks()
+        asked = self.isAsked()
+        self.assertFalse([line for line in asked if line.startswith(b"If-")])
+        self.answers(*lines, body=b"plain")
+        self.gets(body=b"plain", hit=False)
+        self.asks(b"Accept-Encoding: gzip, br")
+        self.isAsked(b'If-None-Match: "a"')
+        assert self.origin is not None
+        self.origin.sends(b"HTTP/1.1 304 Not Modified", b'ETag: "a"', b"", b"")
+        self.gets(body=None)
+
+    def test_norIsItWhenTheOwnOneIsStale(self) -> None:
+        """The entity-tags of others go with the request only where they would do."""
+        lines = (b"Vary: Accept-Encoding", b"Cache-Control: max-age=1")
+        for coding, tag in ((b"identity", b'"old"'), (b"gzip", b'"new"')):
+            self.asks(b"Accept-Encoding: " + coding)
+            self.isAsked()
+            self.answers(*lines, b"Content-Encoding: " + coding, b"ETag: " + tag)
+            self.gets(hit=False)
+        self.scenario.passes(2)
+        self.asks(b"Accept-Encoding: identity")
+        self.isAsked(b'If-None-Match: "old"')
+        self.answers(*lines, b'ETag: "new"', body=b"plain")
+        self.gets(body=b"plain")
+        self.asks(b"Accept-Encoding: gzip, identity")
+        self.isAsked(b'If-None-Match: "new"')
+        self.answers(b"Cache-Control: no-store")
+        self.gets()
+
     def test_whoPrefersALanguageGetsIt(self) -> None:
         """If it is stored, whatever else the client takes (RFC 9111 §4.1)."""
         self.asks(b"Accept-Language: en, de")
