@@ -10,13 +10,11 @@ known to mean the same.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from .fields import TCHAR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from .fields import Fields
 
 _NAME: Final = re.compile(TCHAR + rb"++")
@@ -187,66 +185,6 @@ def _weight(value: bytes | None) -> int:
     return int((value[2:] + b"000")[:3])
 
 
-class Variant:
-    """
-    One of the responses stored under a primary key.
-
-    @ivar names: as of L{parseVary}.
-    @ivar key: the L{secondaryKey} of the request that it answered.
-    @ivar date: of the response; of several that fit the latest is chosen.
-    @ivar language: its C{Content-Language}, if that is one tag and the response
-        varies by nothing but C{Accept-Language}; None otherwise.
-    @ivar entry: what the cache keeps, of no meaning here.
-    """
-
-    __slots__ = ("date", "entry", "key", "language", "names")
-
-    def __init__(
-        self,
-        names: tuple[bytes, ...],
-        key: bytes,
-        date: float,
-        entry: Any,
-        language: bytes | None = None,
-    ) -> None:
-        self.names = names
-        self.key = key
-        self.date = date
-        self.entry = entry
-        self.language = language
-
-
-def matching(variants: Iterable[Variant], request: Fields) -> list[Variant]:
-    """
-    Find the stored responses that fit a request, the one to use first.
-
-    That is the most recent by C{Date} (RFC 9111 §4).  If none fits exactly, one
-    whose language is what the client prefers to all others does (RFC 9111 §4.1).
-    """
-    keys: dict[tuple[bytes, ...], bytes] = {}
-    found = []
-    languages = []
-    for variant in variants:
-        names = variant.names
-        key = keys.get(names)
-        if key is None:
-            key = keys[names] = secondaryKey(names, request)
-        if key == variant.key:
-            found.append(variant)
-        elif variant.language is not None:
-            languages.append(variant)
-    if not found and languages:
-        preferred = preferredLanguage(request)
-        found = [variant for variant in languages if variant.language == preferred]
-    if len(found) > 1:
-        found.sort(key=_dateOf, reverse=True)
-    return found
-
-
-def _dateOf(variant: Variant) -> float:
-    return variant.date
-
-
 def preferredLanguage(request: Fields) -> bytes | None:
     """
     Give the language that a client prefers to all others, in lower case.
@@ -268,7 +206,12 @@ def preferredLanguage(request: Fields) -> bytes | None:
 
 
 def contentLanguage(names: tuple[bytes, ...], response: Fields) -> bytes | None:
-    """Give what L{Variant.language} is for a response."""
+    """
+    Give the one language that a response is in, in lower case.
+
+    @param names: by which it varies, as of L{parseVary}.
+    @return: None if there are several, or if more than the language selects it.
+    """
     if names != (b"accept-language",):
         return None
     value = response.get(b"content-language")

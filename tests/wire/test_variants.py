@@ -12,9 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from intermediary.wire import variants
 from intermediary.wire.fields import Fields, Pair
 from intermediary.wire.variants import (
-    Variant,
     contentLanguage,
-    matching,
     normalise,
     parseVary,
     preferredLanguage,
@@ -164,58 +162,30 @@ class SecondaryKeyTests(SynchronousTestCase):
         )
 
 
-class MatchTests(SynchronousTestCase):
-    """L{matching}: RFC 9111 §4.1."""
+class LanguageTests(SynchronousTestCase):
+    """L{preferredLanguage} and L{contentLanguage}."""
 
-    def variant(self, vary: bytes, request: Fields, date: float = 0, language: str = "") -> Variant:
-        """A response to a request, named by its date."""
-        names = parseVary(vary)
-        assert names is not None
-        response = section((b"Content-Language", language.encode()))
-        key = secondaryKey(names, request)
-        return Variant(names, key, date, date, contentLanguage(names, response))
-
-    def test_theLatestIsFirst(self) -> None:
-        """Of all that fit, also by other fields or none."""
-        one, two = section((b"A", b"1"), (b"B", b"1")), section((b"A", b"2"))
-        stored = [
-            self.variant(b"A", one, 1),
-            self.variant(b"A", one, 3),
-            self.variant(b"A", two, 9),
-            self.variant(b"A, B", one, 2),
-            self.variant(b"", two, 0),
-        ]
-        self.assertEqual([variant.entry for variant in matching(stored, one)], [3, 2, 1, 0])
-        self.assertEqual([variant.entry for variant in matching(stored, two)], [9, 0])
-        self.assertEqual([variant.entry for variant in matching(stored, section())], [0])
-        self.assertEqual(matching([], one), [])
-
-    def test_languages(self) -> None:
-        """The one language preferred to all others, where nothing fits exactly."""
-        both = section((b"Accept-Language", b"en, de"))
-        stored = [self.variant(b"Accept-Language", both, 1, "De")]
+    def test_theOnePreferredToAllOthers(self) -> None:
+        """In any order, by weight; none where two have the same or any will do."""
         for value, expected in (
-            (b"de, en", [1]),
-            (b"fr;q=0.5, de;q=1.0", [1]),
-            (b"de", [1]),
-            (b"de, fr", []),
-            (b"fr, de;q=0.9", []),
-            (b"*", []),
-            (b"de;q=0", []),
-            (b"", []),
-            (b"de;x=1", []),
+            (b"de, en;q=0.5", b"de"),
+            (b"fr;q=0.5, DE;q=1.0", b"de"),
+            (b"de", b"de"),
+            (b"de, fr", None),
+            (b"*", None),
+            (b"de;q=0", None),
+            (b"", None),
+            (b"de;x=1", None),
         ):
             request = section((b"Accept-Language", value))
-            found = [variant.entry for variant in matching(stored, request)]
-            self.assertEqual(found, expected, value)
+            self.assertEqual(preferredLanguage(request), expected, value)
         self.assertIsNone(preferredLanguage(section()))
 
-    def test_languagesOfOtherVariants(self) -> None:
+    def test_theOneOfAResponse(self) -> None:
         """Not if there are several, or if more than the language selects."""
-        both = section((b"Accept-Language", b"en, de"))
-        request = section((b"Accept-Language", b"de"))
-        self.assertEqual(
-            matching([self.variant(b"Accept-Language", both, 1, "de, en")], request), []
-        )
-        stored = [self.variant(b"Accept-Language, A", both, 1, "de")]
-        self.assertEqual(matching(stored, request), [])
+        names = (b"accept-language",)
+        for value, expected in ((b"De", b"de"), (b"de, en", None), (b"", None)):
+            response = section((b"Content-Language", value))
+            self.assertEqual(contentLanguage(names, response), expected)
+            self.assertIsNone(contentLanguage((b"a", *names), response))
+        self.assertIsNone(contentLanguage(names, section()))
