@@ -49,6 +49,7 @@ COMPILED = (
     "intermediary/net/sweep.py",
     "intermediary/net/tunnel.py",
     "intermediary/net/upstream.py",
+    "intermediary/ops/accesslog.py",
     "intermediary/policy/access.py",
     "intermediary/policy/addresses.py",
     "intermediary/policy/balancing.py",

@@ -117,11 +117,12 @@ def accept(port: Any) -> bool:
     accepted = 0
     while accepted < most:
         try:
-            fd, address = ask()
+            pair: tuple[int, Any] = ask()
         except BlockingIOError:
             break
         except OSError:
             return False
+        fd, address = pair
         accepted += 1
         skt = Socket(family, STREAM, 0, fd)
         plain = len(address) == 2

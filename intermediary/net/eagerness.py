@@ -11,7 +11,7 @@ under its names: both read and set them.
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet import tcp
 from twisted.internet.error import ConnectionAborted
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: is cheap to cut down; those that bring more cost another read and write each,
 #: which is dear.  The next 64 octets would have the allocator ask the system for
 #: pages each time; and this much may be queued for a sink that is slow.
-READ_OCTETS = 128 * 1024 - 64
+READ_OCTETS: Final = 128 * 1024 - 64
 #: How protocols are told of an orderly end: one for all, as in Twisted's reactors.
 DONE = Failure(CONNECTION_DONE)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from errno import EINTR
 from select import EPOLLIN, EPOLLOUT
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.error import ConnectionDone, ConnectionFdescWentAway
@@ -23,13 +23,13 @@ from .eagerness import DONE, Eagerness, fileno
 
 #: Events taken from the kernel at once: more would only make the buffer that
 #: C{epoll_wait} fills larger, and what is left over is reported by the next.
-MOST_EVENTS = 512
+MOST_EVENTS: Final = 512
 
 #: What is readable and not writable may also be half closed, or in error: the
 #: stock reactor lets C{doRead} find out.
-READ_OR_WRITE: int = EPOLLIN | EPOLLOUT
-READABLE: int = EPOLLIN
-WRITABLE: int = EPOLLOUT
+READ_OR_WRITE: Final = int(EPOLLIN | EPOLLOUT)
+READABLE: Final = int(EPOLLIN)
+WRITABLE: Final = int(EPOLLOUT)
 
 #: Why a selectable whose descriptor has gone is disconnected.
 LOST = ConnectionFdescWentAway("File descriptor lost")
@@ -72,7 +72,7 @@ class EventLoop:
         """
         selectables = self._selectables
         try:
-            events = self._poller.poll(
+            events: list[tuple[int, int]] = self._poller.poll(
                 -1 if timeout is None else timeout,
                 min(len(selectables), MOST_EVENTS),
             )
@@ -89,9 +89,8 @@ class EventLoop:
                 # An event before this one removed it.
                 continue
             logContext.selectable = selectable
-            flags: int = event
             try:
-                if flags & READ_OR_WRITE == READABLE:
+                if event & READ_OR_WRITE == READABLE:
                     why: Any
                     try:
                         why = selectable.doRead() if descriptorOf(selectable) != -1 else LOST
@@ -100,7 +99,7 @@ class EventLoop:
                         log.err()
                     if why:
                         me._disconnectSelectable(selectable, why, True)  # noqa: SLF001 - its own
-                elif flags == WRITABLE:
+                elif event == WRITABLE:
                     self.ask(selectable)
                 else:
                     me._doReadOrWrite(selectable, fd, event)  # noqa: SLF001
