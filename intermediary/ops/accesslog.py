@@ -44,7 +44,8 @@ class AccessLog:
 
     FLUSH_SECONDS: ClassVar[float] = 1.0
     FLUSH_LINES: ClassVar[int] = 1024
-    _log = Logger()
+    # By name: what is compiled has no frame for the logger to find it in.
+    _log = Logger("intermediary.ops.accesslog.AccessLog")
 
     def __init__(
         self,
