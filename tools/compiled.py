@@ -25,7 +25,8 @@ COPIED = ("tests", "docs", "examples")
 
 #: The tests that a compiled package can be given.  Those of the pool lend
 #: connections to what only looks like an exchange, and compiled code insists on
-#: a real one; other modules of C{net} are not compiled.
+#: a real one.  Those that Twisted has for reactors run for one kind alone, as a
+#: compiled reactor can't take the place of another.
 SUITES = (
     "tests.wire",
     "tests.policy",
@@ -39,10 +40,14 @@ SUITES = (
     "tests.test_mistakes",
     "tests.test_program",
     "tests.net.test_closing",
+    "tests.net.test_connector",
     "tests.net.test_dialling",
     "tests.net.test_downstream",
     "tests.net.test_gate",
+    "tests.net.test_reactor",
+    "tests.net.test_splice",
     "tests.net.test_sweep",
+    "tests.net.test_transport",
     "tests.net.test_tunnel",
     "tests.net.test_upstream",
     "tests.smoke.test_cache",

@@ -47,6 +47,11 @@ STAGGER_SECONDS = 0.25
 ADDRESS_LIMIT = 16
 
 
+#: Literals that were found to be such lately, as in L{intermediary.wire.target}.
+_literals: set[str] = set()
+LITERALS_LIMIT = 1024
+
+
 def literalFamily(host: str) -> int | None:
     """
     Tell the address family of a literal.
@@ -64,10 +69,15 @@ def literalFamily(host: str) -> int | None:
         address = host
     else:
         return None
+    if host in _literals:
+        return family
     try:
         socket.inet_pton(family, address)
     except (OSError, ValueError):
         return None
+    if len(_literals) >= LITERALS_LIMIT:
+        _literals.clear()
+    _literals.add(host)
     return family
 
 

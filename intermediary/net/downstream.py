@@ -35,9 +35,9 @@ from ..wire.fields import EMPTY
 from ..wire.forwarding import withoutNominated
 from ..wire.http1 import RequestReader
 from ..wire.message import CHUNKED, NO_BODY, UNTIL_CLOSE, RequestHead
+from .beginning import Accepted
 from .gate import Gate
 from .sweep import NEVER
-from .transport import EagerServer
 from .tunnel import canHalfClose
 
 if TYPE_CHECKING:
@@ -377,7 +377,7 @@ class DownstreamConnection:
     def _meet(self) -> str:
         """Find out who the client is, and how it speaks with us."""
         transport = self.transport
-        if isinstance(transport, EagerServer) and not transport.TLS:
+        if isinstance(transport, Accepted) and not transport.TLS:
             # To make an address of it takes longer than all else here.
             self.peerHost = cast("str", transport.client[0])
         else:

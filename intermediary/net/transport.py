@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet import _newtls, tcp
 from twisted.internet.abstract import FileDescriptor
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.python import log
 from twisted.python.failure import Failure
+
+from .beginning import Accepted, Dialled, Socket, accept
+from .eagerness import DONE, READ_OCTETS, Eagerness
 
 try:
     # C{SIOCOUTQ} of tcp(7).
@@ -43,51 +44,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from twisted.internet.error import ConnectionDone, ConnectionLost
-    from twisted.internet.interfaces import IListeningPort, IProducer, IProtocol
+    from twisted.internet.interfaces import IListeningPort
 
-    from .splice import Flow
-
-#: Octets asked for by one read.  Most bring less, and an allocation of this size
-#: is cheap to cut down; those that bring more cost another read and write each,
-#: which is dear.  The next 64 octets would have the allocator ask the system for
-#: pages each time; and this much may be queued for a sink that is slow.
-READ_OCTETS = 128 * 1024 - 64
 #: Pieces up to which C{sendmsg} is used: its price grows with their number, and
 #: the kernel refuses more than 1024.
 GATHERED = 16
-#: How protocols are told of an orderly end: one for all, as in Twisted's reactors.
-DONE = Failure(CONNECTION_DONE)
 #: Stands for a list of pieces as long as there are none.
 NOTHING: Any = ()
-#: What C{socket.socket} is made of: making, using and closing one takes no code
-#: of Python.
-Socket: Any = socket.SocketType
 
 
-class EagerConnection(tcp.Connection):
+class EagerConnection(Eagerness, tcp.Connection):
     """
     What L{EagerServer} and L{EagerClient} have in common.
 
     What is queued is the piece C{dataBuffer}, sent up to C{offset}, and behind
     it the pieces in C{_tempDataBuffer}, C{_tempDataLen} octets in all.
 
-    @ivar ready: whether a write may go straight to the socket: connected, no
-        TLS above, nothing queued, no pull producer (which wants to be asked by
-        the reactor, not from inside its own write) and no L{Flow} into this
-        transport.  When it is not set although all that holds, the next write
-        finds out.
-    @ivar sendError: whether a send failed.  The error is the kernel's to tell
-        once only, so it is remembered until the reactor asks.
-    @ivar inflow: the L{Flow} whose octets leave by this transport, or None.
-    @ivar outflow: the L{Flow} that takes what arrives at this transport, or None.
-    @ivar peerEnded: whether all that the peer sent was read, to its end.
+    What most connections need is L{Eagerness}'s.
     """
 
-    ready = False
-    sendError = False
-    peerEnded = False
-    inflow: Flow | None = None
-    outflow: Flow | None = None
     # Queues are rare, so they are not made for every connection.
     _tempDataBuffer = NOTHING
     _tempDataLen = 0
@@ -105,55 +80,9 @@ class EagerConnection(tcp.Connection):
             skt = socket.socket(plain.family, plain.type, plain.proto, plain.detach())
             skt.setblocking(False)
             self.socket = skt
-            self.fileno = skt.fileno
         return self.socket
 
-    # Reading
-
-    def doRead(  # type: ignore[override]
-        self,
-    ) -> ConnectionLost | ConnectionDone | None:
-        """
-        Deliver what has arrived, one piece.
-
-        Called by the reactor.
-        """
-        try:
-            data = self.socket.recv(READ_OCTETS)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return CONNECTION_LOST
-        if data:
-            self.protocol.dataReceived(data)
-            return None
-        # After a reset whose error the failed send consumed, the kernel reports
-        # an orderly end: it was none.
-        return CONNECTION_LOST if self.sendError else CONNECTION_DONE
-
     # Writing
-
-    def write(self, data: bytes) -> None:
-        """
-        Send octets, now as far as possible and the rest as soon as possible.
-
-        @see: L{twisted.internet.interfaces.ITransport.write}
-        """
-        if not isinstance(data, bytes):
-            raise TypeError("Data must be bytes")
-        if self.ready:
-            if data:
-                try:
-                    sent = self.socket.send(data)
-                except OSError as error:
-                    sent = self._unsent(error)
-                if sent != len(data):
-                    self._enqueue(data, sent)
-        elif self.TLS:
-            if self.connected:
-                cast("Any", self.protocol).write(data)
-        else:
-            self.writeBeneath(data)
 
     def writeSequence(self, iovec: Iterable[bytes]) -> None:
         """
@@ -350,41 +279,6 @@ class EagerConnection(tcp.Connection):
 
     # The rest of the life of a connection
 
-    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
-        """See L{twisted.internet.interfaces.IConsumer.registerProducer}."""
-        if streaming and self.ready and self.producer is None:
-            # The usual case of what comes below.
-            self.producer = producer
-            self.streamingProducer = True
-            return
-        if not streaming:
-            self.ready = False
-        super().registerProducer(producer, streaming)
-        if not streaming and not self.TLS and self.connected:
-            # It expects to be asked when what was written before is sent, and
-            # that may have happened at once.
-            self.startWriting()
-
-    def unregisterProducer(self) -> None:
-        """See L{twisted.internet.interfaces.IConsumer.unregisterProducer}."""
-        if self.ready:
-            # As above.
-            self.producer = None
-            if self.disconnecting:
-                self.startWriting()
-            return
-        super().unregisterProducer()
-        self.settle()
-
-    def resumeProducing(self) -> None:
-        """See L{twisted.internet.interfaces.IPushProducer.resumeProducing}."""
-        if self.connected and not self.disconnecting:
-            self.reactor.addReader(self)
-
-    def pauseProducing(self) -> None:
-        """See L{twisted.internet.interfaces.IPushProducer.pauseProducing}."""
-        self.reactor.removeReader(self)
-
     def startTLS(self, ctx: Any, normal: bool = True) -> None:
         """
         Speak TLS from here on.
@@ -413,40 +307,6 @@ class EagerConnection(tcp.Connection):
             self._finish()
         else:
             self.startWriting()
-
-    # Ends at once: for who is called by the reactor, and expects to be told of
-    # the end before these return.
-
-    def closeAtOnce(self) -> bool:
-        """
-        Do what L{loseConnection} does, now, if there is nothing to wait for.
-
-        @return: whether it was done.
-        """
-        if self.disconnecting or not (
-            self.ready or (self._writeDisconnected and self.connected and not self.TLS)
-        ):
-            return False
-        self.connectionLost(DONE)
-        return True
-
-    def halfCloseAtOnce(self) -> bool:
-        """
-        Do what L{loseWriteConnection} does, now, if there is nothing to wait for.
-
-        The protocol is not told of it.
-
-        @return: whether it was done.
-        """
-        if not self.ready or self.disconnecting:
-            return False
-        self._writeDisconnecting = self._writeDisconnected = True
-        self.ready = False
-        try:
-            self.socket.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # the next read tells
-        return True
 
     def _finish(self) -> None:
         """Be asked to write, with nothing queued."""
@@ -496,45 +356,6 @@ class EagerConnection(tcp.Connection):
             self.inflow.stop()
         super().abortConnection()
 
-    def connectionLost(self, reason: Failure) -> None:
-        """
-        End the connection.  Called by the reactor.
-
-        Does what the classes that this one is made of do, in the same order.
-        """
-        skt = getattr(self, "socket", None)
-        if skt is None:
-            # Aborted from inside an event that then ended it as well.
-            return
-        self.ready = False
-        if self.outflow is not None:
-            self.outflow.lostSource()
-        if self.inflow is not None:
-            self.inflow.stop()
-        self.disconnected = 1
-        self.connected = 0
-        producer = self.producer
-        if producer is not None:
-            producer.stopProducing()
-            self.producer = None
-        forget = getattr(self.reactor, "forget", None)
-        if forget is None:
-            self.stopReading()
-            self.stopWriting()
-        else:
-            forget(self)
-        if reason is DONE and (self.peerEnded or self._writeDisconnected):
-            # The peer is told of the end by the close alone, or was by a shutdown
-            # before.  With octets of its unread, a close would be a reset.
-            skt.close()
-        else:
-            self._closeSocket(not isinstance(reason.value, ConnectionAborted))
-        protocol = self.protocol
-        del self.protocol
-        del self.socket
-        del self.fileno
-        protocol.connectionLost(reason)
-
 
 #: How the TLS layer reaches the connection that it is above: the methods that
 #: C{_newtls} looks up on a class and calls with the connection.
@@ -547,39 +368,8 @@ BENEATH: Any = SimpleNamespace(
 )
 
 
-class EagerServer(EagerConnection, tcp.Server):
+class EagerServer(Accepted, EagerConnection, tcp.Server):
     """An accepted connection."""
-
-    # As it begins.
-    connected = 1
-    ready = True
-
-    def __init__(
-        self,
-        sock: socket.socket,
-        protocol: IProtocol,
-        client: tuple[Any, ...],
-        server: tcp.Port,
-        sessionno: int,
-        reactor: Any,
-    ) -> None:
-        """
-        Take over an accepted socket.
-
-        Sets what L{tcp.Server} sets, but for the strings that describe the
-        connection, which cost more than all else and are seldom read.
-        """
-        sock.setblocking(False)
-        self.reactor = reactor
-        self.socket = sock
-        self.fileno = sock.fileno
-        self.protocol = protocol
-        if len(client) != 2:
-            self._addressType = IPv6Address
-        self.server = server
-        self.client = client
-        self.sessionno = sessionno
-        reactor.addReader(self)
 
     @property
     def hostname(self) -> Any:  # type: ignore[override]
@@ -607,12 +397,14 @@ class EagerClient(EagerConnection, tcp.Client):
         """End the connection, or the attempt.  Called by the reactor."""
         if self.connected:
             super().connectionLost(reason)
+            # A method of the socket, put here by Twisted.
+            self.__dict__.pop("fileno", None)
             self.connector.connectionLost(reason)
         else:
             tcp.Client.connectionLost(self, reason)
 
 
-class DialledClient(EagerClient):
+class DialledClient(Dialled, EagerClient):
     """
     A client transport around a socket that is connected already.
 
@@ -621,36 +413,10 @@ class DialledClient(EagerClient):
     behind for the other methods.  No connector waits to hear of its end.
     """
 
-    # As it begins.
-    connected = 1
-    ready = True
-
-    def __init__(
-        self, skt: socket.socket, family: int, peer: tuple[Any, ...], reactor: Any
-    ) -> None:
-        """
-        Take over a connected socket that does not block.
-
-        @param peer: what it was connected to, as C{connect} takes it.
-        """
-        self.reactor = reactor
-        self.socket = skt
-        self.fileno = skt.fileno
-        self.realAddress = peer
-        if family == socket.AF_INET6:
-            self.addressFamily = socket.AF_INET6
-            self._addressType = IPv6Address  # type: ignore[assignment]
-
     @property
     def addr(self) -> Any:  # type: ignore[override]
         """What it was connected to; only C{repr} asks."""
         return self.realAddress
-
-    def attach(self, protocol: IProtocol) -> None:
-        """Begin to serve a protocol: read for it and tell it."""
-        self.protocol = protocol
-        self.reactor.addReader(self)
-        protocol.makeConnection(self)
 
     # There is no attempt that could fail, and nobody who waits for the end.
     connectionLost = EagerConnection.connectionLost
@@ -670,53 +436,14 @@ class EagerPort(tcp.Port):
         """
         Accept connections.  Called by the reactor.
 
-        Like Twisted's, it counts what comes, to know how often to ask.  Its
-        errors are Twisted's to handle: too many descriptors above all.
+        Errors of C{accept} are Twisted's to handle: too many descriptors above
+        all.
         """
-        family = self.addressFamily
-        # What socket.accept wraps into enumerations.
-        listening: Any = self.socket
-        accept = listening._accept  # noqa: SLF001
-        factory: Any = self.factory
-        ignored = getattr(factory, "ignoresAddress", False)
-        most = self.numberAccepts
-        accepted = 0
         try:
-            while accepted < most:
-                try:
-                    fd, address = accept()
-                except BlockingIOError:
-                    break
-                except OSError:
-                    super().doRead()
-                    return
-                accepted += 1
-                skt = Socket(family, socket.SOCK_STREAM, 0, fd)
-                if ignored and len(address) == 2:
-                    peer: IPv4Address | IPv6Address | None = None
-                elif len(address) == 2:
-                    peer = IPv4Address("TCP", *address)
-                else:
-                    if address[3]:
-                        # With the scope in it.
-                        host = socket.getnameinfo(
-                            address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
-                        )[0]
-                        address = (host, *address[1:])
-                    peer = IPv6Address("TCP", *address)
-                protocol = factory.buildProtocol(peer)
-                if protocol is None:
-                    skt.close()
-                    continue
-                session = self.sessionno
-                self.sessionno = session + 1
-                protocol.makeConnection(
-                    self.transport(skt, protocol, address, self, session, self.reactor)
-                )
+            if not accept(self):
+                super().doRead()
         except BaseException:  # noqa: BLE001 - as Twisted's: the port goes on
             log.deferr()
-        else:
-            self.numberAccepts = most + 20 if accepted == most else max(1, accepted)
 
 
 def _layOut(kind: type[EagerConnection]) -> None:
@@ -729,11 +456,11 @@ def _layOut(kind: type[EagerConnection]) -> None:
     """
     first: Any = kind.__new__(kind)
     for name in (
-        "reactor", "socket", "fileno", "protocol", "producer", "streamingProducer",
+        "reactor", "socket", "protocol", "producer", "streamingProducer",
         "ready", "connected", "disconnected", "disconnecting", "peerEnded", "doRead",
         "_writeDisconnecting", "_writeDisconnected",
     ):  # fmt: skip
-        setattr(first, name, None)
+        setattr(first, name, getattr(first, name, None))
 
 
 _layOut(EagerServer)
@@ -755,10 +482,12 @@ def eagerPort(port: IListeningPort) -> None:
 
 
 __all__ = [
+    "DONE",
     "DialledClient",
     "EagerClient",
     "EagerConnection",
     "EagerPort",
+    "READ_OCTETS",
     "EagerServer",
     "eagerPort",
 ]

@@ -40,8 +40,8 @@ from twisted.internet.interfaces import IPushProducer, ISSLTransport
 from twisted.internet.main import CONNECTION_LOST
 from zope.interface import classImplements
 
+from .eagerness import READ_OCTETS, Eagerness
 from .splice import Flow, isSpliceable
-from .transport import READ_OCTETS, EagerConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ def canHalfClose(transport: Any) -> bool:
     A TLS layer hands on what it does not know itself to the transport beneath,
     and an end there would cut it off.
     """
-    if isinstance(transport, EagerConnection) and not transport.TLS:
+    if isinstance(transport, Eagerness) and not transport.TLS:
         return True
     return hasattr(transport, "loseWriteConnection") and not ISSLTransport.providedBy(transport)
 
@@ -111,9 +111,9 @@ class TunnelEnd:
         Pass on what has arrived, one piece.
 
         In the place of C{doRead} of a plain eager transport, which would go
-        through its protocol; L{EagerConnection.doRead} is what it does.
+        through its protocol; L{Eagerness.doRead} is what it does.
         """
-        transport = self.transport
+        transport: Eagerness = self.transport
         try:
             data = transport.socket.recv(READ_OCTETS)
         except BlockingIOError:
@@ -206,7 +206,7 @@ class TunnelEnd:
             self._spliceAt = SPLICE_AFTER
         transport = self.transport
         # One that aborts has another in that place already.
-        if isinstance(transport, EagerConnection) and transport.ready:
+        if isinstance(transport, Eagerness) and transport.ready:
             self._plain = True
             # As a Flow does.
             transport.doRead = self.fill  # type: ignore[method-assign]

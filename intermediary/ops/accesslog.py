@@ -12,10 +12,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from twisted.logger import Logger
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from ..interfaces import IAccessLog
 from .logformat import Times
@@ -33,7 +33,6 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _MODE = 0o640
 
 
-@implementer(IAccessLog)
 class AccessLog:
     """
     Lines to a file, which may be renamed under way, or to standard output.
@@ -43,9 +42,10 @@ class AccessLog:
     @ivar dropped: how many lines could not be written.
     """
 
-    FLUSH_SECONDS = 1.0
-    FLUSH_LINES = 1024
-    _log = Logger()
+    FLUSH_SECONDS: ClassVar[float] = 1.0
+    FLUSH_LINES: ClassVar[int] = 1024
+    # By name: what is compiled has no frame for the logger to find it in.
+    _log = Logger("intermediary.ops.accesslog.AccessLog")
 
     def __init__(
         self,
@@ -202,6 +202,10 @@ class AccessLog:
             return
         if not os.path.samestat(there, os.fstat(self._fd)):
             self.reopen()
+
+
+# Not as a decorator, which would keep the class from being compiled well.
+classImplements(AccessLog, IAccessLog)
 
 
 def timesOf(second: int) -> Times:

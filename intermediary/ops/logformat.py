@@ -53,7 +53,7 @@ class _Kind(NamedTuple):
 #: Octets of a client, or None.
 _OCTETS = _Kind("quoted[%s]", "jsonQuoted[%s]")
 #: Text of anybody's, or nothing.
-_TEXT = _Kind("quotedText(%s)", "jsonText(%s)")
+_TEXT = _Kind("quotedText(text) if (text := %s) else DASH", "jsonText(%s)")
 _NUMBER = _Kind("%s", "%s")
 _SECONDS = _Kind("%s:.3f", "%s:.3f")
 #: Text of ours without anything to escape.

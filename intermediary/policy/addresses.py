@@ -143,6 +143,12 @@ def _classify6(number: int) -> str | None:
     return "reserved"
 
 
+#: What L{parse} found lately: the guard is asked of each connection, and most
+#: connections go to few places.
+_parsed: dict[str, tuple[int, int]] = {}
+PARSED_LIMIT = 1024
+
+
 def parse(address: str) -> tuple[int, int]:
     """
     Read an address.
@@ -151,10 +157,18 @@ def parse(address: str) -> tuple[int, int]:
     @raise OSError: if it is none.
     @raise ValueError: likewise.
     """
+    known = _parsed.get(address)
+    if known is not None:
+        return known
     if ":" in address:
         octets = socket.inet_pton(socket.AF_INET6, address.partition("%")[0])
-        return 6, int.from_bytes(octets, "big")
-    return 4, int.from_bytes(socket.inet_pton(socket.AF_INET, address), "big")
+        known = (6, int.from_bytes(octets, "big"))
+    else:
+        known = (4, int.from_bytes(socket.inet_pton(socket.AF_INET, address), "big"))
+    if len(_parsed) >= PARSED_LIMIT:
+        _parsed.clear()
+    _parsed[address] = known
+    return known
 
 
 def classify(address: str) -> str | None:

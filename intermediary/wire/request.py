@@ -43,6 +43,11 @@ _Memo = tuple[bytes, bytes, "Fields", int, bool, bool, "bytes | None"]
 _tunnels: dict[bytes, _Memo] = {}
 _TUNNELS_LIMIT = 128
 _BLOCK_LIMIT = 1024
+#: Whole heads of those, with nothing behind them: the method and the target as well.
+_heads: dict[bytes, tuple[bytes, _Memo]] = {}
+_HEADS_LIMIT = 256
+_HEAD_LIMIT = 1536
+_CONNECT = b"CONNECT "
 #: The hashes of those that came, maybe once.
 _glimpsed: set[int] = set()
 _GLIMPSED_LIMIT = 1024
@@ -233,6 +238,22 @@ class RequestReader(Reader):
         @raise WireError: it is well-formed but not valid.
         """
         limits = self._limits
+        # The first of its connection, and short enough to be one of those.
+        fresh = self._memo is None and len(data) <= _HEAD_LIMIT and data.startswith(_CONNECT)
+        if fresh:
+            known = _heads.get(data)
+            if (
+                known is not None
+                and len(known[0]) <= limits.targetOctets
+                and len(data) <= limits.headerOctets
+                and len(known[1][2].pairs) <= limits.headerFields
+            ):
+                target, (_, minor, fields, framing, keepAlive, expectsContinue, host) = known
+                self._headEnd = len(data)
+                version = 11 if minor == b"1" else 10
+                return RequestHead(
+                    b"CONNECT", target, version, fields, framing, keepAlive, expectsContinue, host
+                )
         match = REQUEST_LINE.match(data)
         if match is None:
             return None
@@ -255,6 +276,10 @@ class RequestReader(Reader):
                 checkForm(method, target)
                 checkContent(method, memo[3])
             self._headEnd = end
+            if fresh and end == len(data):
+                if len(_heads) >= _HEADS_LIMIT:
+                    _heads.clear()
+                _heads[bytes(data)] = (target, memo)
             _, _, fields, framing, keepAlive, expectsContinue, host = memo
             version = 11 if minor == b"1" else 10
             return RequestHead(

@@ -34,6 +34,7 @@ from intermediary.errors import (
     PortNotAllowed,
 )
 from intermediary.interfaces import IConnector, IDestinationGuard, IResolver, Origin
+from intermediary.net import connector as remembering
 from intermediary.net.attempt import Attempt, attemptFor
 from intermediary.net.connector import (
     ADDRESS_LIMIT,
@@ -192,7 +193,16 @@ class LiteralTests(ConnectorTestCase):
             ("", None),
             ("1.2.3.4\0", None),
         ]:
-            self.assertEqual((host, literalFamily(host)), (host, family))
+            for _ in range(2):
+                self.assertEqual((host, literalFamily(host)), (host, family))
+
+    def test_literalsAreRememberedUpToALimit(self) -> None:
+        """However many different ones are asked for."""
+        for number in range(2 * remembering.LITERALS_LIMIT):
+            literalFamily(f"10.0.{number >> 8}.{number & 255}")
+            self.assertLessEqual(len(remembering._literals), remembering.LITERALS_LIMIT)
+        self.assertNotIn("10.0.0.0", remembering._literals)
+        self.assertEqual(socket.AF_INET, literalFamily("10.0.0.0"))
 
     def test_literalIsDialledWithoutLookup(self) -> None:
         """One attempt, and the protocol once it is connected."""

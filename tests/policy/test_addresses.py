@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from intermediary.policy import addresses as remembering
 from intermediary.policy.addresses import METADATA, classify, isLoopback
 
 CLASSES = {
@@ -157,3 +158,23 @@ class ClassificationTests(SynchronousTestCase):
             self.assertTrue(isLoopback(address), address)
         for address in ["128.0.0.1", "::2", "64:ff9b::127.0.0.1", "::127.0.0.1", "localhost", ""]:
             self.assertFalse(isLoopback(address), address)
+
+
+class MemoryTests(SynchronousTestCase):
+    """Tests for what is remembered of addresses."""
+
+    def test_anAddressMeansTheSameAgain(self) -> None:
+        """What was read before is judged as if it were new; what is none is read anew."""
+        for _ in range(3):
+            self.assertEqual("loopback", classify("127.0.0.1"))
+            self.assertEqual("unknown", classify("127.1"))
+            self.assertTrue(isLoopback("::1"))
+            self.assertFalse(isLoopback("::1::"))
+        self.assertNotIn("127.1", remembering._parsed)
+
+    def test_memoryIsBounded(self) -> None:
+        """However many different ones are asked for."""
+        for number in range(2 * remembering.PARSED_LIMIT):
+            classify(f"10.0.{number >> 8}.{number & 255}")
+            self.assertLessEqual(len(remembering._parsed), remembering.PARSED_LIMIT)
+        self.assertEqual("private", classify("10.0.0.0"))

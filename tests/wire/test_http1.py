@@ -234,7 +234,12 @@ class RequestReaderTests(SynchronousTestCase):
         self.assertEqual(400, read(b"CONNECT a.example HTTP/1.1", Limits()))
         self.assertEqual(431, read(b"CONNECT a.example:443 HTTP/1.1", Limits(headerFields=1)))
         self.assertEqual(431, read(b"CONNECT a.example:443 HTTP/1.1", Limits(headerOctets=50)))
+        self.assertEqual(414, read(b"CONNECT a.example:443 HTTP/1.1", Limits(targetOctets=5)))
         self.assertEqual(b"GET", read(b"GET / HTTP/1.1", Limits()).method)
+        self.assertIn(b"CONNECT a.example:443 HTTP/1.1\r\n" + fields, remembering._heads)
+        ahead = RequestReader(Limits())
+        ahead.receive(b"CONNECT a.example:443 HTTP/1.1\r\n" + fields + b"hello")
+        self.assertEqual(b"hello", ahead.detach())
         self.assertEqual(400, read(b"CONNECT a:1 HTTP/1.1", Limits(), b"Host:a b\r\n\r\n"))
         self.assertEqual(400, read(b"CONNECT a:1 HTTP/1.1", Limits(), b"\r\n" + fields))
 
@@ -249,6 +254,11 @@ class RequestReaderTests(SynchronousTestCase):
         self.assertLessEqual(len(remembering._glimpsed), remembering._GLIMPSED_LIMIT)
         for block in remembering._tunnels:
             self.assertLessEqual(len(block), remembering._BLOCK_LIMIT)
+        for number in range(3000):
+            head = b"CONNECT a%d:1 HTTP/1.1\r\nHost: one\r\n\r\n" % number
+            RequestReader(Limits()).receive(head)
+        self.assertLessEqual(len(remembering._heads), remembering._HEADS_LIMIT)
+        self.assertIn(head, remembering._heads)
 
     def test_credentialsAreNotKept(self) -> None:
         """They are nobody's business when their connection has gone."""
@@ -259,6 +269,8 @@ class RequestReaderTests(SynchronousTestCase):
             for _ in range(3):
                 RequestReader(Limits()).receive(b"CONNECT a:1 HTTP/1.1\r\n" + block)
             self.assertEqual(block in remembering._tunnels, b"kept" in block)
+        for known in remembering._heads:
+            self.assertNotIn(b"Proxy-Authorization", known)
 
     def test_memoryOfFieldsRespectsTheHeadLimit(self) -> None:
         """A longer request line in front of remembered fields still counts."""
