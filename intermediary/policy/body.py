@@ -97,6 +97,11 @@ class Body:
         """Whether it will not change any more."""
         return self.complete or self.error is not None
 
+    @property
+    def isWhole(self) -> bool:
+        """Whether who begins to read it now can have all of it, now or later."""
+        return self.error is None and not self.start
+
     # Writing
 
     def append(self, piece: bytes) -> None:

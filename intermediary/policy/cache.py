@@ -49,7 +49,7 @@ from .admission import Admission
 from .answers import PARTIAL_CONTENT, Answers, Record
 from .cachestate import Cache
 from .collapsing import Collapsing
-from .filling import Filling, Nobody, continueWith, restProgram
+from .filling import Filling, Nobody, continueWith, restProgram, takeLease
 from .revalidation import Revalidation
 from .selection import candidates, select, tagged
 from .targets import Targets
@@ -326,15 +326,16 @@ class RouteCache:
         response, reply = exchange.response, exchange.reply
         assert response is not None
         assert reply is not None
-        continueWith(Filling(self._store, entry, visit.tail), exchange, self._rest)
+        lease = takeLease(exchange)
         if isinstance(exchange.downstream, Nobody):
-            return
-        if response.status == PARTIAL_CONTENT and not visit.completing:
+            pass
+        elif response.status == PARTIAL_CONTENT and not visit.completing:
             self._answers.passOn(exchange, entry.body, visit.skipped, response.framing)
         else:
             self._give(exchange, visit, entry, now, response.status)
             if unstored:
                 self._answers.keep(exchange, reply.fields, unstored)
+        continueWith(Filling(self._store, entry, visit.tail), exchange, lease, self._rest)
 
     def _give(
         self, exchange: Exchange, visit: Visit, entry: Entry, now: float, status: int | None
@@ -377,7 +378,7 @@ class RouteCache:
             self._collapsing.resolve(visit)
             return None
         # What the 304 itself brings is nothing, but its connection is good.
-        continueWith(Nobody(), exchange, self._rest)
+        continueWith(Nobody(), exchange, takeLease(exchange), self._rest)
         self._collapsing.resolve(visit)
         if not isinstance(exchange.downstream, Nobody):
             self._give(exchange, visit, entry, now, 304)
@@ -391,7 +392,7 @@ class RouteCache:
     def _mayStandIn(self, visit: Visit, entry: Entry, now: float) -> bool:
         """Whether an entry may be used as its origin fails (RFC 5861 §4)."""
         record: Record = entry.verdict
-        return entry.body.error is None and mayReplaceError(record.freshness, visit.demand, now)
+        return entry.body.isWhole and mayReplaceError(record.freshness, visit.demand, now)
 
     def _giveStale(
         self, exchange: Exchange, visit: Visit, entry: Entry, now: float, status: int | None

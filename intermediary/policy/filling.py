@@ -260,6 +260,8 @@ class Filling(Nobody):
 
     def fail(self, error: IntermediaryError) -> None:
         """See L{IBodySink.fail<intermediary.interfaces.IBodySink.fail>}."""
+        if self._body.ended:
+            return  # all had come when somebody gave up
         self._body.source = None
         self._store.remove(self._entry)
         self._body.fail(error)
@@ -293,15 +295,25 @@ class Filling(Nobody):
         return f"<Filling {self._entry!r} {'stored' if self._stored else 'passing'}>"
 
 
-def continueWith(client: Nobody, of: Exchange, program: Program) -> None:
+def takeLease(of: Exchange) -> ILease:
+    """Take an exchange's lease away, so that its content may come from elsewhere."""
+    lease = of.lease
+    assert lease is not None
+    of.lease = None
+    return lease
+
+
+def continueWith(client: Nobody, of: Exchange, lease: ILease, program: Program) -> None:
     """
     Let an exchange without a client have the rest of another one's response.
 
-    @param of: whose response it is; it has no lease any more afterwards.
+    Some of it may be here already, and is brought before this returns: whoever
+    is to read it should be there before.
+
+    @param of: whose response it is.
+    @param lease: of L{takeLease}.
     @param program: of L{restProgram}.
     """
-    lease = of.lease
-    assert lease is not None
     exchange = client.exchange = Exchange(of.front, client, of.request, of.peerHost, of.started)
     exchange.origin = of.origin
     exchange.upstreamName = of.upstreamName
@@ -309,7 +321,6 @@ def continueWith(client: Nobody, of: Exchange, program: Program) -> None:
     exchange.response = of.response
     exchange.requestEnded = exchange.requestTaken = exchange.headSent = True
     exchange.lease = lease
-    of.lease = None
     lease.transfer(exchange)
     of.front.engine.run(exchange, program, program.deliver)
 

@@ -87,7 +87,7 @@ class Validation:
             for index in validated(stored, validators)
             if index == first or (strong and stored[index].tag == validators.tag)
         ]
-        if not found or entries[found[0]].body.error is not None:
+        if not found or not entries[found[0]].body.isWhole:
             return None
         updated = [
             self._admission.freshen(entries[index], new, visit.requested, now) for index in found

@@ -8,6 +8,7 @@ from __future__ import annotations
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.settings import CacheSettings, RouteCacheSettings, RouteSettings, UpstreamSettings
@@ -373,6 +374,68 @@ class FillingTests(CacheTestCase):
         self.origin.closes()
         self.client.takes()
         self.assertEqual(self.scenario.cache.store.count, 0)
+
+    def test_whatOutgrewTheStoreBeforeItWasReadIsWhole(self) -> None:
+        """Also where all of it was here before a component let its head go on."""
+        gates: list[Deferred[None]] = []
+
+        class Waiting:
+            def onFetched(self, exchange: Exchange) -> Deferred[None]:
+                gates.append(Deferred())
+                return gates[-1]
+
+        caching = Scenario(self).caching(CacheSettings(maxObjectOctets=10))
+        self.scenario = caching.reverse(components=[Waiting()])
+        self.client = self.scenario.client()
+        self.asks()
+        self.isAsked()
+        assert self.origin is not None
+        self.origin.sends(
+            b"HTTP/1.1 200 OK",
+            b"Cache-Control: max-age=60",
+            b"Transfer-Encoding: chunked",
+            b"",
+            b"b",
+            b"hello world",
+            b"0",
+            b"",
+            b"",
+        )
+        gates[0].callback(None)
+        self.gets(body=b"b\r\nhello world\r\n0\r\n\r\n")
+        self.assertEqual(self.scenario.cache.store.count, 0)
+
+    def test_whatWasLetGoAnswersNobody(self) -> None:
+        """A 304 about content that is not here any more makes us ask for it anew."""
+        self.asks()
+        self.isAsked()
+        first = self.origin
+        assert first is not None
+        first.sends(
+            b"HTTP/1.1 200 OK",
+            b"Cache-Control: max-age=0",
+            b'ETag: "a"',
+            b"Transfer-Encoding: chunked",
+            b"",
+            b"5",
+            b"hello",
+            b"",
+        )
+        self.client.takes()
+        other = self.scenario.client()
+        other.sends(b"GET / HTTP/1.1", b"Host: a", b"", b"")
+        self.origin = self.scenario.accepts()
+        self.isAsked(b'If-None-Match: "a"')
+        for _ in range(20):
+            first.sends(b"2000", b"x" * 8192, b"")
+            self.client.takes()
+        self.origin.sends(b"HTTP/1.1 304 Not Modified", b'ETag: "a"', b"", b"")
+        asked = self.isAsked()
+        self.assertFalse([line for line in asked if line.startswith(b"If-")])
+        self.answers(body=b"anew")
+        self.client = other
+        self.gets(body=b"anew", hit=False)
+        first.closes()
 
     def test_theConnectionIsUsedAgain(self) -> None:
         """After a response that was stored, and after a validation."""

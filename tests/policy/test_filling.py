@@ -25,6 +25,7 @@ from intermediary.policy.filling import (
     Reading,
     continueWith,
     restProgram,
+    takeLease,
 )
 from intermediary.policy.stores import MemoryStore
 from intermediary.program import PARKED, Program
@@ -400,7 +401,7 @@ class FillingCase(FillingTestCase):
         first.lease = lease
         self.first = first
         self.filling = Filling(self.store, self.entry)
-        continueWith(self.filling, first, self.rest)
+        continueWith(self.filling, first, takeLease(first), self.rest)
         assert self.filling.exchange is not None
         self.fetch = self.filling.exchange
 
