@@ -210,7 +210,12 @@ class RouteCache:
         if visit is not None:
             exchange.visit = None
             if visit.collapsed:
-                member = self._status.forwarded(URI_MISS, stored=True, collapsed=True)
+                member = self._status.forwarded(
+                    visit.reason,
+                    ttl=record.freshness.ttl(now),
+                    stored=not visit.failed,
+                    collapsed=True,
+                )
         self._answers.give(exchange, entry, now, member)
 
     def _unavailable(self) -> Reply:
