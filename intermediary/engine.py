@@ -11,7 +11,6 @@ No sockets and no policy in here: connections are L{IDownstream
 
 from __future__ import annotations
 
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -21,6 +20,7 @@ from twisted.python.failure import Failure
 from .errors import IntermediaryError, Retry
 from .exchange import ForwardHead, Reply
 from .program import DELIVER, PARKED, REFETCH
+from .wire.dates import DateFormatter
 from .wire.encoding import REASONS, encodeRequest, encodeResponse
 from .wire.forwarding import deriveRequest, deriveResponse
 from .wire.message import CHUNKED, NO_BODY, UNTIL_CLOSE
@@ -65,14 +65,11 @@ class Engine:
         self.pool = pool
         self.seconds = seconds
         self.pseudonym = pseudonym
-        self._dated = (0, b"")
+        self._dates = DateFormatter()
 
     def date(self) -> bytes:
         """Spell the time for C{Date} (RFC 9110 §5.6.7)."""
-        now = int(self.seconds())
-        if now != self._dated[0]:
-            self._dated = (now, formatdate(now, usegmt=True).encode("ascii"))
-        return self._dated[1]
+        return self._dates.format(self.seconds())
 
     # Driving
 

@@ -404,8 +404,7 @@ class RouteCache:
     ) -> None:
         if exchange.lease is not None:
             # The content of an error that nobody will see.
-            lease, exchange.lease = exchange.lease, None
-            lease.release()
+            takeLease(exchange).release()
         self._collapsing.failed(visit)
         if not isinstance(exchange.downstream, Nobody):
             self._give(exchange, visit, entry, now, status)
