@@ -50,6 +50,7 @@ COMPILED = (
     "intermediary/net/tunnel.py",
     "intermediary/net/upstream.py",
     "intermediary/ops/accesslog.py",
+    "intermediary/ops/logline.py",
     "intermediary/policy/access.py",
     "intermediary/policy/addresses.py",
     "intermediary/policy/admission.py",

@@ -50,8 +50,8 @@ class ReferenceTests(SynchronousTestCase):
 
     def test_listsTheKeysOfTheJSONLog(self) -> None:
         """Those that a line has, in their order."""
-        render = compileFormat("json")
-        keys = ", ".join(f"`{key}`" for key in json.loads(render(ended(), Times(0, "", ""))))
+        line = compileFormat("json")
+        keys = ", ".join(f"`{key}`" for key in json.loads(line.render(ended(), Times(0, "", ""))))
         self.assertIn(f"with\nthe meanings below: {keys}.\n", page())
 
     def test_examplesOfKeysAreTOML(self) -> None:

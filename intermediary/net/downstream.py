@@ -303,10 +303,10 @@ class DownstreamConnection:
         while True:
             self._handling = True
             for event in events:
-                if event.__class__ is bytes:
-                    self._received(event)
-                elif event.__class__ is RequestHead:
+                if isinstance(event, RequestHead):
                     self._begin(event)
+                elif isinstance(event, bytes):
+                    self._received(event)
                 else:
                     self._requestEnded(event.trailers)
             self._handling = False

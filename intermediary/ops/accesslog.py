@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
     from ..exchange import Exchange
-    from .logformat import Render
+    from .logline import Line
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 #: It names clients: not for everybody on the host.
@@ -50,7 +50,7 @@ class AccessLog:
     def __init__(
         self,
         reactor: IReactorTime,
-        render: Render,
+        line: Line,
         path: str,
         wallSeconds: Callable[[], float] = time.time,
     ) -> None:
@@ -58,13 +58,13 @@ class AccessLog:
         Nothing is opened yet.
 
         @param reactor: flushes.
-        @param render: from L{compileFormat<intermediary.ops.logformat.compileFormat>}.
+        @param line: from L{compileFormat<intermediary.ops.logformat.compileFormat>}.
         @param path: C{"-"} for standard output.
         @param wallSeconds: the time since the epoch.  The clock of a reactor
             may be of another epoch.
         """
         self._reactor = reactor
-        self._render = render
+        self._line = line
         self._path = path
         self._wallSeconds = wallSeconds
         self._times = Times(-1, "", "")
@@ -102,7 +102,7 @@ class AccessLog:
             times = self._times = timesOf(second)
         lines = self._lines
         try:
-            lines.append(self._render(exchange, times))
+            lines.append(self._line.render(exchange, times))
         except Exception:  # noqa: BLE001 - a line must never cost an exchange
             self.dropped += 1
             self._log.failure("No line for {exchange!r}", exchange=exchange)

@@ -15,15 +15,12 @@ import re
 from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .logline import PARAMETERS, Line
 from .problems import nearest
 from .values import Unfit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from ..exchange import Exchange
-
-    Render = Callable[[Exchange, "Times"], str]
 
 
 class Times:
@@ -64,7 +61,7 @@ class Variable(NamedTuple):
     """
     One thing that a line may tell.
 
-    @ivar expression: over C{exchange}, C{request} and C{times}, without quotes
+    @ivar expression: over the L{parameters<PARAMETERS>}, without quotes
         and backslashes, as it is put into an f-string.
     """
 
@@ -79,27 +76,24 @@ VARIABLES = {
     "time_iso": Variable(_PLAIN, "times.iso", "the end, in local time, by RFC 3339"),
     "epoch": Variable(_NUMBER, "times.second", "the end, in seconds since 1970"),
     "front": Variable(_PLAIN, "exchange.front.name", "the name of the front"),
-    "peer": Variable(_PLAIN, "exchange.peerHost or DASH", "the address of the client's connection"),
-    "user": Variable(_TEXT, "exchange.user", "who the client proved to be"),
+    "peer": Variable(_PLAIN, "peer or DASH", "the address of the client's connection"),
+    "user": Variable(_TEXT, "user", "who the client proved to be"),
     "request": Variable(
         _PLAIN,
-        "DASH if request is ABSENT else "
-        "f'{quoted[request.method]} {quoted[request.target]} HTTP/{VERSIONS[request.version]}'",
+        "DASH if method is None else f'{quoted[method]} {quoted[target]} HTTP/{VERSIONS[version]}'",
         "the request line",
     ),
-    "method": Variable(_OCTETS, "request.method", "the request's method"),
-    "target": Variable(_OCTETS, "request.target", "the request's target as it came"),
-    "version": Variable(_TEXT, "VERSIONS[request.version]", "the request's version of HTTP"),
-    "host": Variable(_OCTETS, "request.host", "the request's `Host`"),
-    "referer": Variable(_OCTETS, "request.fields.get(REFERER)", "the request's `Referer`"),
-    "user_agent": Variable(_OCTETS, "request.fields.get(USER_AGENT)", "the request's `User-Agent`"),
-    "status": Variable(_NUMBER, "exchange.status", "the status sent; 0 if none was"),
+    "method": Variable(_OCTETS, "method", "the request's method"),
+    "target": Variable(_OCTETS, "target", "the request's target as it came"),
+    "version": Variable(_TEXT, "VERSIONS[version]", "the request's version of HTTP"),
+    "host": Variable(_OCTETS, "host", "the request's `Host`"),
+    "referer": Variable(_OCTETS, "fields.get(REFERER)", "the request's `Referer`"),
+    "user_agent": Variable(_OCTETS, "fields.get(USER_AGENT)", "the request's `User-Agent`"),
+    "status": Variable(_NUMBER, "status", "the status sent; 0 if none was"),
     "octets_in": Variable(
         _NUMBER, "exchange.octetsIn", "content from the client; what went up a tunnel"
     ),
-    "octets_out": Variable(
-        _NUMBER, "exchange.octetsOut", "content to the client; what came down a tunnel"
-    ),
+    "octets_out": Variable(_NUMBER, "octets", "content to the client; what came down a tunnel"),
     "seconds": Variable(
         _SECONDS, "exchange.ended - exchange.started", "from the request's head to the end"
     ),
@@ -163,19 +157,6 @@ class _Remembered(dict[bytes | None, str]):
         return value
 
 
-class _Absent:
-    """Stands for the request of an exchange that never had one."""
-
-    method = target = host = version = None
-
-    class fields:  # noqa: N801 - it stands for an attribute
-        """No fields."""
-
-        @staticmethod
-        def get(name: bytes) -> None:
-            """Nothing."""
-
-
 def _quoteText(value: str | None) -> str:
     """Escape text for a line."""
     return quote(value.encode("utf-8", "backslashreplace")) if value else "-"
@@ -191,18 +172,17 @@ def _detailOf(error: BaseException | None) -> str:
     return "" if error is None else str(error)
 
 
-def compileFormat(text: str) -> Render:
+def compileFormat(text: str) -> Line:
     """
     Compile a format.
 
     @param text: C{"combined"}, C{"json"} or a template: text with C{$name} or
         C{${name}} for each of L{VARIABLES}, C{${request:NAME}} for a field of
         the request, and C{$$} for a dollar sign.
-    @return: makes the line of an exchange, with its newline.
+    @return: makes the lines of exchanges.
     @raise Unfit: for a template that can't be used.
     """
     constants: dict[str, Any] = {
-        "ABSENT": _Absent,
         "DASH": "-",
         "REFERER": b"referer",
         "USER_AGENT": b"user-agent",
@@ -219,14 +199,9 @@ def compileFormat(text: str) -> Render:
         pieces = list(_templatePieces(COMBINED if text == "combined" else text, constants))
     # Only expressions of the table above, names of constants and literals as
     # repr() writes them get into the source: nothing of the operator's text does.
-    source = (
-        "def render(exchange, times):\n"
-        "    request = exchange.request or ABSENT\n"
-        f"    return {' '.join(pieces)} '\\n'\n"
-    )
+    source = f"def write({PARAMETERS}):\n    return {' '.join(pieces)} '\\n'\n"
     exec(compile(source, "<access log format>", "exec"), constants)  # noqa: S102 - see above
-    render: Render = constants["render"]
-    return render
+    return Line(constants["write"])
 
 
 def _jsonPieces() -> Iterator[str]:
@@ -267,7 +242,7 @@ def _templatePieces(text: str, constants: dict[str, Any]) -> Iterator[str]:
         if field := _FIELD.fullmatch(name):
             constant = f"FIELD{len(constants)}"
             constants[constant] = field[1].lower().encode("ascii")
-            yield _inserted(_OCTETS.template, f"request.fields.get({constant})")
+            yield _inserted(_OCTETS.template, f"fields.get({constant})")
         elif variable := VARIABLES.get(name):
             yield _inserted(variable.kind.template, variable.expression)
         else:

@@ -27,7 +27,6 @@ from ..wire.cachestatus import (
     CacheStatus,
 )
 from ..wire.conditional import (
-    ORIGINS_PRECONDITIONS,
     isConditional,
 )
 from ..wire.fields import Fields
@@ -131,11 +130,10 @@ class RouteCache:
         if method != b"GET" and method != b"HEAD":
             self._visit(exchange, METHOD, now)
             return None
-        if request.framing != NO_BODY or not ORIGINS_PRECONDITIONS.isdisjoint(index):
+        if request.framing != NO_BODY or b"if-match" in index or b"if-unmodified-since" in index:
             self._visit(exchange, BYPASS, now)
             return None
-        target = self._targets.targetOf(exchange)
-        key = self._targets.keyOf(target, fields)
+        key = self._targets.keyFor(exchange)
         demand = ORDINARY
         if b"cache-control" in index or b"pragma" in index:
             demand = readDemand(fields)
@@ -171,7 +169,6 @@ class RouteCache:
                         self._revalidation.begin(
                             exchange,
                             key,
-                            target,
                             candidates(entries, entry, fields, self._cache.heads),
                         )
                     return DELIVER
@@ -185,7 +182,6 @@ class RouteCache:
             return self._unavailable()
         visit = self._visit(exchange, reason, now)
         visit.key = key
-        visit.target = target
         visit.demand = demand
         visit.part = part
         visit.others = others

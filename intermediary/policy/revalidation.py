@@ -18,7 +18,6 @@ from .visit import Visit
 if TYPE_CHECKING:
     from ..engine import Engine
     from ..program import Program
-    from ..wire.target import Target
     from .cachestate import Cache
     from .entries import Entry
 
@@ -42,7 +41,7 @@ class Revalidation:
         self._engine = engine
         self.program: Program | None = None
 
-    def begin(self, exchange: Exchange, key: bytes, target: Target, entries: list[Entry]) -> None:
+    def begin(self, exchange: Exchange, key: bytes, entries: list[Entry]) -> None:
         """
         Validate what was used stale, unless somebody does or there is too much to do.
 
@@ -68,7 +67,6 @@ class Revalidation:
         later.requestEnded = True
         visit = later.visit = Visit(STALE, now)
         visit.key = key
-        visit.target = target
         visit.shelf = shelf
         visit.entries = entries
         visit.fetch = shelf.fetch = Fetch(later)

@@ -21,11 +21,13 @@ _HOSTS: Final = 1024
 class Targets:
     """Finds targets and their keys, for one route."""
 
-    __slots__ = ("_hosts", "_keys")
+    __slots__ = ("_keys", "_origins", "_secureOrigins")
 
     def __init__(self, keys: KeyMaker) -> None:
         self._keys = keys
-        self._hosts: dict[bytes, tuple[str, int | None]] = {}
+        #: What keys begin with, by C{Host}.
+        self._origins: dict[bytes | None, bytes] = {}
+        self._secureOrigins: dict[bytes | None, bytes] = {}
 
     def targetOf(self, exchange: Exchange) -> Target:
         """Find the target URI of a request (RFC 9110 §7.1)."""
@@ -36,12 +38,7 @@ class Targets:
             scheme = "https" if exchange.secure else "http"
             host, port = "", None
             if request.host is not None:
-                known = self._hosts.get(request.host)
-                if known is None:
-                    if len(self._hosts) >= _HOSTS:
-                        self._hosts.clear()
-                    known = self._hosts[request.host] = parseAuthority(request.host)
-                host, port = known
+                host, port = parseAuthority(request.host)
             if port is None:
                 port = 443 if exchange.secure else 80
             target = Target(scheme, host, port, request.target, request.host or b"")
@@ -54,3 +51,20 @@ class Targets:
         @param fields: of the request, as some may be part of it.
         """
         return self._keys.make(target.scheme, target.host, target.port, target.path, fields)
+
+    def keyFor(self, exchange: Exchange) -> bytes:
+        """Make the primary key of a request, without its target where that can be."""
+        request = exchange.request
+        assert request is not None
+        target = exchange.target
+        if target is not None:
+            return self.keyOf(target, request.fields)
+        origins = self._secureOrigins if exchange.secure else self._origins
+        origin = origins.get(request.host)
+        if origin is None:
+            target = self.targetOf(exchange)
+            origin = self._keys.origin(target.scheme, target.host, target.port)
+            if len(origins) >= _HOSTS:
+                origins.clear()
+            origins[request.host] = origin
+        return self._keys.under(origin, request.target, request.fields)

@@ -11,7 +11,6 @@ from ..wire.reuse import ORDINARY
 
 if TYPE_CHECKING:
     from ..wire.reuse import Demand
-    from ..wire.target import Target
     from .collapsing import Fetch
     from .entries import Entry, Shelf
 
@@ -50,7 +49,6 @@ class Visit:
         "skipped",
         "stored",
         "tail",
-        "target",
         "validating",
     )
 
@@ -58,7 +56,6 @@ class Visit:
         self.reason = reason
         self.requested = requested
         self.key = b""
-        self.target: Target | None = None
         self.shelf: Shelf | None = None
         self.demand: Demand = ORDINARY
         self.fetch: Fetch | None = None

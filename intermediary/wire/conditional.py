@@ -31,9 +31,6 @@ _LIST: Final = re.compile(
     rb"(?:,[ \t,]*+)?+"
 )
 
-#: What only an origin may decide.
-ORIGINS_PRECONDITIONS: Final = frozenset({b"if-match", b"if-unmodified-since"})
-
 #: What of a client's request is replaced where we ask on our own behalf.
 PRECONDITIONS: Final = frozenset(
     {b"if-match", b"if-modified-since", b"if-none-match", b"if-range", b"if-unmodified-since"}

@@ -23,8 +23,9 @@ REASONS[413] = b"Content Too Large"
 REASONS[414] = b"URI Too Long"
 REASONS[422] = b"Unprocessable Content"
 
+#: The lines of the usual reason phrases.
 _STATUS_LINES = {
-    (status, reason): b"HTTP/1.1 %d %b\r\n" % (status, reason) for status, reason in REASONS.items()
+    status: b"HTTP/1.1 %d %b\r\n" % (status, reason) for status, reason in REASONS.items()
 }
 
 _TRANSFER_ENCODING = b"Transfer-Encoding: chunked\r\n\r\n"
@@ -62,8 +63,9 @@ def encodeResponse(
     @param connection: the value of a C{Connection} field, None for none.
     @param more: encoded lines behind the fields.
     """
-    line = _STATUS_LINES.get((status, reason))
-    if line is None:
+    if REASONS.get(status) == reason:
+        line = _STATUS_LINES[status]
+    else:
         line = b"HTTP/1.1 %d %b\r\n" % (status, reason)
     if connection is not None:
         line = b"%bConnection: %b\r\n" % (line, connection)

@@ -161,7 +161,7 @@ def _derive(fields: Fields, version: int, pseudonym: bytes) -> Fields:
     if version == 10 and b"expect" in index:
         # RFC 9110 §10.1.1: it means nothing from there, and would here.
         drop = drop | {b"expect"}
-    if b"_" in fields.encoded:
+    if fields.encoded.find(b"_") >= 0:
         drop = drop | _aliases(index)
     if len(index) != len(pairs):
         kept = [
@@ -240,7 +240,7 @@ def viaContains(fields: Fields, pseudonym: bytes) -> bool:
 
 
 def _withoutComments(value: bytes) -> bytes:
-    if b"(" not in value:
+    if value.find(b"(") < 0:
         return value
     depth = 0
     outside = []
@@ -339,7 +339,7 @@ def _isAboutClient(name: bytes) -> bool:
 
     CGI and WSGI read C{X_Forwarded_For} and C{X-Forwarded-For} as the same.
     """
-    if name[0] not in b"xf" or (b"forwarded" not in name and b"real" not in name):
+    if name[0] not in b"xf" or (name.find(b"forwarded") < 0 and name.find(b"real") < 0):
         return False
     name = name.replace(b"_", b"-")
     return name in (b"forwarded", b"x-real-ip") or name.startswith(b"x-forwarded-")

@@ -268,8 +268,9 @@ class RequestReader(Reader):
                 memo = _tunnels.get(data[start : found + len(_END_OF_HEAD)])
             if memo is not None and len(memo[2].pairs) > limits.headerFields:
                 return None
-        if memo is not None and minor == memo[1] and data.startswith(memo[0], start):
-            end = start + len(memo[0])
+        # A slice is made and compared faster than startswith() reads its arguments.
+        end = start if memo is None else start + len(memo[0])
+        if memo is not None and minor == memo[1] and data[start:end] == memo[0]:
             if end > limits.headerOctets:
                 return None
             if target[0] != _SLASH or method in _NO_CONTENT_METHODS:

@@ -10,8 +10,8 @@ they mean.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
-from typing import NamedTuple
 
 from ..errors import WireError
 
@@ -38,7 +38,7 @@ _destinations: set[bytes] = set()
 _DESTINATIONS_LIMIT = 1024
 
 
-class Target(NamedTuple):
+class Target:
     """
     An absolute-form target, taken apart.
 
@@ -51,11 +51,32 @@ class Target(NamedTuple):
         client put there (RFC 9112 §3.2.2).
     """
 
-    scheme: str
-    host: str
-    port: int
-    path: bytes
-    authority: bytes
+    __slots__ = ("authority", "host", "path", "port", "scheme")
+
+    def __init__(self, scheme: str, host: str, port: int, path: bytes, authority: bytes) -> None:
+        self.scheme = scheme
+        self.host = host
+        self.port = port
+        self.path = path
+        self.authority = authority
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Target):
+            return NotImplemented
+        return (
+            self.scheme == other.scheme
+            and self.host == other.host
+            and self.port == other.port
+            and self.path == other.path
+            and self.authority == other.authority
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.scheme, self.authority, self.path))
+
+    def __repr__(self) -> str:
+        path = self.path.decode("latin-1")
+        return f"<Target {self.scheme} {self.host!r} {self.port} {path!r}>"
 
 
 def parseAuthority(authority: bytes, portRequired: bool = False) -> tuple[str, int | None]:
@@ -90,6 +111,10 @@ def parseAuthority(authority: bytes, portRequired: bool = False) -> tuple[str, i
     return name.decode("ascii").lower(), port
 
 
+#: Clients ask the same few, again and again; no valid one is long.
+_knownAuthority = lru_cache(1024)(parseAuthority)
+
+
 def _whyNoAuthority(authority: bytes) -> str:
     if not authority or authority.startswith(b":"):
         return "empty host"
@@ -118,7 +143,7 @@ def parseAbsolute(target: bytes, method: bytes = b"GET") -> Target:
     default = DEFAULT_PORTS.get(scheme)
     if default is None:
         raise WireError("target with an unsupported scheme")
-    host, port = parseAuthority(authority)
+    host, port = _knownAuthority(authority)
     if not path.startswith(b"/"):
         path = b"*" if not path and method == b"OPTIONS" else b"/" + path
     return Target(scheme, host, port or default, path, authority)

@@ -28,7 +28,7 @@ patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 def line(form: str, exchange: Exchange) -> str:
     """The line of an exchange."""
-    return compileFormat(form)(exchange, TIMES)
+    return compileFormat(form).render(exchange, TIMES)
 
 
 class CombinedTests(SynchronousTestCase):
@@ -64,17 +64,17 @@ class CombinedTests(SynchronousTestCase):
 
     def test_aValueIsEscapedAlikeEveryTime(self) -> None:
         """What is remembered is what was escaped; long values too."""
-        render = compileFormat("$target")
+        compiled = compileFormat("$target")
         for target in (b"/a", b"/a", b"/" + b"x" * 5000, b"/" + b"x" * 5000, b'/"'):
             expected = target.decode().replace('"', "\\x22") + "\n"
-            self.assertEqual(render(ended(target=target), TIMES), expected)
+            self.assertEqual(compiled.render(ended(target=target), TIMES), expected)
 
     def test_memoryIsBounded(self) -> None:
         """Ever new targets do not accumulate."""
-        render = compileFormat("$target")
+        compiled = compileFormat("$target")
         for number in range(5000):
-            render(ended(target=b"/%d" % number), TIMES)
-        remembered = render.__globals__["quoted"]
+            compiled.render(ended(target=b"/%d" % number), TIMES)
+        remembered = compiled.write.__globals__["quoted"]
         self.assertLessEqual(len(remembered), 2048)
         self.assertEqual(remembered[None], "-")
 
@@ -171,10 +171,10 @@ class TemplateTests(SynchronousTestCase):
         """Any text is refused, or stands for itself."""
         form = text.replace("$", "") + "$status"
         try:
-            render = compileFormat(form)
+            compiled = compileFormat(form)
         except Unfit:
             return
-        self.assertEqual(render(ended(), TIMES), form.replace("$status", "200") + "\n")
+        self.assertEqual(compiled.render(ended(), TIMES), form.replace("$status", "200") + "\n")
 
 
 class QuoteTests(SynchronousTestCase):
