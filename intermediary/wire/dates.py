@@ -53,6 +53,11 @@ _DAY_SECONDS: Final = 86400
 #: After which day in the future a year of two digits is one of the past.
 _HALF_CENTURY_YEARS: Final = 50
 
+#: What was read lately in the preferred form, which does not depend on the time: one
+#: validation looks at the same two or three dates seven times.
+_known: dict[bytes, int] = {}
+_KNOWN_LIMIT: Final = 1024
+
 
 def parseDate(value: bytes, now: float) -> int | None:
     """
@@ -64,10 +69,18 @@ def parseDate(value: bytes, now: float) -> int | None:
         is not exactly one of the three forms or no day of the calendar.  A leap
         second is the second after it.
     """
+    known = _known.get(value)
+    if known is not None:
+        return known
     match = _IMF.fullmatch(value)
     if match is not None:
         day, month, year, hour, minute, second = match.groups()
-        return _seconds(int(year), month, int(day), hour, minute, second)
+        seconds = _seconds(int(year), month, int(day), hour, minute, second)
+        if seconds is not None:
+            if len(_known) >= _KNOWN_LIMIT:
+                _known.clear()
+            _known[value] = seconds
+        return seconds
     match = _RFC850.fullmatch(value)
     if match is not None:
         day, month, year, hour, minute, second = match.groups()

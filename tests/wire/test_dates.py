@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from intermediary.wire import dates
 from intermediary.wire.dates import DateFormatter, formatDate, parseDate
 
 from .strategies import octets
@@ -49,6 +50,13 @@ class ParseTests(SynchronousTestCase):
     def test_theDayOfTheWeekIsNotChecked(self) -> None:
         """It says nothing that the rest does not."""
         self.assertEqual(parseDate(b"Mon, 06 Nov 1994 08:49:37 GMT", NOW), 784111777)
+
+    def test_moreThanAreRemembered(self) -> None:
+        """What is remembered is bounded, and right after it was forgotten."""
+        for _ in range(2):
+            for second in range(1500):
+                self.assertEqual(parseDate(formatDate(second), NOW), second)
+        self.assertLessEqual(len(dates._known), 1024)
 
     def test_farDates(self) -> None:
         """Beyond 32 bits, and before the epoch."""
