@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 METADATA := setup.cfg pyproject.toml
 SOURCES := $(METADATA) setup.py tools/mypyc.ini $(shell find intermediary twisted -name '*.py')
 
-.PHONY: run installed test check bench docs clean
+.PHONY: run installed test check bench conformance docs clean
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -67,6 +67,10 @@ check: $(VENV)/.dev
 # Against nginx, HAProxy and Squid, which the machine must have.
 bench: $(VENV)/.run $(VENV)/.test
 	$(BIN)/python -m benchmarks $(BENCH)
+
+# The public tests of HTTP caches, which npm installs; needs node.
+conformance: $(VENV)/.run $(VENV)/.test
+	$(BIN)/python -m benchmarks conformance $(CONFORMANCE)
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html

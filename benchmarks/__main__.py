@@ -1,6 +1,6 @@
 # -*- test-case-name: tests.test_benchmarks -*-
 """
-The command: C{python -m benchmarks [slow|soak|hitratios|purges] [options]}.
+The command: C{python -m benchmarks [slow|soak|hitratios|purges|conformance] [options]}.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from . import hitratios, purges, slow, soak
+from . import conformance, hitratios, purges, slow, soak
 from .cases import CASES, Load
 from .children import BenchmarkError, Workspace, findProgram
 from .machine import Cores, facts, raiseFileLimit
@@ -82,11 +82,14 @@ def parser() -> argparse.ArgumentParser:
         help="instead of measuring, record intermediary with py-spy under the load of the cases"
         " named by --only: .svg for a flame graph, .raw for folded stacks",
     )
-    commands = top.add_subparsers(dest="command", metavar="slow | soak | hitratios | purges")
+    commands = top.add_subparsers(
+        dest="command", metavar="slow | soak | hitratios | purges | conformance"
+    )
     slow.addArguments(commands.add_parser("slow", help=slow.HELP))
     soak.addArguments(commands.add_parser("soak", help=soak.HELP))
     hitratios.addArguments(commands.add_parser("hitratios", help=hitratios.HELP))
     purges.addArguments(commands.add_parser("purges", help=purges.HELP))
+    conformance.addArguments(commands.add_parser("conformance", help=conformance.HELP))
     return top
 
 
@@ -188,6 +191,8 @@ def main(arguments: list[str]) -> int:
                 return slow.run(options, workspace, cores, say)
             if options.command == "soak":
                 return soak.run(options, workspace, cores, say)
+            if options.command == "conformance":
+                return conformance.run(options, workspace, cores, say)
             if options.profile:
                 return profile(options, _chosen(options), workspace, cores, say)
             return compare(options, workspace, cores)

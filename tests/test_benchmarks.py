@@ -19,12 +19,21 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from benchmarks import conformance
 from benchmarks.__main__ import main, parser
 from benchmarks.cases import CASES, Case, Load, Unit
 from benchmarks.children import Workspace
+from benchmarks.conformance import DECIDED, SUPERSEDED, judge, outcomes
 from benchmarks.content import SIZES, cacheControl, content
 from benchmarks.introspection import countObjects
-from benchmarks.machine import family, openFiles, parseConnections, parseCpuTicks, residentOctets
+from benchmarks.machine import (
+    Cores,
+    family,
+    openFiles,
+    parseConnections,
+    parseCpuTicks,
+    residentOctets,
+)
 from benchmarks.measure import Sample, figure
 from benchmarks.origin import Count, parseCount
 from benchmarks.originserver import BLOCK_OCTETS, streamBlock, tagged
@@ -508,3 +517,83 @@ class CommandTests(SynchronousTestCase):
         """1 GiB at 20 MB/s."""
         options = parser().parse_args(["slow"])
         self.assertEqual((options.octets, options.rate), (1 << 30, 20_000_000))
+
+
+class ConformanceTests(SynchronousTestCase):
+    """What is made of the results of C{http-cache-tests}."""
+
+    def about(self, name: str, kind: str, result: Any, *needs: str) -> dict[str, Any]:
+        """Write one result as the script does."""
+        return {name: {"kind": kind, "needs": list(needs), "result": result}}
+
+    def says(self, about: dict[str, Any]) -> tuple[int, str]:
+        """Judge results; give what is missed, and what is said."""
+        lines: list[str] = []
+        return judge(outcomes(about), lines.append), "\n".join(lines)
+
+    def test_verdicts(self) -> None:
+        """A test that needs one that did not pass says nothing, however it went."""
+        about = {
+            **self.about("a", "required", True),
+            **self.about("b", "required", ["Assertion", "it is 1"]),
+            **self.about("c", "optimal", ["Setup", "it is 2"], "a"),
+            **self.about("d", "check", True, "a", "c"),
+            **self.about("e", "check", True, "somewhere else"),
+        }
+        self.assertEqual(
+            [(each.name, each.verdict, each.why) for each in outcomes(about)],
+            [
+                ("a", "pass", ""),
+                ("b", "fail", "it is 1"),
+                ("c", "setup", "it is 2"),
+                ("d", "depends", "c"),
+                ("e", "pass", ""),
+            ],
+        )
+
+    def test_whatIsRequiredIsMissed(self) -> None:
+        """And what is optimal is only named; what is neither is only counted."""
+        missed, said = self.says(
+            {
+                **self.about("a", "required", True),
+                **self.about("b", "required", ["Assertion", "it is 1"]),
+                **self.about("c", "optimal", ["Assertion", "it is 2"]),
+                **self.about("d", "check", ["Assertion", "it is 3"]),
+            }
+        )
+        self.assertEqual(missed, 1)
+        self.assertRegex(said, r"required: .* 1 +2\n")
+        self.assertRegex(said, r"optimal: .* 0 +1\n")
+        self.assertIn("required fail    b: it is 1", said)
+        self.assertIn("optimal fail    c: it is 2", said)
+        self.assertNotIn("it is 3", said)
+
+    def test_whatIsDecided(self) -> None:
+        """It is named with its reason, and no fault."""
+        name = "headers-store-Transfer-Encoding"
+        missed, said = self.says(self.about(name, "required", ["Setup", "status is 502"]))
+        self.assertEqual(missed, 0)
+        self.assertIn(name, said)
+        self.assertIn(DECIDED[name], said)
+
+    def test_whatIsSuperseded(self) -> None:
+        """It is left out, whatever it gave, and said to be."""
+        name = next(iter(SUPERSEDED))
+        missed, said = self.says(
+            {
+                **self.about(name, "required", ["Assertion", "it is 1"]),
+                **self.about("a", "required", True),
+            }
+        )
+        self.assertEqual(missed, 0)
+        self.assertRegex(said, r"required: .* 1 +1\n")
+        self.assertIn("not counted: 1 ", said)
+
+    def test_itIsSkippedWithoutNode(self) -> None:
+        """With a word about it, and nothing is started."""
+        self.patch(conformance, "findProgram", lambda name: None)
+        lines: list[str] = []
+        options = parser().parse_args(["conformance"])
+        with Workspace() as workspace:
+            code = conformance.run(options, workspace, Cores(proxy=0, load=0), lines.append)
+        self.assertEqual((code, lines), (0, ["conformance: skipped: node is not installed"]))
