@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import SkipTest
 
-from .peers import Background, Content, Stream, dial, digestOf
+from .peers import Content, Stream, dial, digestOf
 from .running import until
 from .test_lifecycle import ProcessTestCase
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .running import RunningProxy
 
 MIB = 1 << 20
+
+#: So many clients want the same at once.
+CROWD = 500
 
 #: Whatever proxies the environment names are not meant.
 CURL = ("curl", "--silent", "--show-error", "--max-time", "20", "--noproxy", "")
@@ -70,6 +73,7 @@ class CacheTestCase(ProcessTestCase):
 
     @ivar asked: the targets that the origin was asked for.
     @ivar held: set when the origin may send the second half of what it sends.
+    @ivar answering: set when it may answer at all.
     """
 
     def setUp(self) -> None:
@@ -78,6 +82,9 @@ class CacheTestCase(ProcessTestCase):
         self.held = threading.Event()
         self.held.set()
         self.addCleanup(self.held.set)
+        self.answering = threading.Event()
+        self.answering.set()
+        self.addCleanup(self.answering.set)
         self.started: RunningProxy = self.start(self.serve, configuration=FRONTS, seconds=10)
 
     def serve(self, stream: Stream) -> None:
@@ -86,6 +93,7 @@ class CacheTestCase(ProcessTestCase):
             method, target, _ = stream.head().split(b" ", 2)
             self.asked.append(target)
             content = self.contents[target]
+            self.answering.wait(20)
             stream.send(
                 b'HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nETag: "1"\r\n'
                 b"Content-Length: %d\r\n\r\n" % content.octets
@@ -200,21 +208,42 @@ class HitTests(CacheTestCase):
 class FillTests(CacheTestCase):
     """Many want what is still on its way."""
 
-    def test_aHundredMissesAreOneRequest(self) -> None:
-        """Whoever comes while it fills gets what there is, and then the rest."""
-        content = self.has(2 * MIB)
+    def manyMissesAreOneRequest(self, front: str) -> None:
+        """
+        A slow origin is asked once by a front, and all get every octet.
+
+        Half of the clients come before the origin has said anything, the others
+        while it is in the middle.
+        """
+        content = self.has(256 << 10)
         self.held.clear()
-        clients = [self.asks() for _ in range(100)]
+        self.answering.clear()
+        clients = [self.asks(front) for _ in range(CROWD // 2)]
+        until(lambda: self.asked, "the origin is asked")
+        self.answering.set()
+        clients += [self.asks(front) for _ in range(CROWD - len(clients))]
+        first = 0
         for client in clients:
-            self.assertTrue(client.head().startswith(b"HTTP/1.1 200 "))
-        digests = [
-            Background(lambda stream: digestOf(stream.pieces(content.octets)), client)
-            for client in clients
-        ]
+            head = client.head()
+            self.assertTrue(head.startswith(b"HTTP/1.1 200 "), head)
+            member = memberOf(head)
+            if b"; collapsed" not in member and b"; hit" not in member:
+                self.assertIn(b"; fwd=uri-miss; ", member)
+                first += 1
+        self.assertEqual(first, 1)
         self.held.set()
-        self.assertEqual({each.result() for each in digests}, {content.digest})
+        for client in clients:
+            self.assertEqual(digestOf(client.pieces(content.octets)), content.digest)
         self.assertEqual(self.asked, [b"/a"])
-        self.assertIn(b"; hit", self.gets(self.asks(), content))
+        self.assertIn(b"; hit", self.gets(self.asks(front), content))
+
+    def test_manyMissesOfASite(self) -> None:
+        """Are one request of the reverse front."""
+        self.manyMissesAreOneRequest("site")
+
+    def test_manyMissesOfClients(self) -> None:
+        """Are one request of the forward front."""
+        self.manyMissesAreOneRequest("egress")
 
     def test_aClientThatDies(self) -> None:
         """Whoever asked first may: others get all of it, and it is stored."""
