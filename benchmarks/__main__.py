@@ -20,7 +20,7 @@ from .children import BenchmarkError, Workspace, findProgram
 from .machine import Cores, facts, raiseFileLimit
 from .measure import Measurement
 from .origin import startOrigin
-from .peers import PEERS
+from .peers import INTERMEDIARY_PEER, PEERS
 from .profile import profile
 from .report import Result, document, notes, table
 
@@ -112,6 +112,9 @@ def compare(options: argparse.Namespace, workspace: Workspace, cores: Cores) -> 
             say("  skipped: wrk is not installed")
             continue
         able = [peer for peer in peers if peer.can(case.front, cached=case.cached)]
+        if INTERMEDIARY_PEER in able:
+            # They are the same program.
+            able += [PEERS[name] for name in case.also if PEERS[name] not in able]
         if not able:
             say("  skipped: nobody here can do it")
             continue

@@ -51,6 +51,10 @@ class Case:
     pauseMilliseconds: int = 0
     #: The answers come out of a cache: the origin sees no more than the first.
     cached: bool = False
+    #: We have a cache that is of no use: what the origin answers may not be stored.
+    bypassed: bool = False
+    #: Peers that take part beside the usual ones.
+    also: tuple[str, ...] = ()
     #: By peer: our figure at most this many times the peer's.
     ratios: Mapping[str, float] = field(default_factory=dict)
     #: Our figure at most this.
@@ -112,6 +116,18 @@ CASES = (
         path="/1k",
         connections=64,
         ratios={"squid": 0.7},
+    ),
+    Case(
+        name="pass-1k",
+        title="reverse, 1 KiB that may not be stored, with a cache and without one",
+        front="reverse",
+        load=Load.REQUESTS,
+        unit=Unit.MICROSECONDS_PER_REQUEST,
+        path="/1k",
+        connections=64,
+        bypassed=True,
+        also=("intermediary-uncached",),
+        ratios={"intermediary-uncached": 1.05},
     ),
     Case(
         name="hit-1k",

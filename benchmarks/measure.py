@@ -170,7 +170,7 @@ class Measurement:
             self._workspace,
             originPort=self._origin.port,
             core=self._cores.proxy,
-            cached=self._case.cached,
+            cached=peer.cachesIn(self._case),
         )
         try:
             verify(self._case, running, self._origin)
@@ -251,7 +251,7 @@ class Measurement:
         if case.front == "forward":
             environment["BENCH_HOST"] = f"127.0.0.1:{self._origin.port}"
             environment["BENCH_TARGET"] = f"http://{environment['BENCH_HOST']}{case.path}"
-        if case.cached:
+        if case.cached or case.bypassed:
             environment["BENCH_CACHED"] = "1"
         environment["BENCH_PAUSE"] = str(case.pauseMilliseconds)
         arguments = [program, "-t1", f"-c{case.connections}", f"-d{seconds}s"]

@@ -15,7 +15,7 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ from .children import ROOT, BenchmarkError, Child, Workspace, findProgram
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from .cases import Case
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -249,6 +251,10 @@ def _intermediary(site: Site) -> list[str]:
     return [*start, *arguments, str(path)]
 
 
+def _uncached(site: Site) -> list[str]:
+    return _intermediary(replace(site, cached=False))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Peer:
     """A proxy that can be measured."""
@@ -273,6 +279,11 @@ class Peer:
     def can(self, front: str, *, cached: bool) -> bool:
         """Tell whether it has a front, and a cache where one is needed."""
         return front in self.fronts and (self.caches or not cached)
+
+    def cachesIn(self, case: Case) -> bool:
+        """Tell whether it is to have a cache in a case."""
+        ours = self.program is None and self.caches
+        return case.cached or (case.bypassed and ours)
 
     def whyNot(self) -> str | None:
         """Say why it can't be measured here, or None when it can."""
@@ -339,6 +350,15 @@ PEERS = {
     peer.name: peer
     for peer in (
         INTERMEDIARY_PEER,
+        # What is measured against itself.
+        Peer(
+            name="intermediary-uncached",
+            program=None,
+            fronts=frozenset({"reverse", "forward"}),
+            configure=_uncached,
+            caches=False,
+            usual=False,
+        ),
         Peer(
             name="nginx",
             program="nginx",

@@ -86,7 +86,7 @@ def profile(
             workspace,
             originPort=origin.port,
             core=cores.proxy,
-            cached=case.cached,
+            cached=INTERMEDIARY_PEER.cachesIn(case),
         )
         measurement.load(running, 1)
         recorder = workspace.start(

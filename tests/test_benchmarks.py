@@ -277,6 +277,7 @@ class CaseTests(SynchronousTestCase):
         for one in CASES:
             for peer in one.ratios:
                 self.assertTrue(PEERS[peer].can(one.front, cached=one.cached), one.name)
+                self.assertTrue(PEERS[peer].usual or peer in one.also, one.name)
 
     def test_hitsAreOfWhatMayBeStored(self) -> None:
         """And everything else is of what may not, so that no hit is counted unnoticed."""
@@ -349,6 +350,16 @@ class PeerTests(SynchronousTestCase):
         for cached in (False, True):
             text = self.configured("intermediary", cached=cached)
             self.assertEqual(parse(text.encode(), "x").cache is not None, cached)
+            text = self.configured("intermediary-uncached", cached=cached)
+            self.assertIsNone(parse(text.encode(), "x").cache)
+
+    def test_whoHasACacheThatIsOfNoUse(self) -> None:
+        """We alone, and not the one that we are measured against."""
+        of = {name: peer.cachesIn(case(bypassed=True)) for name, peer in PEERS.items()}
+        self.assertEqual({name for name in of if of[name]}, {"intermediary"})
+        for name in PEERS:
+            self.assertTrue(PEERS[name].cachesIn(case(cached=True)))
+            self.assertFalse(PEERS[name].cachesIn(case()))
 
 
 class ContentTests(SynchronousTestCase):
