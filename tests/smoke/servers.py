@@ -72,7 +72,8 @@ class Handler(BaseHTTPRequestHandler):
             self._git()
         elif path in site.files:
             kind, content = site.files[path]
-            self._answer(200, kind, content)
+            fields = {"Cache-Control": site.cacheControl} if site.cacheControl else None
+            self._answer(200, kind, content, fields)
         else:
             self._answer(404, "text/plain", b"no such file")
 
@@ -170,6 +171,7 @@ class Site:
     A site on loopback.
 
     @ivar files: kind and content by path.
+    @ivar cacheControl: what is said of the caching of files; nothing if empty.
     @ivar repositories: where repositories of git are.
     @ivar requests: method, path and C{Via} of each request that was answered.
     """
@@ -183,6 +185,7 @@ class Site:
         @param certificate: for TLS, a file with certificate and key.
         """
         self.files: dict[str, tuple[str, bytes]] = dict(FILES)
+        self.cacheControl = ""
         self.repositories = repositories
         self.requests: list[tuple[str, str, str | None]] = []
         self.connections: list[socket.socket] = []

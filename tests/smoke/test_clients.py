@@ -13,13 +13,14 @@ import shutil
 import ssl
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from twisted.python.reflect import requireModule
 
 from .peers import Background, Stream
-from .running import TrafficTestCase
+from .running import RunningProxy, TrafficTestCase
 from .servers import Site, makeCertificate
 
 requests: Any = requireModule("requests")
@@ -31,6 +32,25 @@ PATIENCE_SECONDS = 60.0
 INSTALL = "is not installed: tests/smoke/install-clients.sh does"
 
 MIB = 1 << 20
+
+#: A forward front with a cache.
+CACHING = """
+[forward.egress]
+listen = ["tcp:0:interface=127.0.0.1"]
+via = "egress"
+[cache]
+"""
+
+#: Has the browser look into its own cache, where what it was told lies beside the content.
+ASKING_SCRIPT = b"""
+const said = ["/", "/style.css", "/script.js", "/image.svg"].map(path => {
+  const request = new XMLHttpRequest();
+  request.open("GET", path, false);
+  request.send();
+  return `${path} ${request.getResponseHeader("Cache-Status")}`;
+});
+document.title = said.join(" | ");
+"""
 
 
 def program(*names: str) -> str:
@@ -280,8 +300,12 @@ class ChromiumTests(ClientTestCase):
     if not (chromium := program("chromium", "chromium-browser", "google-chrome")):
         skip = f"Chromium {INSTALL}"
 
-    def open(self, url: str) -> bytes:
-        """Load a page by way of the proxy; give what it has become."""
+    def open(self, url: str, profile: str = "profile") -> bytes:
+        """
+        Load a page by way of the proxy; give what it has become.
+
+        @param profile: what the browser remembers, as a name.
+        """
         return self.run_(
             self.chromium,
             "--headless",
@@ -296,7 +320,7 @@ class ChromiumTests(ClientTestCase):
             "--ignore-certificate-errors",
             f"--proxy-server={self.forward}",
             "--proxy-bypass-list=<-loopback>",
-            f"--user-data-dir={self.folder / 'profile'}",
+            f"--user-data-dir={self.folder / profile}",
             "--virtual-time-budget=10000",
             "--dump-dom",
             url,
@@ -308,3 +332,28 @@ class ChromiumTests(ClientTestCase):
             page = self.open(f"{site.url}/")
             self.assertIn(b"<title>style rgb(1, 2, 3), echo posted</title>", page)
             self.cameThrough(site, "/", "/style.css", "/script.js", "/image.svg", "/echo")
+
+    def test_aPageFromTheCache(self) -> None:
+        """
+        A second browser gets page and assets as hits, and no one asks the origin again.
+
+        The page's own script says what C{Cache-Status} it sees.
+        """
+        folder = self.folder / "cached"
+        folder.mkdir()
+        proxy = RunningProxy(folder, CACHING)
+        self.addCleanup(proxy.discard)
+        self.forward = f"http://127.0.0.1:{proxy.port('egress')}"
+        site = self.plain
+        site.cacheControl = "max-age=600"
+        site.files["/script.js"] = ("text/javascript", ASKING_SCRIPT)
+        paths = {"/", "/style.css", "/script.js", "/image.svg"}
+        for profile, expected in (("first", "fwd=uri-miss"), ("second", "hit")):
+            page = self.open(f"{site.url}/", profile).decode()
+            title = page.partition("<title>")[2].partition("</title>")[0]
+            said = dict(line.split(" ", 1) for line in title.split(" | "))
+            self.assertEqual(set(said), paths, page)
+            for path in paths:
+                self.assertRegex(said[path], f"^egress; {expected};", title)
+        asked = Counter(path for _, path, _ in site.requests)
+        self.assertEqual({path: asked[path] for path in paths}, dict.fromkeys(paths, 1))
