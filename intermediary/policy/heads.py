@@ -8,11 +8,16 @@ entries do not keep them.  This keeps as many as are worth it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from ..wire.fields import Fields
     from .entries import Entry
+
+
+#: The heads whose fields are remembered have so many octets at most, all together:
+#: those are of nobody's account, and a head may have 64 KiB.
+HEADS_OCTETS: Final = 2 << 20
 
 
 class Heads:
@@ -23,7 +28,7 @@ class Heads:
     equal fields share them.
     """
 
-    __slots__ = ("_known", "limit")
+    __slots__ = ("_known", "_octets", "limit")
 
     def __init__(self, limit: int = 1024) -> None:
         """
@@ -31,14 +36,17 @@ class Heads:
         """
         self.limit = limit
         self._known: dict[bytes, Fields] = {}
+        self._octets = 0
 
     def fieldsOf(self, entry: Entry) -> Fields:
         """Get the fields of an entry."""
         known = self._known
         fields = known.get(entry.head)
         if fields is None:
-            if len(known) >= self.limit:
+            self._octets += len(entry.head)
+            if len(known) >= self.limit or self._octets > HEADS_OCTETS:
                 known.clear()
+                self._octets = len(entry.head)
             fields = known[entry.head] = entry.fields
         return fields
 

@@ -232,7 +232,7 @@ def validationFields(request: Fields, stored: Sequence[Validators]) -> Fields | 
     if not tags and modified is None:
         return None
     own = request.get(b"if-none-match")
-    if own is not None and tags:
+    if own is not None and 0 < len(tags) < _TAGS_LIMIT:
         tags += [tag for tag in parseTags(own) or [] if tag not in tags]
     fields = request.without(PRECONDITIONS)
     if tags:

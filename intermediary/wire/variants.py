@@ -52,6 +52,9 @@ _ALIASES: Final = {b"x-gzip": b"gzip", b"x-compress": b"compress"}
 #: Values that are longer are left as they are: whoever sends such a thing must not
 #: have us sort it.
 _NORMAL_OCTETS: Final = 4096
+#: A response that varies by more fields than this is as one that varies by
+#: everything: each request would have to be compared with it in all of them.
+VARY_LIMIT: Final = 32
 _MEMO_ENTRIES: Final = 512
 _MEMO_OCTETS: Final = 256
 # Not state: what these forget is computed again.
@@ -66,18 +69,16 @@ def parseVary(value: bytes | None) -> tuple[bytes, ...] | None:
     Read C{Vary}.
 
     @param value: None without one.
-    @return: the names in lower case, sorted, each once; None when it has a C{*}
-        or what is no field name: then no request fits.
+    @return: the names in lower case, sorted, each once; None when it has a C{*},
+        what is no field name, or more than L{VARY_LIMIT}: then no request fits.
     """
     if value is None:
         return _NOTHING
     if value in _varies:
         return _varies[value]
-    names: tuple[bytes, ...] | None
+    names: tuple[bytes, ...] | None = None
     found = {element.strip(b" \t").lower() for element in value.split(b",")} - {b""}
-    if b"*" in found or not all(_NAME.fullmatch(name) for name in found):
-        names = None
-    else:
+    if len(found) <= VARY_LIMIT and b"*" not in found and all(map(_NAME.fullmatch, found)):
         names = tuple(sorted(found))
     if len(value) <= _MEMO_OCTETS:
         if len(_varies) >= _MEMO_ENTRIES:
@@ -192,7 +193,7 @@ def preferredLanguage(request: Fields) -> bytes | None:
     @return: None if several have the highest weight, or if any is accepted.
     """
     value = request.get(b"accept-language")
-    if value is None:
+    if value is None or len(value) > _NORMAL_OCTETS:
         return None
     normal = _sortPreferences(value)
     if not normal:

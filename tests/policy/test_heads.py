@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from intermediary.policy.heads import Heads
+from intermediary.policy.heads import HEADS_OCTETS, Heads
 from intermediary.wire.fields import Fields
 
 from .stored import entryOf
@@ -33,3 +33,14 @@ class HeadsTests(SynchronousTestCase):
             heads.fieldsOf(entryOf(b"a", fields=Fields.fromPairs([(b"N", b"%d" % number)])))
             self.assertLessEqual(len(heads), 3)
         self.assertEqual(len(heads), 1)
+
+    def test_soAreItsOctets(self) -> None:
+        """What origins send as heads is not kept beside the store's own limit."""
+        heads = Heads()
+        octets = 60_000
+        for number in range(200):
+            fields = Fields.fromPairs([(b"N", b"%d" % number), (b"X", b"x" * octets)])
+            for _ in range(2):
+                heads.fieldsOf(entryOf(b"a", fields=fields))
+            self.assertLessEqual(len(heads) * octets, HEADS_OCTETS)
+        self.assertGreater(len(heads), 1)

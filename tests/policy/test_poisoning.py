@@ -7,10 +7,15 @@ What is tested here is promised in C{docs/caching.md}.
 
 from __future__ import annotations
 
-from intermediary.settings import CacheSettings
+from typing import TYPE_CHECKING
+
+from intermediary.settings import CacheSettings, RouteSettings
 
 from ..scenario import Scenario
-from .test_cache import CacheTestCase
+from .test_cache import WEB, CacheTestCase
+
+if TYPE_CHECKING:
+    from intermediary.exchange import Exchange
 
 LONG = b"Cache-Control: max-age=60"
 
@@ -90,9 +95,88 @@ class KeyTests(CacheTestCase):
         origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 5", b"", b"other")
         client.gets(b"HTTP/1.1 200 OK", ..., b"", b"other")
 
+    def test_reflectedFields(self) -> None:
+        """Where the origin names them in C{Vary}, who sends them harms nobody else."""
+        for name in (b"X-Original-URL", b"X-HTTP-Method-Override", b"User-Agent", b"Origin"):
+            target = b"/" + name
+            vary = b"Vary: " + name
+            self.asks(name + b": evil", target=target)
+            self.isAsked(name + b": evil")
+            self.answers(LONG, vary, body=b"evil")
+            self.gets(body=b"evil", hit=False)
+            self.asks(target=target)
+            self.isAsked()
+            self.answers(LONG, vary, body=b"good")
+            self.gets(body=b"good", hit=False)
+            for lines, body in (((), b"good"), ((name + b": evil",), b"evil")):
+                self.asks(*lines, target=target)
+                self.gets(body=body, hit=True)
+
+    def test_aComponentRemovesWhatIsReflected(self) -> None:
+        """Then it reaches no origin, and there is nothing to name."""
+
+        class Removing:
+            def onFetch(self, exchange: Exchange) -> None:
+                forward = exchange.forward
+                assert forward is not None
+                forward.fields = forward.fields.without({b"x-original-url"})
+
+        scenario = self.scenario = Scenario(self).caching().reverse(components=[Removing()])
+        self.client = scenario.client()
+        self.asks(b"X-Original-URL: /evil")
+        lines = self.isAsked()
+        self.assertNotIn(b"evil", b"\n".join(lines))
+        self.answers(LONG)
+        self.gets()
+
 
 class DeceptionTests(CacheTestCase):
     """A victim is lured to a page of its own under a name that looks public."""
+
+    def test_whatALooseOriginTakesForTheAccount(self) -> None:
+        """Goes to it as it is, is stored only if it says so, and then under its own name alone."""
+        targets = (
+            *(b"/account/x.css", b"/account%2Fx.css", b"/account;x.css", b"/account%3Fx.css"),
+            *(b"/account%23x.css", b"/account/..%2Fx.css", b"/account%20x.css"),
+        )
+        for target in targets:
+            for _ in range(2):
+                self.asks(b"Cookie: session=1", target=target)
+                lines = self.isAsked()
+                self.assertEqual(lines[0], b"GET " + target + b" HTTP/1.1")
+                self.answers(b"Content-Type: text/html", body=b"secret")
+                self.assertNotIn(b"stored", self.gets(body=b"secret")[b"cache-status"])
+        for target in targets:
+            self.asks(target=target)
+            self.isAsked()
+            self.answers(LONG, body=target)
+            self.gets(body=target, hit=False)
+        for target in targets:
+            self.asks(target=target)
+            self.gets(body=target, hit=True)
+        self.asks(target=b"/account")
+        self.isAsked()
+        self.answers()
+        self.gets(hit=False)
+        for target in (b"/account%00x.css", b"/account%0Ax.css", b"/account%7F.css"):
+            self.asks(target=target)
+            self.gets(400, None)
+            self.client = self.scenario.client()
+
+    def test_aPathWithoutACache(self) -> None:
+        """Has none either where its slash is encoded, and a browser goes to it for that."""
+        routes = (
+            RouteSettings(upstream=WEB, path="/account/", cache=None),
+            RouteSettings(upstream=WEB),
+        )
+        scenario = self.scenario = Scenario(self).caching().reverse(routes=routes)
+        self.client = scenario.client()
+        for target in (b"/account/x.css", b"/account%2Fx.css", b"/a/..%2Faccount/x.css"):
+            for _ in range(2):
+                self.asks(target=target)
+                self.isAsked()
+                self.answers(LONG)
+                self.assertNotIn(b"cache-status", self.gets())
 
     def test_theNameOfATargetMeansNothing(self) -> None:
         """Only what the response says of itself makes it stored."""
@@ -161,6 +245,27 @@ class LieTests(CacheTestCase):
         self.answers(LONG, body=b"whole")
         self.gets(body=b"whole", hit=False)
 
+    def test_chunksThatEndEarly(self) -> None:
+        """Are an error to who reads them, and are stored for nobody (RFC 9111 §3.3)."""
+        for end in (b"", b"5\r\nhel", b"5\r\nhello\r\n", b"xyz\r\n", b"5\r\nhello!!"):
+            self.asks()
+            self.isAsked()
+            assert self.origin is not None
+            self.origin.sends(
+                b"HTTP/1.1 200 OK", LONG, b"Transfer-Encoding: chunked", b"", b"5", b"hello", end
+            )
+            if self.origin.transport.connected and not self.origin.transport.ending:
+                self.origin.ends()
+            # Where the head came with what is no chunk, it was not passed on yet.
+            if not self.client.takes().startswith(b"HTTP/1.1 502 "):
+                self.assertTrue(self.client.transport.ending, end)
+            self.client = self.scenario.client()
+            self.origin = None
+        self.asks()
+        self.isAsked()
+        self.answers(LONG, body=b"whole")
+        self.gets(body=b"whole", hit=False)
+
     def test_aNotModifiedThatNobodyAskedFor(self) -> None:
         """Is an error, and changes nothing."""
         self.asks()
@@ -197,3 +302,85 @@ class LieTests(CacheTestCase):
             self.isAsked()
             self.answers(LONG, body=b"x" * 11)
             self.assertNotIn(b"stored", self.gets(body=b"x" * 11)[b"cache-status"])
+
+
+class AbsurdityTests(CacheTestCase):
+    """Heads that nobody needs: each is within the limits and bounded in what it costs, or a 502."""
+
+    def isRefused(self, *lines: bytes) -> None:
+        """What the origin sends is an error, and leaves nothing behind."""
+        self.asks()
+        self.isAsked()
+        self.answers(LONG, *lines)
+        self.gets(502, None)
+        assert self.origin is not None
+        self.origin.sees("aborted")
+        self.origin = None
+        self.asks()
+        self.isAsked()
+        self.answers()
+        self.gets(hit=False)
+
+    def test_tenThousandFields(self) -> None:
+        """Are more than C{header-fields}."""
+        self.isRefused(*(b"X-%d: y" % number for number in range(10_000)))
+
+    def test_aMebibyteOfVary(self) -> None:
+        """Is more than C{header-octets}."""
+        self.isRefused(b"Vary: " + b", ".join(b"x%d" % number for number in range(130_000)))
+
+    def test_anETagOf64KiB(self) -> None:
+        """Is, too."""
+        self.isRefused(b'ETag: "' + b"x" * 65536 + b'"')
+
+    def test_aLongETag(self) -> None:
+        """That is not: it validates like any other."""
+        tag = b'"' + b"x" * 60_000 + b'"'
+        self.stores(LONG, b"ETag: " + tag)
+        self.scenario.passes(61)
+        self.asks()
+        self.isAsked(b"If-None-Match: " + tag)
+        assert self.origin is not None
+        self.origin.sends(b"HTTP/1.1 304 Not Modified", b"ETag: " + tag, LONG, b"", b"")
+        self.gets()
+        self.asks()
+        self.gets(hit=True)
+
+    def test_aVaryOfThousands(self) -> None:
+        """Is as good as C{*}: every request would have to be compared in all of them."""
+        for _ in range(2):
+            self.asks()
+            self.isAsked()
+            self.answers(LONG, b"Vary: " + b",".join(b"x%d" % number for number in range(8000)))
+            self.assertNotIn(b"stored", self.gets()[b"cache-status"])
+
+    def test_fiveThousandDirectives(self) -> None:
+        """All are read: the last one may be the one that forbids."""
+        many = b"Cache-Control: " + b", ".join(b"e%d" % number for number in range(5000))
+        self.stores(many + b", max-age=60")
+        self.asks()
+        self.gets(hit=True)
+        for last in (b"private", b"no-store", b"max-age=0"):
+            self.asks(target=b"/" + last)
+            self.isAsked()
+            self.answers(many + b", max-age=60, " + last)
+            self.assertNotIn(b"stored", self.gets()[b"cache-status"])
+
+    def test_aRequestOfThousands(self) -> None:
+        """Its directives are not read, its tags and languages sort nothing; it is answered."""
+        self.stores(LONG, b'ETag: "a"', b"Vary: Accept-Language")
+        for line, status in (
+            (b"If-None-Match: " + b", ".join(b'"%d"' % number for number in range(6000)), 200),
+            (b'If-None-Match: "a"' + b', "b"' * 6000, 304),
+            (b"Range: bytes=" + b",".join(b"%d-%d" % (n, n) for n in range(5000)), 200),
+        ):
+            self.asks(line)
+            self.gets(status, None, hit=True)
+        for line in (
+            b"Cache-Control: " + b", ".join(b"e%d" % number for number in range(5000)),
+            b"Accept-Language: " + b", ".join(b"l%d" % number for number in range(5000)),
+        ):
+            self.asks(line)
+            self.isAsked()
+            self.answers(b"Cache-Control: no-store", body=b"own")
+            self.gets(body=b"own", hit=False)

@@ -111,6 +111,17 @@ class DirectiveTests(SynchronousTestCase):
             ]
         )
 
+    def test_hardValues(self) -> None:
+        """Time grows with length and no faster: a head has 64 KiB of any of them."""
+        for piece in (
+            *(b"no-store,", b"max-age=5,", b'no-cache="a",', b"private=a,", b"e1, "),
+            *(b'a="b,', b'a="b"c,', b'a=" ,a="x"y,', b'a="\\",', b'\\"a=",', b'"', b'"\\'),
+            *(b" ,\t", b"a ", b"a  \t x,", b"a=", b"=", b"\\"),
+        ):
+            value = (piece * (65536 // len(piece) + 1))[:65536]
+            for whole in (value, b'a="' + value, value + b'"', b"max-age=" + value):
+                parseDirectives(whole)
+
     def test_theMemoIsBounded(self) -> None:
         """In number and in octets, and gives equal answers."""
         for number in range(2000):

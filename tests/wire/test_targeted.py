@@ -46,6 +46,17 @@ class DictionaryTests(SynchronousTestCase):
         for value, expected in table:
             self.assertEqual(parseDictionary(value), expected, value)
 
+    def test_hardValues(self) -> None:
+        """Time grows with length and no faster: a head has 64 KiB of any of them."""
+        for piece in (
+            *(b"a=1, ", b"e1;b;c=1, ", b"a, ", b"a;", b";b=1", b"(b ", b"b ", b'"', b'\\"'),
+            *(b"a=(b c), ", b'a="b', b"AAAA", b"=", b"%e2%82%ac", b" ", b",\t", b"1.5"),
+        ):
+            value = (piece * (65536 // len(piece) + 1))[:65536]
+            for begin in (b"", b"a=", b'a="', b"a=(", b"a=:", b'a=%"', b"a;"):
+                for end in (b"", b'"', b")", b":"):
+                    parseDictionary(begin + value + end)
+
     def test_invalid(self) -> None:
         """Any error makes the field as if absent, and so does emptiness."""
         for value in (

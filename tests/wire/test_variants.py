@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from intermediary.wire import variants
 from intermediary.wire.fields import Fields, Pair
 from intermediary.wire.variants import (
+    VARY_LIMIT,
     contentLanguage,
     normalise,
     parseVary,
@@ -48,6 +49,14 @@ class VaryTests(SynchronousTestCase):
         for value in (b"*", b"*, *", b", *", b"Foo, *", b"*, Foo", b"foo bar", b"foo;q=1", b'"a"'):
             self.assertIsNone(parseVary(value), value)
             self.assertIsNone(parseVary(value), value)
+
+    def test_manyNames(self) -> None:
+        """More than anybody needs are as good as a C{*}: each costs every request."""
+        names = [b"n%02d" % number for number in range(VARY_LIMIT + 1)]
+        self.assertEqual(parseVary(b",".join(names[1:])), tuple(names[1:]))
+        self.assertEqual(parseVary(b",".join(names[1:] * 2)), tuple(names[1:]))
+        self.assertIsNone(parseVary(b",".join(names)))
+        self.assertIsNone(parseVary(b",".join([b"n%d" % number for number in range(8000)])))
 
     def test_theMemoIsBounded(self) -> None:
         """Whatever origins send."""
@@ -176,6 +185,8 @@ class LanguageTests(SynchronousTestCase):
             (b"de;q=0", None),
             (b"", None),
             (b"de;x=1", None),
+            # Nobody has us sort ten thousand languages.
+            (b"de" + b", en;q=0.5" * 5000, None),
         ):
             request = section((b"Accept-Language", value))
             self.assertEqual(preferredLanguage(request), expected, value)
