@@ -85,6 +85,8 @@ def parseDirectives(value: bytes) -> Directives:
 
 def _parse(value: bytes) -> Directives:
     found: Directives = {}
+    # The arguments that are joined, at the end, as there may be thousands.
+    joined: dict[bytes, list[bytes]] = {}
     position = 0
     end = len(value)
     while position < end:
@@ -105,9 +107,16 @@ def _parse(value: bytes) -> Directives:
                 name = b""
         position = match.end()
         if name:
-            if name in found:
+            if argument is not None and name in _FIELD_NAMES:
+                joined.setdefault(name, []).append(argument)
+                if name in found:
+                    continue
+            elif name in found:
                 argument = _stricter(name, found[name], argument)
             found[name] = argument
+    for name, arguments in joined.items():
+        if found[name] is not None:
+            found[name] = b",".join(arguments)
     return found
 
 
@@ -129,12 +138,8 @@ def _stricter(name: bytes, one: bytes | None, other: bytes | None) -> bytes | No
         if first is None or second is None:
             return b""
         return one if first >= second else other
-    if name in _FIELD_NAMES:
-        # Without field names it means all of the response.
-        if one is None or other is None:
-            return None
-        return b"%b,%b" % (one, other)
-    return one
+    # Without field names it means all of the response.
+    return None if name in _FIELD_NAMES else one
 
 
 def parseSeconds(argument: bytes | None) -> int | None:
