@@ -48,7 +48,7 @@ $(VENV)/.dev: $(METADATA) | $(BIN)/python
 	$(call requirements,dev)
 
 # A forward proxy on 127.0.0.1:3128 and a reverse proxy on 127.0.0.1:8000, with
-# a demo origin behind it.
+# a demo origin behind it; CONFIG=examples/quickstart-cache.toml has a cache.
 run: $(VENV)/.run
 	@exec examples/quickstart.sh
 

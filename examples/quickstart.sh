@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Starts the demo origin and the proxy of examples/quickstart.toml, and stops
-# both on Ctrl-C, on SIGTERM, or when either of them ends.
+# Starts the demo origin and the proxy of examples/quickstart.toml, or of another
+# CONFIG, and stops both on Ctrl-C, on SIGTERM, or when either of them ends.
 set -u
 cd "$(dirname "$0")/.."
 bin=${BIN:-.venv/bin}
+config=${CONFIG:-examples/quickstart.toml}
 
 origin= proxy=
 stop() {
@@ -27,7 +28,7 @@ Ctrl-C stops everything.
 
 EOF
 
-"$bin/twistd" --reactor=intermediary --pidfile= -n intermediary --config examples/quickstart.toml &
+"$bin/twistd" --reactor=intermediary --pidfile= -n intermediary --config "$config" &
 proxy=$!
 
 wait -n "$origin" "$proxy"
