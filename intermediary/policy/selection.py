@@ -29,7 +29,8 @@ def select(entries: tuple[Entry, ...], request: Fields, heads: Heads) -> Entry |
     @param entries: of one shelf, one at least.
     """
     first = entries[0]
-    if not first.vary and not first.variant:
+    # The usual case.  Beside others that fit, it may be the older one by its date.
+    if len(entries) == 1 and not first.vary and not first.variant:
         return first
     vary: tuple[bytes, ...] | None = None
     secondary = b""

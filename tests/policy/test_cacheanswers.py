@@ -96,8 +96,41 @@ class VariantTests(CacheTestCase):
         self.answers()
         self.gets(hit=False)
 
+    def test_theLatestByItsDateAnswers(self) -> None:
+        """Also where the other came later, and varies by nothing (RFC 9111 §4)."""
+        for lines, ago, body in (
+            ((b"Vary: User-Agent",), 0, b"newer"),
+            ((), -30, b"older"),
+        ):
+            self.asks(b"Cache-Control: no-cache")
+            self.isAsked()
+            assert self.origin is not None
+            self.origin.sends(
+                b"HTTP/1.1 200 OK",
+                b"Date: " + self.now(ago),
+                b"Cache-Control: max-age=60",
+                b"Content-Length: 5",
+                *lines,
+                b"",
+                body,
+            )
+            self.gets(body=body, hit=False)
+        self.asks()
+        self.gets(body=b"newer", hit=True)
+        self.asks(b"User-Agent: other")
+        self.gets(body=b"older", hit=True)
 
-class AnswerTests(CacheTestCase):
+
+class OriginTestCase(CacheTestCase):
+    """An origin that confirms what is stored."""
+
+    def confirms(self, *lines: bytes) -> None:
+        """The origin answers with a 304."""
+        assert self.origin is not None
+        self.origin.sends(b"HTTP/1.1 304 Not Modified", *lines, b"", b"")
+
+
+class AnswerTests(OriginTestCase):
     """Answers of origins that are more, or less, than they seem."""
 
     def test_a304AboutSomethingElseIsNoAnswer(self) -> None:
