@@ -155,7 +155,8 @@ class Admission:
         Where that is stored and not known to be another, it gets the newer
         fields (RFC 9111 §3.4).
         """
-        response, forward = exchange.response, exchange.forward
+        request, response, forward = exchange.request, exchange.response, exchange.forward
+        assert request is not None
         assert response is not None
         assert forward is not None
         if b"range" not in forward.fields.index:
@@ -165,7 +166,7 @@ class Admission:
             return True
         old, new = self._answers.validators(whole), readValidators(response.fields, now)
         if mayCombine(old, new):
-            self.freshen(whole, response.fields, visit.requested, now)
+            self.freshen(whole, request.fields, response.fields, visit.requested, now)
             return False
         return old.exist and new.exist
 
@@ -208,40 +209,62 @@ class Admission:
             visit.tail = old.body.cut(part.end - known.first, known.end - known.first)
         return min(known.first, part.first), max(known.end, part.end)
 
-    def freshen(self, entry: Entry, new: Fields, requested: float, now: float) -> Entry | None:
+    def freshen(
+        self, entry: Entry, request: Fields, new: Fields, requested: float, now: float
+    ) -> tuple[Entry, bool]:
         """
         Merge newer fields into an entry (RFC 9111 §3.2).
 
-        @return: the entry that took its place; None if it may not be stored any
-            more.
+        @param request: the fields of the request that brought them: what may not be
+            stored of its answer may not be stored of an update, either.
+        @return: the updated entry, and whether it has taken the place of the other.
+            If not, it may answer this request, and no other.
         """
         control = readControl(new, self._rules)
         fields = updated(self._heads.fieldsOf(entry), new, now, unstoredNames(control.directives))
         control = readControl(fields, self._rules)
-        if whyNotStored(b"GET", _NO_FIELDS, entry.status, fields, control, self._rules) is not None:
-            self._store.remove(entry)
-            return None
-        record: Record = entry.verdict
+        # What the stored one says still holds where the newer one says nothing.
+        fields = fields.without(unstoredNames(control.directives))
         freshness = evaluate(entry.status, fields, control, self._rules, requested, now)
+        record: Record = entry.verdict
+        variant = entry.variant
+        vary = parseVary(fields.get(b"vary")) or ()
+        if vary != entry.vary:
+            variant = secondaryKey(vary, request)
         fresh = Entry(
             entry.key,
             entry.status,
             entry.reason,
-            fields,
+            fields.without(_AGE),
             entry.body,
             now,
             freshness.freshUntil,
             Record(freshness, record.length, now),
-            entry.variant,
-            entry.vary,
+            variant,
+            vary,
             entry.tags,
         )
         fresh.uses = entry.uses
+        reason = whyNotStored(b"GET", _NO_FIELDS, entry.status, fields, control, self._rules)
+        if reason is not None:
+            self._store.remove(entry)
+            return fresh, False
+        shelf = self._store.find(entry.key)
+        if (
+            shelf is None
+            # It was purged, or something newer is there.
+            or entry not in shelf.entries
+            or whyNotStored(b"GET", request, entry.status, fields, control, self._rules) is not None
+        ):
+            return fresh, False
         source = entry.body.source
         if source is not None:
             # Still on its way: it grows for the new one.
             source.follow(fresh)
-        return fresh if self._store.add(fresh) else None
+        kept = self._store.add(fresh)
+        if variant != entry.variant:
+            self._store.remove(entry)
+        return fresh, kept
 
     def share(self, entry: Entry, request: Fields) -> Entry:
         """
@@ -270,19 +293,22 @@ class Admission:
         )
         return shared if self._store.add(shared) else entry
 
-    def heard(
-        self, visit: Visit, status: int, fields: Fields, length: int | None, now: float
-    ) -> None:
-        """A HEAD tells what a GET would have got (RFC 9111 §4.3.5)."""
-        if status != 200 or not visit.entries:
+    def heard(self, visit: Visit, request: Fields, response: ResponseHead, now: float) -> None:
+        """
+        A HEAD tells what a GET would have got (RFC 9111 §4.3.5).
+
+        @param request: the fields of the request.
+        """
+        fields = response.fields
+        if response.status != 200 or not visit.entries:
             return
         entry = visit.entries[0]
         if entry.status != 200:
             return
         new = readValidators(fields, now)
         stored = self._answers.validators(entry)
-        if headMatches(stored, self._answers.lengthOf(entry), new, length):
-            self.freshen(entry, fields, visit.requested, now)
+        if headMatches(stored, self._answers.lengthOf(entry), new, response.length):
+            self.freshen(entry, request, fields, visit.requested, now)
         else:
             record: Record = entry.verdict
             record.freshness.expire(now)

@@ -275,7 +275,7 @@ class RouteCache:
             raise ResponseInvalid("a 304 to a request without preconditions")
         control = readControl(response.fields, self._rules)
         if request.method == b"HEAD":
-            self._admission.heard(visit, status, response.fields, response.length, now)
+            self._admission.heard(visit, request.fields, response, now)
             self._collapsing.resolve(visit)
             return None
         reason = whyNotStored(
@@ -384,6 +384,8 @@ class RouteCache:
         if not isinstance(exchange.downstream, Nobody):
             self._give(exchange, visit, entry, now, 304)
             unstored = unstoredNames(readControl(reply.fields, self._rules).directives)
+            updated = self._cache.heads.fieldsOf(entry)
+            unstored |= unstoredNames(readControl(updated, self._rules).directives)
             if unstored:
                 self._answers.keep(exchange, reply.fields, unstored)
         return None

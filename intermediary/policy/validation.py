@@ -90,11 +90,9 @@ class Validation:
         if not found or not entries[found[0]].body.isWhole:
             return None
         updated = [
-            self._admission.freshen(entries[index], new, visit.requested, now) for index in found
+            self._admission.freshen(entries[index], request, new, visit.requested, now)
+            for index in found
         ]
-        entry = updated[0]
-        visit.stored = entry is not None
-        if entry is None:
-            # It may not be stored any more, but it is the answer.
-            return entries[found[0]]
-        return self._admission.share(entry, request)
+        entry, visit.stored = updated[0]
+        # If it may not be stored any more, it is the answer to this request alone.
+        return self._admission.share(entry, request) if visit.stored else entry

@@ -200,3 +200,104 @@ class AnswerTests(OriginTestCase):
         self.assertEqual(self.gets()[b"set-cookie"], b"c=d")
         self.asks()
         self.assertNotIn(b"set-cookie", self.gets(hit=True))
+
+
+class UpdateTests(OriginTestCase):
+    """What newer fields do to what is stored (RFC 9111 §3.2)."""
+
+    def validates(self, *lines: bytes, method: bytes = b"GET") -> None:
+        """What is stored is stale now, and the origin is asked."""
+        self.scenario.passes(2)
+        self.asks(*lines, method=method)
+        self.isAsked(b'If-None-Match: "a"', method=method)
+
+    def test_whoWantsNothingStoredUpdatesNothing(self) -> None:
+        """That concerns any part of the answer (RFC 9111 §5.2.1.5)."""
+        self.stores(b"Cache-Control: max-age=1", b'ETag: "a"')
+        for method in (b"GET", b"HEAD"):
+            self.validates(b"Cache-Control: no-store", method=method)
+            self.confirms(b'ETag: "a"', b"Cache-Control: max-age=60", b"X: y")
+            fields = self.gets(body=None)
+            self.assertEqual(fields[b"x"], b"y")
+            self.assertEqual(fields[b"cache-status"], b"test; fwd=stale; fwd-status=304; ttl=60")
+        self.validates()
+        self.confirms(b'ETag: "a"')
+        self.assertNotIn(b"x", self.gets())
+
+    def test_norWhoShowsCredentials(self) -> None:
+        """Unless the answer says that others may have it (RFC 9111 §3.5)."""
+        self.stores(b"Cache-Control: max-age=1", b'ETag: "a"')
+        self.validates(b"Authorization: Basic eDp5")
+        self.confirms(b'ETag: "a"', b"X: for you", b"Cache-Control: max-age=60")
+        self.assertEqual(self.gets()[b"x"], b"for you")
+        self.validates(b"Authorization: Basic eDp5")
+        self.confirms(b'ETag: "a"', b"X: for all", b"Cache-Control: max-age=60, public")
+        self.gets()
+        self.asks()
+        self.assertEqual(self.gets(hit=True)[b"x"], b"for all")
+
+    def test_whatMayNotBeStoredAnyMoreIsUpdatedForTheClient(self) -> None:
+        """It gets what the 304 says of it, and nobody else gets it."""
+        self.stores(b"Cache-Control: max-age=1", b'ETag: "a"')
+        self.validates()
+        self.confirms(b'ETag: "a"', b"Cache-Control: private")
+        fields = self.gets()
+        self.assertEqual(fields[b"cache-control"], b"private")
+        self.assertNotIn(b"stored", fields[b"cache-status"])
+        self.asks()
+        asked = self.isAsked()
+        self.assertFalse([line for line in asked if line.startswith(b"If-")])
+        self.answers()
+        self.gets(hit=False)
+
+    def test_whatIsPrivateStaysSo(self) -> None:
+        """Also where the newer response does not repeat it: that brings fields, too."""
+        self.stores(b'Cache-Control: max-age=1, private="x"', b'ETag: "a"', b"X: 1")
+        self.validates()
+        self.confirms(b'ETag: "a"', b"X: 2")
+        self.assertEqual(self.gets()[b"x"], b"2")
+        self.asks()
+        self.assertNotIn(b"x", self.gets(hit=True))
+
+    def test_itsVaryIsTheNewOne(self) -> None:
+        """And the request that was validated has what it selects by (RFC 9111 §4.1)."""
+        self.stores(b"Cache-Control: max-age=1", b'ETag: "a"')
+        self.validates(b"X: y")
+        self.confirms(b'ETag: "a"', b"Vary: X", b"Cache-Control: max-age=60")
+        self.gets()
+        self.asks(b"X: y")
+        self.gets(hit=True)
+        self.assertEqual(self.scenario.cache.store.count, 1)
+        self.asks(b"X: z")
+        self.isAsked(b'If-None-Match: "a"')
+        self.answers(b"Vary: X", body=b"other")
+        self.gets(body=b"other", hit=False)
+
+    def test_itHasOneAge(self) -> None:
+        """Which includes that of the newer response (RFC 9111 §4.2.3)."""
+        self.stores(b"Cache-Control: max-age=1", b'ETag: "a"')
+        self.validates()
+        self.confirms(b'ETag: "a"', b"Age: 7", b"Cache-Control: max-age=60")
+        self.assertEqual(self.gets()[b"age"], b"7")
+        self.scenario.passes(3)
+        self.asks()
+        self.assertEqual(self.gets(hit=True)[b"age"], b"10")
+
+    def test_whatIsGoneDoesNotComeBack(self) -> None:
+        """An update of what was changed or purged meanwhile is for who asked, alone."""
+        self.stores(b"Cache-Control: max-age=60", b'ETag: "a"')
+        self.asks(b"Cache-Control: no-cache")
+        self.isAsked(b'If-None-Match: "a"')
+        first, self.client = (self.origin, self.client), self.scenario.client()
+        self.origin = None
+        self.asks(b"Content-Length: 0", method=b"POST")
+        self.isAsked(method=b"POST")
+        self.answers(body=b"done")
+        self.gets(body=b"done")
+        self.origin, self.client = first
+        self.confirms(b'ETag: "a"', b"Cache-Control: max-age=60")
+        self.assertNotIn(b"stored", self.gets()[b"cache-status"])
+        self.asks()
+        self.isAsked()
+        self.answers(body=b"new")
+        self.gets(body=b"new", hit=False)
