@@ -28,6 +28,8 @@ from ..wire.cachestatus import (
 )
 from ..wire.conditional import (
     isConditional,
+    isNotModified,
+    readValidators,
 )
 from ..wire.fields import Fields
 from ..wire.invalidation import isOwnLocation
@@ -271,7 +273,10 @@ class RouteCache:
             if self._mayStandIn(visit, entry, now):
                 self._giveStale(exchange, visit, entry, now, status)
                 return None
-        if status == 304 and not isConditional(request.fields):
+        forward = exchange.forward
+        assert forward is not None
+        if status == 304 and not isConditional(forward.fields):
+            # What the client asked may have been left out for the sake of others.
             raise ResponseInvalid("a 304 to a request without preconditions")
         control = readControl(response.fields, self._rules)
         if request.method == b"HEAD":
@@ -361,7 +366,8 @@ class RouteCache:
             self._collapsing.separate(visit, now)
             # It was the current response, and is not any more (RFC 9111 §4).
             for entry in visit.entries[:1]:
-                if status != PARTIAL_CONTENT:
+                # A 304 is about what the client has, and says nothing of this.
+                if status != PARTIAL_CONTENT and status != 304:
                     self._store.remove(entry)
 
     def _validated(self, exchange: Exchange, visit: Visit, now: float) -> Any:
@@ -373,9 +379,9 @@ class RouteCache:
             return self._afresh(visit)
         entry = self._validation.current(visit, request.fields, reply.fields, now)
         if entry is None:
-            if not isConditional(request.fields):
+            if not isNotModified(request.fields, 200, readValidators(reply.fields, now), now):
                 return self._afresh(visit)
-            # It is about what the client has.
+            # It is about what the client has, which has not been asked about alone.
             self._collapsing.resolve(visit)
             return None
         # What the 304 itself brings is nothing, but its connection is good.
@@ -394,6 +400,9 @@ class RouteCache:
 
     def _mayStandIn(self, visit: Visit, entry: Entry, now: float) -> bool:
         """Whether an entry may be used as its origin fails (RFC 5861 §4)."""
+        if visit.fetch is not None and visit.fetch.outdated:
+            # What has been changed since is no better than none.
+            return False
         record: Record = entry.verdict
         return entry.body.isWhole and mayReplaceError(record.freshness, visit.demand, now)
 

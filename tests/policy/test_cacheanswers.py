@@ -133,6 +133,49 @@ class OriginTestCase(CacheTestCase):
 class AnswerTests(OriginTestCase):
     """Answers of origins that are more, or less, than they seem."""
 
+    def test_a304ToWhatWasNotConditionalAnyMoreIsNone(self) -> None:
+        """
+        Where the client's preconditions were left out, for the sake of others.
+
+        It can't be about what that client has.
+        """
+        self.asks(b'If-None-Match: "a"')
+        asked = self.isAsked()
+        self.assertFalse([line for line in asked if line.startswith(b"If-")])
+        self.confirms(b'ETag: "a"')
+        self.gets(502, None)
+
+    def test_a304IsForTheClientIfItIsAboutWhatThatHas(self) -> None:
+        """Or else it would take for current what nobody has asked about (RFC 9111 §4.3.2)."""
+        self.stores(b"Cache-Control: max-age=1", b'ETag: "a"', b"Last-Modified: " + self.now(-99))
+        self.scenario.passes(2)
+        for own, answer, passed in (
+            (b'If-None-Match: "c"', b'ETag: W/"c"', True),
+            (b'If-None-Match: "c"', b'ETag: "b"', False),
+            (b'If-None-Match: "c"', b"Last-Modified: " + self.now(), False),
+            (b"If-Modified-Since: " + self.now(-9), b"Last-Modified: " + self.now(-10), True),
+            (b"If-Modified-Since: " + self.now(-9), b"Last-Modified: " + self.now(-8), False),
+            (b"If-Modified-Since: " + self.now(-9), b'ETag: "b"', False),
+        ):
+            # On its own, so that what it has is asked about in the second place.
+            self.asks(own, b"Cache-Control: no-cache")
+            self.isAsked()
+            self.confirms(answer)
+            if not passed:
+                self.isAsked(own)
+                self.confirms(answer)
+            self.gets(304, b"")
+
+    def test_a304ForTheClientRemovesNothing(self) -> None:
+        """What has no validator was not asked about."""
+        self.stores(b"Cache-Control: max-age=60")
+        self.asks(b"Cache-Control: no-cache", b'If-None-Match: "a"')
+        self.isAsked(b'If-None-Match: "a"')
+        self.confirms(b'ETag: "a"')
+        self.gets(304, b"")
+        self.asks()
+        self.gets(hit=True)
+
     def test_a304AboutSomethingElseIsNoAnswer(self) -> None:
         """The origin is asked again, without preconditions (RFC 9111 §4.3.4)."""
         self.stores(b"Cache-Control: max-age=60", b'ETag: "a"')

@@ -125,6 +125,22 @@ class CollapsingTests(CacheTestCase):
         self.answers(b"Cache-Control: max-age=60", body=b"new")
         self.assertNotIn(b"stored", self.gets(body=b"new")[b"cache-status"])
 
+    def test_aChangeOvertakesAFailure(self) -> None:
+        """What was changed meanwhile does not stand in for it."""
+        self.stores(b"Cache-Control: max-age=1", b'ETag: "a"')
+        self.scenario.passes(2)
+        self.asks()
+        self.isAsked(b'If-None-Match: "a"')
+        first, self.client = (self.origin, self.client), self.scenario.client()
+        self.origin = None
+        self.asks(b"Content-Length: 0", method=b"POST")
+        self.isAsked(method=b"POST")
+        self.answers(body=b"done")
+        self.gets(body=b"done")
+        self.origin, self.client = first
+        self.answers(body=b"no", status=b"503 Service Unavailable")
+        self.gets(503, b"no")
+
     def test_whoLeavesHandsOver(self) -> None:
         """The next one asks, for all the others."""
         clients = self.ask(3)
