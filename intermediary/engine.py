@@ -561,7 +561,8 @@ class Engine:
     @staticmethod
     def _toldLength(exchange: Exchange, reply: Reply) -> int | None:
         """Find the length of the content that is not sent (RFC 9110 §8.6)."""
-        if exchange.response is not None and reply.body is None:
+        if exchange.response is not None and reply.body is None and exchange.lease is not None:
+            # Without a lease it is something stored that stands in for the response.
             return exchange.response.length
         return reply.framing if reply.status != 304 and reply.framing >= 0 else None
 

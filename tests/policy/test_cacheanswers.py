@@ -344,3 +344,23 @@ class UpdateTests(OriginTestCase):
         self.isAsked()
         self.answers(body=b"new")
         self.gets(body=b"new", hit=False)
+
+    def test_aHeadHasNoLengthOfAnError(self) -> None:
+        """But that of what stands in for it, also while that is on its way (RFC 9110 §8.6)."""
+        self.asks()
+        self.isAsked()
+        assert self.origin is not None
+        self.origin.sends(
+            b"HTTP/1.1 200 OK", b"Cache-Control: max-age=1", b"Content-Length: 10", b"", b"01234"
+        )
+        self.client.takes()
+        first, self.origin = self.origin, None
+        self.scenario.passes(2)
+        client, self.client = self.client, self.scenario.client()
+        self.asks(method=b"HEAD")
+        self.isAsked(method=b"HEAD")
+        assert self.origin is not None
+        self.origin.sends(b"HTTP/1.1 503 Service Unavailable", b"Content-Length: 3", b"", b"")
+        self.assertEqual(self.gets(body=b"")[b"content-length"], b"10")
+        first.sends(b"56789")
+        client.takes()
