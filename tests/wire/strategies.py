@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     from .feeding import Event
 
-_QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 settings.register_profile(
-    "quick", max_examples=40, deadline=None, database=None, suppress_health_check=_QUIET
+    "quick", max_examples=40, deadline=None, database=None, suppress_health_check=QUIET
 )
 settings.register_profile(
-    "long", max_examples=4000, deadline=None, database=None, suppress_health_check=_QUIET
+    "long", max_examples=4000, deadline=None, database=None, suppress_health_check=QUIET
 )
 settings.load_profile("long" if os.environ.get("INTERMEDIARY_HYPOTHESIS") == "long" else "quick")
 

@@ -1,0 +1,260 @@
+# -*- test-case-name: tests.policy.test_cachesequences -*-
+"""
+Mistakes that a cache may make, to see that random sequences find them.
+
+Each is one rule left out or got wrong, while L{intermediary} runs from its sources.
+All of them, each in a process of its own, and after how many sequences it was found::
+
+    python -m tests.policy.cachemutations --count 2000
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import ExitStack
+from multiprocessing import Pool
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from intermediary.policy import admission, answers, cache, filling, selection, validation
+from intermediary.policy.collapsing import Collapsing
+from intermediary.policy.revalidation import Revalidation
+from intermediary.policy.stores import MemoryStore
+from intermediary.wire import (
+    conditional,
+    directives,
+    freshness,
+    ranges,
+    reuse,
+    storing,
+    targeted,
+)
+
+from .cachesequences import check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: What a mistake replaces: whose attribute, its name, and what makes the new one of it.
+Mistake = tuple[Any, str, "Callable[[Any], Any]"]
+
+
+def _lacking(function: Any, *names: bytes) -> Any:
+    """A rule that does not see these directives, wherever they are among its arguments."""
+
+    def mistaken(*arguments: Any) -> Any:
+        changed = []
+        for argument in arguments:
+            each = argument
+            if isinstance(each, targeted.CacheControl):
+                left = {name: value for name, value in each.directives.items() if name not in names}
+                each = targeted.CacheControl(left, each.expires, each.source)
+            elif isinstance(each, dict):
+                each = {name: value for name, value in each.items() if name not in names}
+            changed.append(each)
+        return function(*changed)
+
+    return mistaken
+
+
+def _blind(function: Any, *names: bytes) -> Any:
+    """A rule that does not see these fields."""
+
+    def mistaken(fields: Any, *arguments: Any) -> Any:
+        return function(fields.without(set(names)), *arguments)
+
+    return mistaken
+
+
+def _softly(purge: Any) -> Any:
+    def mistaken(store: Any, entry: Any, soft: bool) -> Any:
+        return 1 if soft else purge(store, entry, soft)
+
+    return mistaken
+
+
+def _withoutRemoval(fail: Any) -> Any:
+    def mistaken(self: Any, error: Any) -> None:
+        if not self._body.ended:
+            self._body.source = None
+            self._body.fail(error)
+
+    return mistaken
+
+
+def _whateverTheRequest(whyNotStored: Any) -> Any:
+    def mistaken(method: Any, request: Any, *arguments: Any) -> Any:
+        return whyNotStored(method, request.without({b"authorization"}), *arguments)
+
+    return mistaken
+
+
+def _demandOf(*names: bytes) -> Callable[[Any], Any]:
+    def made(readDemand: Any) -> Any:
+        def mistaken(request: Any) -> Any:
+            demand = readDemand(request)
+            if not any(getattr(demand, name.decode()) for name in names):
+                return demand
+            return reuse.ORDINARY
+
+        return mistaken
+
+    return made
+
+
+def _returning(value: Any) -> Callable[[Any], Any]:
+    return lambda old: lambda *arguments, **more: value
+
+
+MISTAKES: dict[str, list[Mistake]] = {
+    "Age is ignored": [(freshness, "_ageValue", _returning(0.0))],
+    "Date is not compared with our clock": [
+        (
+            freshness,
+            "correctedAge",
+            lambda old: lambda value, date, asked, came: old(value, came, asked, came),
+        )
+    ],
+    "the age does not grow": [
+        (freshness.Freshness, "age", lambda old: lambda self, now: int(max(0, -self.bornAt)))
+    ],
+    "private is ignored": [(storing, "_forbidden", lambda old: _lacking(old, b"private"))],
+    "no-store is ignored": [(storing, "_forbidden", lambda old: _lacking(old, b"no-store"))],
+    "no-cache is ignored": [(admission, "evaluate", lambda old: _lacking(old, b"no-cache"))],
+    "s-maxage is ignored": [(admission, "evaluate", lambda old: _lacking(old, b"s-maxage"))],
+    "must-revalidate is ignored": [
+        (admission, "evaluate", lambda old: _lacking(old, b"must-revalidate"))
+    ],
+    "must-understand is ignored": [
+        (storing, "_forbidden", lambda old: _lacking(old, b"must-understand"))
+    ],
+    "CDN-Cache-Control is ignored": [
+        (storing, "chooseControl", lambda old: _blind(old, b"cdn-cache-control"))
+    ],
+    "Expires that can't be read is none": [
+        (freshness, "_statedLifetime", lambda old: lambda *three: old(*three) or 60.0)
+    ],
+    "of two directives the first counts": [
+        (directives, "_stricter", lambda old: lambda n, a, b: a)
+    ],
+    "heuristics are ten times too long": [
+        (freshness, "_guessedLifetime", lambda old: lambda *four: 10 * old(*four))
+    ],
+    "credentials are ignored": [(cache, "whyNotStored", _whateverTheRequest)],
+    "cookies are always stored": [(storing, "_sharesCookies", _returning(True))],
+    "a request's no-cache is ignored": [(cache, "readDemand", _demandOf(b"noCache"))],
+    "a request's no-store is ignored": [(storing, "readDemand", _demandOf(b"noStore"))],
+    "Pragma is ignored": [(cache, "readDemand", lambda old: _blind(old, b"pragma"))],
+    "max-stale is without limit": [
+        (
+            reuse.Demand,
+            "__init__",
+            lambda old: (
+                lambda self, found: old(
+                    self, found | ({b"max-stale": None} if b"max-stale" in found else {})
+                )
+            ),
+        )
+    ],
+    "Vary is not compared": [(cache, "select", lambda old: lambda entries, *two: entries[0])],
+    "Vary: * is ignored": [(storing, "parseVary", _returning(()))],
+    "of what fits, what came last answers": [
+        (selection, "_latest", lambda old: lambda entries: next(iter(entries), None))
+    ],
+    "a 304 does not update": [
+        (admission.Admission, "freshen", lambda old: lambda self, entry, *more: (entry, True))
+    ],
+    "any 304 is about what is stored": [(validation, "validated", _returning([0]))],
+    "a 304 is always for the client": [(cache, "isNotModified", _returning(True))],
+    "entity-tags are not sent": [(conditional, "_knownTags", _returning([]))],
+    "If-None-Match compares strongly": [
+        (conditional, "weaklyEqual", lambda old: conditional.stronglyEqual)
+    ],
+    "If-Modified-Since is ignored": [
+        (answers, "isNotModified", lambda old: _blind(old, b"if-modified-since"))
+    ],
+    "If-Range compares weakly": [(ranges, "stronglyEqual", lambda old: conditional.weaklyEqual)],
+    "If-Range takes any date": [
+        (
+            ranges,
+            "ifRangeHolds",
+            lambda old: lambda value, *more: b"G" in value or old(value, *more),
+        )
+    ],
+    "a HEAD updates nothing": [(admission.Admission, "heard", _returning(None))],
+    "nothing is invalidated": [(admission, "invalidTargets", _returning([]))],
+    "Location invalidates nothing": [
+        (admission, "invalidTargets", lambda old: lambda *four: old(*four)[:1])
+    ],
+    "errors invalidate": [
+        (
+            admission,
+            "invalidTargets",
+            lambda old: lambda method, target, status, fields: old(method, target, 200, fields),
+        )
+    ],
+    "soft purges do nothing": [(MemoryStore, "_purge", _softly)],
+    "stale-if-error has no limit": [
+        (cache, "mayReplaceError", lambda old: lambda known, *more: not known.staleForbidden)
+    ],
+    "an error is passed on though something could stand in": [
+        (cache, "mayReplaceError", _returning(False))
+    ],
+    "nobody validates in the background": [(Revalidation, "begin", _returning(None))],
+    "what breaks off stays": [(filling.Filling, "fail", _withoutRemoval)],
+    "who waited for what is not stored is followed by others": [
+        (Collapsing, "separate", _returning(None))
+    ],
+    "nobody waits for anybody": [(Collapsing, "join", _returning(None))],
+    "what is private is stored with the rest": [
+        (admission, "unstoredNames", _returning(frozenset())),
+        (storing, "unstoredNames", _returning(frozenset())),
+    ],
+}
+
+
+def found(name: str, count: int, seed: int = 1) -> int | None:
+    """
+    Look for a mistake.
+
+    @return: after how many sequences it was found; None if it was not.
+    """
+    with ExitStack() as stack:
+        for owner, attribute, made in MISTAKES[name]:
+            old = getattr(owner, attribute)
+            stack.enter_context(patch.object(owner, attribute, made(old)))
+        for number in range(count):
+            text = check(f"{seed}/{number}", {}, short=False)
+            if text is not None:
+                if "\nDifference: " not in text or "\nDifference: logged" in text:
+                    raise AssertionError(f"{name} is no mistake of a cache: {text}")
+                return number + 1
+    return None
+
+
+def _look(task: tuple[str, int, int]) -> tuple[str, int | None]:
+    name, count, seed = task
+    return name, found(name, count, seed)
+
+
+def main(arguments: list[str]) -> int:
+    """Look for all of them; the exit status tells whether all were found."""
+    parser = argparse.ArgumentParser(description="Mistakes that random sequences are to find.")
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1)
+    options = parser.parse_args(arguments)
+    tasks = [(name, options.count, options.seed) for name in MISTAKES]
+    missed = 0
+    # What was remembered under one mistake must not hide the next.
+    with Pool(options.processes, maxtasksperchild=1) as pool:
+        for name, number in pool.imap(_look, tasks, chunksize=1):
+            missed += number is None
+            sys.stdout.write(f"{number or 'NEVER':>7} {name}\n")
+            sys.stdout.flush()
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,248 @@
+# -*- test-case-name: tests.policy.test_cachesequences -*-
+"""
+Takes the steps of a sequence, with a front and with its model.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.address import IPv4Address
+from twisted.logger import globalLogPublisher
+
+from intermediary.policy.purging import Purge, urlOf
+
+from ..scenario import MemoryTransport
+from .cacheheard import HOST, LAST, Client, Hearing, chunk, close
+from .cachesteps import (
+    REASONS,
+    Answering,
+    Asking,
+    Ending,
+    Leaving,
+    Passing,
+    Purging,
+    Recipe,
+    Step,
+    rendered,
+)
+from .referencefields import Pairs, combined, elements
+from .referencestored import Content, Response
+from .referencestoring import Visit
+
+#: Requests under way don't have to wait for so long that somebody gives up.
+PATIENCE = 30
+
+
+class Growing:
+    """A response of which the origin has sent half."""
+
+    def __init__(self, transport: MemoryTransport, content: Content, rest: bytes) -> None:
+        self.transport = transport
+        self.content = content
+        self.rest = rest
+
+
+class Run(Hearing):
+    """One sequence."""
+
+    def __init__(self, forward: bool = False) -> None:
+        super().__init__(forward)
+        self.growing: list[Growing] = []
+        self.numbers = 0
+        self.versions = 0
+        self.waited = 0
+
+    def run(self, steps: list[Step]) -> None:
+        """Take all steps; L{Difference} if there is one."""
+        globalLogPublisher.addObserver(self)
+        try:
+            for step in steps:
+                self.take(step)
+            self.finish()
+        finally:
+            globalLogPublisher.removeObserver(self)
+
+    # Steps
+
+    def take(self, step: Step) -> None:
+        """Take one step and compare."""
+        self.model.now = self.clock.seconds()
+        if isinstance(step, Asking):
+            self._ask(step)
+        elif isinstance(step, Answering):
+            if self.asked:
+                self._answer(step)
+        elif isinstance(step, Ending):
+            self._end(step)
+        elif isinstance(step, Leaving):
+            self._leave(step)
+        elif isinstance(step, Passing):
+            self._pass(step)
+        elif isinstance(step, Purging):
+            self._purge(step)
+        self.settle()
+        self.compare()
+
+    def _ask(self, step: Asking) -> None:
+        self.numbers += 1
+        number = self.numbers
+        fields = rendered(step.fields, self.clock.seconds(), HOST)
+        protocol = self.scenario.front.buildProtocol(IPv4Address("TCP", "192.0.2.7", 4321))
+        transport = MemoryTransport(protocol, self.clock)
+        protocol.makeConnection(transport)
+        self.clients[number] = Client(number, step.method, transport)
+        target = f"http://{HOST}{step.target}" if self.forward else step.target
+        lines = [f"{step.method} {target} HTTP/1.1", f"Host: {HOST}", f"X-Client: {number}"]
+        lines += [f"{name}: {value}" for name, value in fields]
+        content = step.method in ("POST", "PUT", "PATCH")
+        if content:
+            lines.append("Content-Length: 2")
+        self.note(f"client {number}: {step.method} {step.target} {fields}")
+        self.model.ask(Visit(number, step.method, step.target, HOST, fields))
+        octets = "\r\n".join([*lines, "", "xy" if content else ""])
+        transport.arrive(octets.encode("latin-1"))
+
+    def _answer(self, step: Answering) -> None:
+        numbers = sorted(self.asked)
+        number = numbers[step.which % len(numbers)]
+        if self.asked[number][1] not in ("GET", "HEAD"):
+            # What nobody waits for is not known to be overtaken by a change.
+            alone = [each for each in numbers if self.model.isAlone(each)]
+            number = alone[0] if alone else number
+        transport, method, asked = self.asked.pop(number)
+        recipe = step.recipe
+        fields = rendered(recipe.fields, self.clock.seconds(), HOST)
+        status, fields = self._confirmed(recipe, asked, method, fields)
+        self.versions += 1
+        octets = b"%d:" % self.versions + b"abcdefghij" * 30
+        octets = octets[: recipe.octets]
+        bare = status in (204, 304)
+        announced: int | None = len(octets)
+        lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Other')}"]
+        if bare:
+            octets, announced = b"", 0
+        elif recipe.chunked:
+            announced = None
+            fields = [*fields, ("Transfer-Encoding", "chunked")]
+        else:
+            fields = [*fields, ("Content-Length", str(len(octets)))]
+        head = method == "HEAD"
+        content = Content(0 if head or bare else announced)
+        lines += [f"{name}: {value}" for name, value in fields]
+        piece, end = octets, True
+        if head or bare:
+            piece = b""
+        elif recipe.half and len(octets) > 1:
+            piece, end = octets[: len(octets) // 2], False
+            self.growing.append(Growing(transport, content, octets[len(piece) :]))
+        said = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        self.note(f"origin to {number}: {status} {fields} {piece!r}{'' if end else ' ...'}")
+        self.model.respond(number, Response(status, fields, content), piece, end)
+        if content.announced is None:
+            piece = chunk(piece) + (LAST if end else b"")
+        transport.arrive(said + piece)
+
+    @staticmethod
+    def _confirmed(recipe: Recipe, asked: Pairs, method: str, fields: Pairs) -> tuple[int, Pairs]:
+        """Make it a 304 if it is to be one."""
+        known = elements(combined(asked, "if-none-match") or "")
+        modified = combined(asked, "if-modified-since")
+        conditional = bool(known) or modified is not None
+        if not recipe.confirms or method not in ("GET", "HEAD"):
+            return recipe.status, fields
+        if not conditional and not recipe.lies:
+            return recipe.status, fields
+        fields = [
+            pair for pair in fields if pair[0] not in ("ETag", "Last-Modified", "Content-Length")
+        ]
+        tag = ""
+        if recipe.confirms == "modified" and modified is not None:
+            fields.append(("Last-Modified", modified))
+        elif recipe.confirms == "wrong":
+            tag = '"wrong"'
+        elif known and recipe.confirms != "none":
+            tag = known[-1 if recipe.confirms == "last" else 0]
+            if recipe.confirms == "weak" and not tag.startswith("W/"):
+                tag = "W/" + tag
+        if tag and tag != "*":
+            fields.append(("ETag", tag))
+        return 304, fields
+
+    def _end(self, step: Ending) -> None:
+        open_ = [each for each in self.growing if each.transport.connected]
+        if step.breaks and self.asked and (not open_ or step.which % 2):
+            numbers = sorted(self.asked)
+            number = numbers[step.which % len(numbers)]
+            transport = self.asked.pop(number)[0]
+            self.note(f"origin closes before it answers {number}")
+            close(transport)
+            self.settle()
+            for each in self._heardByOrigins():
+                if each[1] == number:
+                    # It was sent on a connection that was used before, and so once more.
+                    self.note("and again")
+                    close(each[0])
+                else:
+                    self.early.append(each)
+            self.model.breaksOff(number)
+            return
+        if not open_:
+            return
+        grown = open_[step.which % len(open_)]
+        self.growing.remove(grown)
+        if step.breaks:
+            self.note("origin breaks off")
+            self.model.breaks(grown.content)
+            close(grown.transport)
+            return
+        self.note(f"origin: {grown.rest!r}")
+        self.model.bring(grown.content, grown.rest, end=True)
+        rest = grown.rest
+        if grown.content.announced is None:
+            rest = chunk(rest) + LAST
+        grown.transport.arrive(rest)
+
+    def _leave(self, step: Leaving) -> None:
+        waiting = [each for each in self.clients.values() if each.answer is None]
+        if not waiting:
+            return
+        client = waiting[step.which % len(waiting)]
+        self.note(f"client {client.number} leaves")
+        self.asked.pop(client.number, None)
+        self.model.leaves(client.number)
+        del self.clients[client.number]
+        close(client.transport)
+
+    def _pass(self, step: Passing) -> None:
+        seconds = step.seconds
+        if self.asked or self.growing:
+            seconds = min(seconds, PATIENCE - self.waited)
+            self.waited += seconds
+        else:
+            self.waited = 0
+        self.note(f"{seconds} seconds pass")
+        self.clock.advance(seconds)
+        self.model.now = self.clock.seconds()
+
+    def _purge(self, step: Purging) -> None:
+        if self.asked:
+            # What is under way then is for purging to decide.
+            return
+        value = step.value
+        url = f"http://{HOST}{value}"
+        store = self.scenario.cache.store
+        self.note(f"purge {step}")
+        purges = []
+        if step.kind == "key":
+            purges = [Purge.ofKey(key) for key in list(store._byKey) if urlOf(key) == url.encode()]
+            value = url
+        elif step.kind == "prefix":
+            purges = [Purge.ofPrefix(url.encode())]
+            value = url
+        elif step.kind == "host":
+            purges = [Purge.ofHost(HOST.encode())]
+            value = HOST
+        else:
+            purges = [Purge.ofTag(value.encode())]
+        for each in purges:
+            store.purge(each, step.soft)
+        self.model.purge(step.kind, value, step.soft)

@@ -1,0 +1,262 @@
+# -*- test-case-name: tests.policy.test_cachesequences -*-
+"""
+What clients, origins, the clock and an application do to a cache, at random.
+
+A step says what is done in terms that have a meaning whatever was done before: an
+answer is a L{Recipe}, from which one is made when it is known what was asked.  So any
+selection of the steps of a sequence is a sequence.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .referencefields import Pairs, written
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from random import Random
+
+#: How many steps a sequence has.
+LEAST, MOST = 6, 22
+
+TARGETS = ("/a",) * 16 + ("/%61", "/./a", "/b", "/b", "/a?q", "/c/d")
+SECONDS = ("0", "1", "5", "10", "10", "30", "60", "60", "100", "3600")
+MALFORMED = ("abc", "-1", '"60"', "1.5", "", " 5", "99999999999", "1e3")
+STATUSES = (200,) * 30 + (204, 204, 301, 302, 404, 404, 410, 418, 429, 500, 500, 503, 503, 503)
+REASONS = {200: "OK", 304: "Not Modified"}
+TAGS = ('"t1"', '"t1"', '"t2"', 'W/"t1"', 'W/"t3"')
+PASSING = (1, 1, 2, 3, 5, 5, 7, 10, 11, 20, 31, 61, 61, 100, 130, 600, 3500, 3700)
+
+REQUEST_CONTROL = (
+    "no-cache", "no-cache", "no-store", "max-age=0", "max-age=5", "max-age=20", "max-age=60",
+    "max-stale", "max-stale=5", "max-stale=60", "min-fresh=5", "min-fresh=30", "only-if-cached",
+    "stale-if-error=10", "stale-if-error=9999", "no-transform", "MAX-AGE=10", "max-age=x",
+    "max-stale=x", "min-fresh=x", "no-store=1", "foo=bar", "max-age=5, max-age=50", ",",
+    "max-stale, max-age=40", "min-fresh=5, max-stale=10", 'max-age="7"',
+)  # fmt: skip
+RESPONSE_CONTROL = (
+    "public", "public", "private", "no-store", "no-cache", "must-revalidate", "proxy-revalidate",
+    "stale-while-revalidate=10", "stale-while-revalidate=60", "stale-while-revalidate=x",
+    "stale-if-error=10", "stale-if-error=5000", "must-understand", "no-store, must-understand",
+    "immutable", "no-transform", 'private="x-secret"', 'no-cache="x-secret, set-cookie"',
+    "no-cache=x-secret", "no-store=0", "PUBLIC", "Private", 'foo="a, no-store"', "must-revalidate=1",
+    'private=""', "no-store x", "stale-if-error",
+)  # fmt: skip
+TARGETED = (
+    "max-age=30", "max-age=30, public", "no-store", "private", "max-age=abc", "MAX-AGE=5", "",
+    "max-age=0", "no-cache", "max-age=5.5", "max-age=-5", "no-store=?0, max-age=20",
+    "stale-while-revalidate=10, max-age=5", "max-age=10;x=1", "must-revalidate, max-age=5",
+    "max-age=5, max-age=50", "s-maxage=20", "max-age=60,",
+)  # fmt: skip
+VARIES = ("X-Vary",) * 4 + ("Accept-Language",) * 3 + (
+    "Accept-Language, X-Vary", "x-vary, x-vary", "*", "X-Vary, *", "a b", ",", "Authorization",
+)  # fmt: skip
+LANGUAGES = ("en", "de", "en, de", "de,en", "EN", "en,,de", "fr")
+VALUES = ("a", "a", "b", "a, b", "a,b", "")
+RANGES = (
+    "bytes=0-3", "bytes=2-", "bytes=-4", "bytes=5-1000", "bytes=900-", "bytes=0-0,2-3", "bytes=x",
+    "items=0-1", "bytes=3-1", "bytes=-0", "BYTES=1-2", "bytes=", "bytes=0-1,900-",
+)  # fmt: skip
+LOCATIONS = (
+    "/a", "/b", "/b", "b", "HERE/a", "HERE/b#f", "//HOST/a", "http://other/a", "//other/b", "/%62",
+    "http://[", "", "?q",
+)  # fmt: skip
+
+
+class Recipe(NamedTuple):
+    """
+    How an origin answers.
+
+    @ivar confirms: how it answers a conditional request with a 304: with the C{first}
+        or C{last} entity-tag, the C{weak} form, another one, the C{modified} date, or none;
+        empty for no 304.
+    @ivar lies: it does so unasked.
+    @ivar fields: a number for a value is seconds from now.
+    @ivar chunked: it does not say how long its content is.
+    @ivar half: for now it sends the half of its content.
+    """
+
+    status: int
+    confirms: str
+    lies: bool
+    fields: Sequence[tuple[str, str | int]]
+    octets: int
+    chunked: bool
+    half: bool
+
+
+class Asking(NamedTuple):
+    """A client asks; a number for a value is seconds from now."""
+
+    method: str
+    target: str
+    fields: Sequence[tuple[str, str | int]]
+
+
+class Answering(NamedTuple):
+    """An origin answers one of the requests that it has."""
+
+    which: int
+    recipe: Recipe
+
+
+class Ending(NamedTuple):
+    """What has come in half is completed; or it breaks off, or what was asked does."""
+
+    which: int
+    breaks: bool
+
+
+class Leaving(NamedTuple):
+    """A client that waits goes away."""
+
+    which: int
+
+
+class Passing(NamedTuple):
+    """Time goes by."""
+
+    seconds: int
+
+
+class Purging(NamedTuple):
+    """An application purges something."""
+
+    kind: str
+    value: str
+    soft: bool
+
+
+Step = Any
+
+
+def sequence(random: Random) -> list[Step]:
+    """Make up a sequence."""
+    steps: list[Step] = []
+    pending = 0
+    # Who is everything at once has no hits.
+    plain = random.random() < 0.5
+    for _ in range(random.randrange(LEAST, MOST)):
+        chance = random.random()
+        if pending and chance < 0.55:
+            steps.append(_answering(random, plain))
+            pending -= 1
+        elif chance < 0.80:
+            steps.append(_asking(random, plain))
+            pending += 1
+            if random.random() < 0.75:
+                steps.append(_answering(random, plain))
+                pending -= 1
+        elif chance < 0.91:
+            steps.append(Passing(random.choice(PASSING)))
+        elif chance < 0.94:
+            steps.append(Ending(random.randrange(4), random.random() < 0.4))
+        elif chance < 0.96:
+            steps.append(Leaving(random.randrange(4)))
+        else:
+            kind = random.choice(("key", "key", "prefix", "host", "tag"))
+            value = random.choice(("k1", "k2") if kind == "tag" else ("/a", "/b", "/"))
+            steps.append(Purging(kind, value, random.random() < 0.6))
+    return steps
+
+
+def _asking(random: Random, plain: bool) -> Asking:
+    fields: list[tuple[str, str | int]] = []
+    rare = 0.4 if plain else 1.0
+
+    def maybe(chance: float, name: str, *values: str | int) -> None:
+        if random.random() < chance * rare:
+            fields.append((name, random.choice(values)))
+
+    method = "GET"
+    chance = random.random()
+    if chance < 0.09:
+        method = "HEAD"
+    elif chance < 0.15:
+        method = random.choice(("POST", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"))
+    maybe(0.25, "Cache-Control", *REQUEST_CONTROL)
+    maybe(0.03, "Cache-Control", *REQUEST_CONTROL)
+    maybe(0.04, "Pragma", "no-cache", "no-cache", "x")
+    maybe(0.10, "Authorization", "Basic eDp5")
+    maybe(0.15, "If-None-Match", *TAGS, '"c"', '"c", "t2"', "*", "x", 'W/"c", "c"')
+    maybe(0.08, "If-Modified-Since", -1000, -100, -10, 0, 50, "x")
+    if random.random() < 0.12:
+        fields.append(("Range", random.choice(RANGES)))
+        maybe(0.6, "If-Range", '"t1"', '"t2"', 'W/"t1"', 'W/"t1"', -100, -10, "x")
+    maybe(0.01, "If-Match", '"t1"')
+    if random.random() < 0.4:
+        fields.append(("X-Vary", random.choice(VALUES)))
+    if random.random() < 0.3:
+        fields.append(("Accept-Language", random.choice(LANGUAGES)))
+    return Asking(method, random.choice(TARGETS), tuple(fields))
+
+
+def _answering(random: Random, plain: bool) -> Answering:
+    fields: list[tuple[str, str | int]] = []
+    rare = 0.3 if plain else 1.0
+
+    def maybe(chance: float, name: str, *values: str | int) -> None:
+        if random.random() < chance:
+            fields.append((name, random.choice(values)))
+
+    if random.random() < 0.85:
+        fields.append(("Cache-Control", _control(random, rare)))
+    maybe(0.03 * rare, "Cache-Control", *RESPONSE_CONTROL)
+    maybe(0.15, "Expires", -10, 0, 5, 30, 100, "0", "-1", "x")
+    if random.random() < 0.85:
+        fields.append(("Date", random.choice((0,) * 8 + (-5, -30, 5, 30))))
+    maybe(0.12, "Age", "0", "3", "8", "20", "x", "5, 7", "-1", "9999999999")
+    maybe(0.25, "Vary", *VARIES)
+    maybe(0.55, "ETag", *TAGS, 'W/"t1"')
+    maybe(0.02, "ETag", "bad")
+    maybe(0.30, "Last-Modified", -1000, -1000, -100, -10, 0, "x")
+    maybe(0.08 * rare, "CDN-Cache-Control", *TARGETED)
+    maybe(0.08 * rare, "Set-Cookie", "a=b")
+    maybe(0.15, "X-Secret", "s")
+    maybe(0.20, "Content-Type", "text/plain")
+    maybe(0.10, "Content-Language", "en", "de")
+    maybe(0.15, "Surrogate-Key", "k1", "k1 k2", "k3")
+    maybe(0.05, "Cache-Tag", "k2,k1")
+    maybe(0.20, "Location", *LOCATIONS)
+    maybe(0.15, "Content-Location", *LOCATIONS)
+    recipe = Recipe(
+        random.choice(STATUSES),
+        random.choice(("first", "first", "last", "weak", "wrong", "modified", "none", "", "", "")),
+        random.random() < 0.03,
+        tuple(fields),
+        random.choice((0,) + (12,) * 20 + (300,)),
+        random.random() < 0.2,
+        random.random() < 0.12,
+    )
+    return Answering(random.randrange(4), recipe)
+
+
+def _control(random: Random, rare: float) -> str:
+    found = []
+    if random.random() < 0.85:
+        found.append("max-age=" + random.choice(SECONDS))
+    if random.random() < 0.08:
+        found.append("s-maxage=" + random.choice(SECONDS))
+    if random.random() < 0.06 * rare:
+        name = random.choice(("max-age=", "s-maxage=", "stale-while-revalidate="))
+        found.append(name + random.choice(MALFORMED))
+    while random.random() < 0.45 * rare:
+        found.append(random.choice(RESPONSE_CONTROL))
+    if random.random() < 0.15:
+        found.append("stale-while-revalidate=" + random.choice(("5", "20", "60")))
+    random.shuffle(found)
+    return random.choice((", ", ", ", ",", " , ,")).join(found)
+
+
+def rendered(fields: Sequence[tuple[str, str | int]], now: float, host: str) -> Pairs:
+    """Write moments as dates, and names as this sequence has them."""
+    return [
+        (
+            name,
+            written(now + value)
+            if isinstance(value, int)
+            else value.replace("HERE", f"http://{host}").replace("HOST", host),
+        )
+        for name, value in fields
+    ]

@@ -1,0 +1,95 @@
+# -*- test-case-name: tests.policy.test_cachesequences -*-
+"""
+What clients get of the slow cache of L{tests.policy.referencemodel}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .referencefields import Pairs, combined, notModified, rangeOf, spanOf, without
+from .referencestored import Answer, Response, Stored
+from .referencestoring import Storing, Visit
+
+#: RFC 9110 §15.4.5: what describes content that a 304 does not have.
+ABOUT_CONTENT = ("content-type", "content-language", "content-length", "content-range")
+
+
+class Giving(Storing):
+    """
+    Answers clients.
+
+    @ivar effects: what was done since somebody emptied this.
+    """
+
+    def __init__(self, scheme: str, maxOctets: int) -> None:
+        super().__init__(scheme, maxOctets)
+        self.effects: list[Any] = []
+
+    def _member(self, visit: Visit, status: int | None, stored: Stored | None) -> str:
+        """RFC 9211."""
+        member = f"test; fwd={visit.reason}"
+        if status is not None:
+            member += f"; fwd-status={status}"
+        if stored is not None:
+            member += f"; ttl={stored.ttl(self.now)}"
+        if visit.stores:
+            member += "; stored"
+        return member + "; collapsed" if visit.collapsed else member
+
+    def _pass(self, visit: Visit, response: Response) -> None:
+        """What the origin answers, as it is."""
+        if visit.background:
+            return
+        self.count("passed")
+        fields = [
+            *self._derived(response.fields),
+            ("Cache-Status", self._member(visit, None, None)),
+        ]
+        content = response.content
+        length = content.announced
+        if response.status in (204, 304):
+            length = -1
+        if visit.method == "HEAD":
+            value = combined(response.fields, "content-length")
+            length = -1 if value is None else int(value)
+        self.effects.append(Answer(visit.client, response.status, fields, content, 0, None, length))
+
+    def _give(self, visit: Visit, stored: Stored, member: str, own: Pairs | None = None) -> None:
+        """RFC 9111 §4: from what is stored, by the client's preconditions and ranges."""
+        if visit.background:
+            return
+        more = [*(own or []), ("Age", str(stored.age(self.now))), ("Cache-Status", member)]
+        fields, content = stored.fields, stored.content
+        length = content.length
+        if visit.method != "POST" and notModified(visit.fields, stored.status, stored.validators):
+            gone: tuple[str, ...] = (*ABOUT_CONTENT, "last-modified")
+            if combined(fields, "etag") is None:
+                gone = ABOUT_CONTENT
+            self.count("304")
+            self.effects.append(
+                Answer(visit.client, 304, [*without(fields, *gone), *more], None, 0, None, -1)
+            )
+            return
+        if visit.method == "GET" and stored.status == 200 and length is not None:
+            wanted = rangeOf(visit.fields, stored.validators)
+            if wanted is not None:
+                span = spanOf(wanted, length)
+                if span is None:
+                    self.count("416")
+                    date = combined(fields, "date")
+                    few = [("Content-Range", f"bytes */{length}"), ("Date", str(date)), *more]
+                    self.effects.append(Answer(visit.client, 416, few, None, 0, None, 0))
+                    return
+                self.count("206")
+                value = f"bytes {span[0]}-{span[1] - 1}/{length}"
+                fields = [*without(fields, "content-range"), ("Content-Range", value), *more]
+                self.effects.append(
+                    Answer(visit.client, 206, fields, content, *span, span[1] - span[0])
+                )
+                return
+        if stored.status == 204:
+            length = -1
+        self.effects.append(
+            Answer(visit.client, stored.status, [*fields, *more], content, 0, None, length)
+        )

@@ -1,0 +1,380 @@
+# -*- test-case-name: tests.policy.test_cachesequences -*-
+"""
+A slow cache: what L{tests.policy.cachesequences} compares the fast one with.
+
+It is written from RFC 9111, 9110, 5861, 9211 and 9213 and from what C{docs/caching.md}
+and C{docs/notes/cache-rules.md} decide where these leave a choice.  It shares
+nothing with L{intermediary}, remembers nothing that it can work out again, and goes
+through all that is stored each time.  It has no octets of messages either: it is
+told who asks and what origins answer, and says in L{Model.effects} who is asked and
+who gets what.
+"""
+
+from __future__ import annotations
+
+from .referencefields import (
+    Pairs,
+    Validators,
+    combined,
+    isConditional,
+    normal,
+    notModified,
+    selecting,
+    tags,
+    without,
+)
+from .referencegiving import Giving
+from .referencestored import Answer, Facts, Forward, Response, Stored
+from .referencestoring import Shelf, Visit
+
+#: RFC 5861 §4.
+ERRORS = (500, 502, 503, 504)
+PRECONDITIONS = (
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+)
+#: Requests for what could not be stored don't wait for each other for so long.
+PASS_SECONDS = 120
+
+
+class Model(Giving):
+    """
+    The cache.
+
+    @ivar effects: what it did since somebody emptied this.
+    @ivar pending: requests at the origin, by their client.
+    """
+
+    def __init__(self, scheme: str, maxOctets: int) -> None:
+        super().__init__(scheme, maxOctets)
+        self.pending: dict[int, Visit] = {}
+
+    def isAlone(self, client: int) -> bool:
+        """Whether a request could be answered from here, and nobody waits for its answer."""
+        visit = self.pending[client]
+        return visit.shelf is not None and not visit.leads
+
+    # Requests
+
+    def ask(self, visit: Visit) -> None:
+        """A client asks."""
+        if visit.method not in ("GET", "HEAD"):
+            visit.reason = "method"
+            self._forward(visit)
+        elif visit.content or combined(visit.fields, "if-match") is not None:
+            visit.reason = "bypass"
+            self._forward(visit)
+        else:
+            visit.shelf = self._shelf(visit.host, visit.target)
+            self._look(visit)
+
+    def _look(self, visit: Visit) -> None:
+        """RFC 9111 §4."""
+        shelf, now = visit.shelf, self.now
+        assert shelf is not None
+        visit.entries, visit.others = [], []
+        reason = visit.reason
+        failed, visit.failed = visit.failed, False
+        fitting = self._select(shelf, visit.fields)
+        if fitting is not None:
+            verdict = fitting.judge(visit.demand, now)
+            if failed and fitting.mayStandIn(visit.demand, now):
+                verdict = "use"
+            if verdict in ("use", "while"):
+                if visit.collapsed:
+                    stored = "" if failed else "; stored"
+                    member = f"test; fwd={reason}; ttl={fitting.ttl(now)}{stored}; collapsed"
+                    self.count("collapsed hit")
+                else:
+                    member = f"test; hit; ttl={fitting.ttl(now)}"
+                    self.count("hit")
+                    if not fitting.isFresh(now):
+                        self.count("stale hit")
+                self._give(visit, fitting, member)
+                if verdict == "while":
+                    self._revalidate(visit, shelf, self._nominated(shelf, fitting))
+                return
+            reason = verdict
+            visit.entries = self._nominated(shelf, fitting)
+        elif shelf.stored:
+            reason = "vary-miss"
+            visit.others = self._strong(shelf)
+        else:
+            reason = "uri-miss"
+        visit.reason = reason
+        if visit.wants("only-if-cached"):
+            self.count("only-if-cached")
+            fields = [("Cache-Status", "test; detail=only-if-cached")]
+            self.effects.append(Answer(visit.client, 504, fields, None, 0, None, 0, ours=True))
+            return
+        self.count(reason)
+        if not self._waits(visit, shelf):
+            self._forward(visit)
+
+    @staticmethod
+    def _select(shelf: Shelf, request: Pairs) -> Stored | None:
+        """RFC 9111 §4.1; of several the one with the latest C{Date}, or that came last."""
+        fitting = [each for each in shelf.stored if each.selected == selecting(each.vary, request)]
+        if not fitting:
+            wanted = (combined(request, "accept-language") or "").lower()
+            if wanted and "," not in wanted:
+                fitting = [each for each in shelf.stored if each.language() == wanted]
+        return max(fitting, key=lambda each: each.validators.date) if fitting else None
+
+    @staticmethod
+    def _strong(shelf: Shelf) -> list[Stored]:
+        """What may turn out to be the answer to another request, too."""
+        return [
+            each
+            for each in shelf.stored
+            if each.validators.strongTag and each.status == 200 and each.content.complete
+        ]
+
+    def _nominated(self, shelf: Shelf, first: Stored) -> list[Stored]:
+        """RFC 9111 §4.3.1."""
+        return [first, *[each for each in self._strong(shelf) if each is not first]]
+
+    def _waits(self, visit: Visit, shelf: Shelf) -> bool:
+        """RFC 9111 §4: a cache can use one answer for several requests."""
+        if shelf.passUntil > self.now:
+            visit.joined = True
+            return False
+        own = combined(visit.fields, "range") is not None
+        if own or visit.wants("no-cache") or visit.wants("no-store"):
+            return False
+        visit.joined = True
+        if shelf.leader is None:
+            if visit.method == "GET":
+                shelf.leader = visit
+            return False
+        if visit.collapsed:
+            return False
+        visit.collapsed = True
+        shelf.leader.followers.append(visit)
+        self.count("waited")
+        return True
+
+    def _forward(self, visit: Visit) -> None:
+        """RFC 9111 §4.3.1: with the preconditions of what is stored, or those of the client."""
+        fields = visit.fields
+        target = visit.target
+        visit.validating = False
+        visit.requested = self.now
+        if visit.shelf is not None:
+            target = normal(target)
+            nominated = [each.validators for each in visit.entries]
+            ranged = combined(fields, "range") is not None
+            if not nominated and not ranged:
+                nominated = [
+                    each.validators._replace(modified=None, modifiedValue=None)
+                    for each in visit.others
+                ]
+            known = list(dict.fromkeys(each.tag for each in nominated if each.tag is not None))
+            modified = nominated[0].modifiedValue if nominated else None
+            if known or modified is not None:
+                visit.validating = True
+                if known:
+                    own = tags(combined(fields, "if-none-match"))
+                    known += [each for each in dict.fromkeys(own) if each not in known]
+                condition = combined(fields, "if-range") if ranged else None
+                fields = without(fields, *PRECONDITIONS)
+                if known:
+                    fields = [*fields, ("If-None-Match", ", ".join(known))]
+                if modified is not None:
+                    fields = [*fields, ("If-Modified-Since", modified)]
+                if condition is not None:
+                    fields = [*fields, ("If-Range", condition)]
+                self.count("validation")
+            elif visit.leads and isConditional(fields):
+                fields = without(fields, *PRECONDITIONS)
+        visit.preconditions = isConditional(fields)
+        self.pending[visit.client] = visit
+        self.effects.append(Forward(visit.client, visit.method, target, fields))
+
+    def _revalidate(self, visit: Visit, shelf: Shelf, entries: list[Stored]) -> None:
+        """RFC 5861 §3."""
+        if shelf.leader is not None:
+            return
+        fields = without(visit.fields, "range", *PRECONDITIONS)
+        later = Visit(visit.client, "GET", visit.target, visit.host, fields)
+        later.demand = {"cache-control": ""}
+        later.reason = "stale"
+        later.background = later.joined = True
+        later.shelf = shelf
+        later.entries = entries
+        shelf.leader = later
+        self.count("background")
+        self._forward(later)
+
+    # Answers
+
+    def respond(self, client: int, response: Response, piece: bytes, end: bool) -> None:
+        """
+        The origin answers a request.
+
+        @param piece: the first octets of its content.
+        @param end: these are all.
+        """
+        visit = self.pending.pop(client)
+        self._respond(visit, response)
+        if client not in self.pending:
+            self._resolve(visit)
+        self.bring(response.content, piece, end)
+
+    def _respond(self, visit: Visit, response: Response) -> None:
+        status = response.status
+        if visit.reason == "method":
+            if not self._invalidate(visit, response):
+                self._pass(visit, response)
+                return
+        elif visit.shelf is None:
+            self._pass(visit, response)
+            return
+        if visit.validating and status == 304:
+            self._validated(visit, response)
+            return
+        if status in ERRORS and visit.entries:
+            if self._mayStandIn(visit):
+                self._standIn(visit, status)
+                return
+        if status == 304 and not visit.preconditions:
+            self._fail(visit, status)
+            return
+        if visit.method == "HEAD":
+            self._heard(visit, response)
+            self._pass(visit, response)
+            return
+        if visit.outdated:
+            self._pass(visit, response)
+        elif self._mayStore(visit, response) and self._isOfUse(visit, response):
+            self._store(visit, response)
+        else:
+            self._pass(visit, response)
+            if status not in ERRORS:
+                self._separate(visit)
+                if visit.entries and status != 304:
+                    self._remove(visit.entries[0])
+
+    def _separate(self, visit: Visit) -> None:
+        if visit.leads:
+            assert visit.shelf is not None
+            visit.shelf.passUntil = self.now + PASS_SECONDS
+
+    def _store(self, visit: Visit, response: Response) -> None:
+        """RFC 9111 §3.1."""
+        shelf = visit.shelf
+        assert shelf is not None
+        stored = self._made(visit, response)
+        self._put(shelf, stored)
+        self.count("stored")
+        visit.stores = True
+        if visit.joined:
+            shelf.passUntil = 0.0
+        if stored.content.complete:
+            self._pass(visit, response)
+            return
+        member = self._member(visit, response.status, stored)
+        own = Facts.of(response.fields).unstored
+        self._give(visit, stored, member, self._kept(response, own))
+
+    # Validation
+
+    def _validated(self, visit: Visit, response: Response) -> None:
+        """RFC 9111 §4.3.3 and §4.3.4."""
+        shelf = visit.shelf
+        assert shelf is not None
+        if visit.outdated and visit.leads:
+            self._afresh(visit)
+            return
+        new = Validators.of(response.fields, self.now)
+        entries = visit.entries or visit.others
+        found = self._meant(entries, new)
+        found = [
+            each
+            for each in found
+            if (visit.entries and each is entries[0]) or each.validators.tag == new.strongTag
+        ]
+        if not found or found[0].content.broken:
+            # §4.3.2: it may be about what the client has, and only if it says so.
+            if isConditional(visit.fields) and notModified(visit.fields, 200, new):
+                self.count("own 304")
+                self._pass(visit, response)
+            else:
+                self._afresh(visit)
+            return
+        self.count("validated")
+        updated = [self._freshen(visit, each, response) for each in found]
+        answer, kept = updated[0]
+        visit.stores = kept
+        if kept and answer.content.complete:
+            answer = self._share(shelf, answer, visit.fields)
+        own = Facts.of(response.fields).unstored | Facts.of(answer.fields).unstored
+        self._give(visit, answer, self._member(visit, 304, answer), self._kept(response, own))
+
+    def _afresh(self, visit: Visit) -> None:
+        self.count("afresh")
+        visit.entries, visit.others = [], []
+        self._forward(visit)
+
+    # Failures
+
+    def breaksOff(self, client: int) -> None:
+        """The origin can't be reached, or says nothing."""
+        visit = self.pending.pop(client)
+        self._fail(visit, None)
+
+    def _fail(self, visit: Visit, status: int | None) -> None:
+        if status is None and visit.entries and self._mayStandIn(visit):
+            self._standIn(visit, None)
+            return
+        if not visit.background:
+            self.count("error")
+            fields = [("Cache-Status", self._member(visit, status, None))]
+            self.effects.append(Answer(visit.client, 502, fields, None, 0, None, 0, ours=True))
+        for follower in self._released(visit):
+            self._fail(follower, None)
+
+    def _mayStandIn(self, visit: Visit) -> bool:
+        """Not if it was changed since."""
+        return not visit.outdated and visit.entries[0].mayStandIn(visit.demand, self.now)
+
+    def _standIn(self, visit: Visit, status: int | None) -> None:
+        """RFC 5861 §4: it, and who waits for it, get what is stale."""
+        self.count("stale if error")
+        followers = self._released(visit)
+        for follower in followers:
+            follower.failed = True
+        for follower in followers:
+            self._look(follower)
+        stored = visit.entries[0]
+        self._give(visit, stored, self._member(visit, status, stored))
+
+    def _released(self, visit: Visit) -> list[Visit]:
+        followers, visit.followers = visit.followers, []
+        if visit.leads:
+            assert visit.shelf is not None
+            visit.shelf.leader = None
+        return followers
+
+    def _resolve(self, visit: Visit) -> None:
+        """Who waited looks again."""
+        for follower in self._released(visit):
+            self._look(follower)
+
+    def leaves(self, client: int) -> None:
+        """A client goes away before it has an answer; who waited for it goes on."""
+        visit = self.pending.get(client)
+        if visit is None:
+            for shelf in self.shelves.values():
+                if shelf.leader is not None:
+                    shelf.leader.followers = [
+                        each for each in shelf.leader.followers if each.client != client
+                    ]
+            return
+        del self.pending[client]
+        for follower in self._released(visit):
+            follower.collapsed = False
+            self._look(follower)

@@ -1,0 +1,254 @@
+# -*- test-case-name: tests.policy.test_cachesequences -*-
+"""
+What the slow cache of L{tests.policy.referencemodel} knows of one response.
+
+How it may be used is for L{tests.wire.rfc9111} to say, which is given what the fields
+of the response say in well-formed ones.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..wire import rfc9111
+from .referencefields import (
+    Pairs,
+    Validators,
+    combined,
+    dictionary,
+    directives,
+    isDelta,
+    moment,
+    names,
+    selecting,
+    varies,
+    without,
+    written,
+)
+
+#: C{grace-error}.
+GRACE = 3600.0
+LIMIT = 2**31
+DELTAS = ("max-age", "s-maxage", "stale-while-revalidate", "stale-if-error")
+
+
+class Content:
+    """
+    The content of one response, as far as it has come.
+
+    @ivar announced: its length; None if it comes in chunks.
+    @ivar broken: it ended too early.
+    """
+
+    def __init__(self, announced: int | None) -> None:
+        self.announced = announced
+        self.octets = b""
+        self.complete = announced == 0
+        self.broken = False
+
+    @property
+    def length(self) -> int | None:
+        """How long all of it is; None if nobody knows yet."""
+        return len(self.octets) if self.complete else self.announced
+
+
+class Response(NamedTuple):
+    """What an origin answers: the head, and what comes after it."""
+
+    status: int
+    fields: Pairs
+    content: Content
+
+
+class Forward(NamedTuple):
+    """The origin is asked."""
+
+    client: int
+    method: str
+    target: str
+    fields: Pairs
+
+
+class Answer(NamedTuple):
+    """
+    A client gets something.
+
+    @ivar fields: without those that frame the content.
+    @ivar content: None for none at all, C{Content-Length: 0}.
+    @ivar stop: the octet after the last one; None for all.
+    @ivar length: what is said of the length; None for chunks, negative for nothing.
+    @ivar ours: it is an error of our own, whose other fields are no matter of caching.
+    """
+
+    client: int
+    status: int
+    fields: Pairs
+    content: Content | None
+    start: int
+    stop: int | None
+    length: int | None
+    ours: bool = False
+
+
+class Facts(NamedTuple):
+    """
+    What a response says about caching, well-formed.
+
+    @ivar fields: for L{rfc9111}.
+    @ivar unstored: names that C{private} and C{no-cache} keep from being stored.
+    """
+
+    fields: dict[str, str]
+    unstored: set[str]
+
+    @classmethod
+    def of(cls, fields: Pairs) -> Facts:
+        """RFC 9213 §2.2, RFC 9111 §5.2."""
+        expires = combined(fields, "expires")
+        targeted = combined(fields, "cdn-cache-control")
+        control = None if targeted is None else dictionary(targeted)
+        if control:
+            expires = None
+        else:
+            control = directives(combined(fields, "cache-control"))
+        unstored: set[str] = set()
+        elements = []
+        for name, argument in control.items():
+            if name in ("private", "no-cache") and argument is not None and names(argument):
+                unstored |= names(argument)
+            elif argument is None or name not in DELTAS:
+                elements.append(name)
+            else:
+                elements.append(f"{name}={argument if isDelta(argument) else 'unreadable'}")
+        found = {"cache-control": ", ".join(elements)}
+        if expires is not None:
+            found["expires"] = "unreadable" if moment(expires) is None else expires
+        for name, value in (
+            ("expires", expires),
+            ("date", combined(fields, "date")),
+            ("last-modified", combined(fields, "last-modified")),
+        ):
+            seconds = moment(value)
+            if seconds is not None:
+                found[name] = written(seconds)
+        age = (combined(fields, "age") or "").partition(",")[0].strip(" \t")
+        if isDelta(age):
+            found["age"] = age
+        return cls(found, unstored)
+
+
+def demandOf(request: Pairs) -> dict[str, str]:
+    """RFC 9111 §5.2.1 and §5.4: the request as L{rfc9111} takes it."""
+    control = combined(request, "cache-control")
+    if control is None:
+        pragma = directives(combined(request, "pragma"))
+        return {"cache-control": "no-cache" if "no-cache" in pragma else ""}
+    found = []
+    for name, argument in directives(control).items():
+        if name in ("no-cache", "no-store", "only-if-cached"):
+            found.append(name)
+        elif argument is None:
+            found.append(f"{name}=unreadable" if name != "max-stale" else name)
+        else:
+            found.append(f"{name}={argument if isDelta(argument) else 'unreadable'}")
+    return {"cache-control": ", ".join(found)}
+
+
+class Stored:
+    """
+    One stored response.
+
+    @ivar fields: as clients get them.
+    @ivar said: what they say, with the C{Age} that it came with.
+    @ivar selected: what the request had in the fields of C{vary}.
+    @ivar purged: when it was made stale; None if it was not.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        fields: Pairs,
+        content: Content,
+        selector: Pairs,
+        requested: float,
+        received: float,
+    ) -> None:
+        self.status = status
+        self.said = rfc9111.Exchange(
+            "GET", {}, status, Facts.of(fields).fields, requested, received
+        )
+        unstored = Facts.of(fields).unstored
+        self.fields = without(fields, "age", *unstored)
+        self.content = content
+        self.vary = varies(fields) or ()
+        self.selected = selecting(self.vary, selector)
+        self.received = received
+        self.purged: float | None = None
+        self.keys = {
+            tag
+            for name in ("surrogate-key", "cache-tag")
+            for tag in (combined(fields, name) or "").replace(",", " ").split()
+        }
+
+    @property
+    def validators(self) -> Validators:
+        """RFC 9110 §8.8."""
+        return Validators.of(self.fields, self.received)
+
+    def effective(self) -> rfc9111.Exchange:
+        """What it says, or would say if it had stated that it is stale from its purge on."""
+        said = self.said
+        if self.purged is None:
+            return said
+        until = int(rfc9111.age(said, self.purged))
+        if rfc9111.lifetime(said) <= until:
+            return said
+        control = rfc9111.directives(said.response)
+        control["s-maxage" if "s-maxage" in control else "max-age"] = str(until)
+        value = ", ".join(
+            name if argument is None else f"{name}={argument}" for name, argument in control.items()
+        )
+        return said._replace(response=said.response | {"cache-control": value})
+
+    def age(self, now: float) -> int:
+        """RFC 9111 §5.1."""
+        return int(min(max(rfc9111.age(self.said, now), 0.0), LIMIT))
+
+    def ttl(self, now: float) -> int:
+        """RFC 9211 §2.4."""
+        first = min(rfc9111.age(self.said, self.said.received), LIMIT)
+        lifetime = rfc9111.lifetime(self.said)
+        if self.purged is not None and "no-cache" not in rfc9111.directives(self.said.response):
+            lifetime = min(lifetime, rfc9111.age(self.said, self.purged))
+        return int(min(lifetime, LIMIT) - first - (now - self.said.received))
+
+    def isFresh(self, now: float) -> bool:
+        """RFC 9111 §4.2, and nothing that has to be validated each time."""
+        said = self.effective()
+        control = rfc9111.directives(said.response)
+        return "no-cache" not in control and rfc9111.lifetime(said) > rfc9111.age(said, now)
+
+    def judge(self, demand: dict[str, str], now: float) -> str:
+        """RFC 9111 §4: C{use}, C{while} it is validated, or not: C{stale} or C{request}."""
+        said = self.effective()
+        if rfc9111.mayReuse(said, demand, now):
+            control = rfc9111.directives(said.response)
+            control.pop("stale-while-revalidate", None)
+            value = ", ".join(
+                name if argument is None else f"{name}={argument}"
+                for name, argument in control.items()
+            )
+            patient = said._replace(response=said.response | {"cache-control": value})
+            return "use" if rfc9111.mayReuse(patient, demand, now) else "while"
+        return "request" if self.isFresh(now) else "stale"
+
+    def mayStandIn(self, demand: dict[str, str], now: float) -> bool:
+        """RFC 5861 §4."""
+        return not self.content.broken and rfc9111.mayReplaceError(
+            self.effective(), demand, now, GRACE
+        )
+
+    def language(self) -> str | None:
+        """The one that it is in, where nothing else selects it (RFC 9111 §4.1)."""
+        value = combined(self.fields, "content-language")
+        return value.lower() if value and self.vary == ("accept-language",) else None

@@ -1,0 +1,298 @@
+# -*- test-case-name: tests.policy.test_cachesequences -*-
+"""
+What goes into the slow cache of L{tests.policy.referencemodel}, and what becomes of it.
+"""
+
+from __future__ import annotations
+
+from ..wire import rfc9111
+from .referencefields import (
+    Pairs,
+    Validators,
+    combined,
+    normal,
+    resolved,
+    selecting,
+    varies,
+    weakly,
+    without,
+    written,
+)
+from .referencestored import Content, Facts, Response, Stored, demandOf
+
+#: What is never stored, see C{docs/notes/cache-rules.md}.
+NEVER_STORED = (304, 407, 412, 416, 417, 425, 428, 429, 431, 511)
+
+
+class Shelf:
+    """What is known of one URI."""
+
+    def __init__(self) -> None:
+        self.stored: list[Stored] = []
+        self.leader: Visit | None = None
+        self.passUntil = 0.0
+
+
+class Visit:
+    """A request that is not answered yet, and what is found out about it."""
+
+    def __init__(self, client: int, method: str, target: str, host: str, fields: Pairs) -> None:
+        self.client = client
+        self.method = method
+        self.target = target
+        self.host = host
+        self.fields = fields
+        self.content = False
+        self.reason = ""
+        self.demand = demandOf(fields)
+        self.shelf: Shelf | None = None
+        self.joined = False
+        self.followers: list[Visit] = []
+        self.entries: list[Stored] = []
+        self.others: list[Stored] = []
+        self.requested = 0.0
+        self.validating = False
+        self.preconditions = False
+        self.collapsed = False
+        self.failed = False
+        self.outdated = False
+        self.background = False
+        self.stores = False
+
+    def wants(self, directive: str) -> bool:
+        """Whether it has one."""
+        return directive in rfc9111.directives(self.demand)
+
+    @property
+    def leads(self) -> bool:
+        """Others wait for its answer, or would."""
+        return self.shelf is not None and self.shelf.leader is self
+
+
+class Storing:
+    """
+    What responses do to the store.
+
+    @ivar counts: how often what happened.
+    """
+
+    def __init__(self, scheme: str, maxOctets: int) -> None:
+        """
+        @param maxOctets: longer content is not stored.
+        """
+        self.scheme = scheme
+        self.maxOctets = maxOctets
+        self.shelves: dict[tuple[str, str], Shelf] = {}
+        self.counts: dict[str, int] = {}
+        self.now = 0.0
+
+    def count(self, what: str) -> None:
+        """Note that something happened."""
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+    def _mayStore(self, visit: Visit, response: Response) -> bool:
+        """RFC 9111 §3, and what we decide."""
+        facts = Facts.of(response.fields)
+        control = rfc9111.directives(facts.fields)
+        request = dict(visit.demand)
+        if visit.background:
+            request = demandOf(visit.fields)
+        if combined(visit.fields, "authorization") is not None:
+            request["authorization"] = "yes"
+        said = rfc9111.Exchange("GET", request, response.status, facts.fields, 0, 0)
+        states = "expires" in facts.fields or bool({"max-age", "s-maxage"} & set(control))
+        if visit.method != "GET" and not states:
+            return False
+        if not rfc9111.mayStore(said) or response.status in NEVER_STORED:
+            return False
+        if varies(response.fields) is None:
+            return False
+        if combined(response.fields, "set-cookie") is not None:
+            if "set-cookie" not in facts.unstored and not (states or "public" in control):
+                return False
+        announced = response.content.announced
+        return announced is None or announced <= self.maxOctets
+
+    def _isOfUse(self, visit: Visit, response: Response) -> bool:
+        """It is fresh, or may be used stale, or can be validated."""
+        stored = self._made(visit, response)
+        control = rfc9111.directives(stored.said.response)
+        return (
+            stored.isFresh(self.now)
+            or bool({"stale-if-error", "stale-while-revalidate"} & set(control))
+            or stored.validators.tag is not None
+            or stored.validators.modified is not None
+        )
+
+    def _derived(self, fields: Pairs) -> Pairs:
+        """RFC 9110 §6.6.1 and §7.6.3."""
+        fields = [*without(fields, "content-length", "transfer-encoding"), ("Via", "1.1 test")]
+        if combined(fields, "date") is None:
+            fields.append(("Date", written(self.now)))
+        return fields
+
+    def _made(self, visit: Visit, response: Response) -> Stored:
+        fields = self._derived(response.fields)
+        return Stored(
+            response.status, fields, response.content, visit.fields, visit.requested, self.now
+        )
+
+    def _put(self, shelf: Shelf, new: Stored, old: Stored | None = None) -> None:
+        shelf.stored = [
+            new,
+            *[
+                each
+                for each in shelf.stored
+                if each is not old and (each.vary, each.selected) != (new.vary, new.selected)
+            ],
+        ]
+
+    @staticmethod
+    def _kept(response: Response, unstored: set[str]) -> Pairs:
+        """RFC 9111 §5.2.2.4: what is not stored is for who asked."""
+        return [pair for pair in response.fields if pair[0].lower() in unstored]
+
+    def _remove(self, stored: Stored) -> None:
+        for shelf in self.shelves.values():
+            shelf.stored = [each for each in shelf.stored if each is not stored]
+
+    @staticmethod
+    def _meant(entries: list[Stored], new: Validators) -> list[Stored]:
+        """RFC 9111 §4.3.4: which of the stored responses a 304 is about."""
+        if new.strongTag is not None:
+            return [each for each in entries if each.validators.tag == new.tag]
+        if new.tag is not None:
+            found = [
+                each
+                for each in entries
+                if each.validators.tag is not None and weakly(each.validators.tag, new.tag)
+            ]
+            return found[:1]
+        if new.modified is not None:
+            found = [each for each in entries if each.validators.modified == new.modified]
+            return found[:1]
+        return list(entries) if len(entries) == 1 else []
+
+    def _freshen(self, visit: Visit, old: Stored, response: Response) -> tuple[Stored, bool]:
+        """RFC 9111 §3.2: the updated response, and whether it is in the store."""
+        newer = without(self._derived(response.fields), "content-range")
+        unstored = Facts.of(newer).unstored
+        newer = without(newer, *unstored)
+        replaced = {name.lower() for name, _ in newer}
+        fields = [*without(old.fields, "age", *replaced, *unstored), *newer]
+        merged = Stored(old.status, fields, old.content, visit.fields, visit.requested, self.now)
+        if merged.vary == old.vary:
+            merged.selected = old.selected
+        merged.keys = old.keys
+        shelf = visit.shelf
+        assert shelf is not None
+        everybody = Visit(0, "GET", visit.target, visit.host, [])
+        asIs = Response(old.status, fields, Content(0))
+        if not self._mayStore(everybody, asIs):
+            self._remove(old)
+            return merged, False
+        asked = Visit(0, "GET", visit.target, visit.host, visit.fields)
+        if not self._mayStore(asked, asIs) or old not in shelf.stored:
+            return merged, False
+        self._put(shelf, merged, old)
+        return merged, True
+
+    def _share(self, shelf: Shelf, stored: Stored, request: Pairs) -> Stored:
+        """RFC 9111 §4.1: it answers requests like this one as well."""
+        selected = selecting(stored.vary, request)
+        if selected == stored.selected:
+            return stored
+        copy = Stored.__new__(Stored)
+        copy.__dict__.update(stored.__dict__)
+        copy.selected = selected
+        self._put(shelf, copy)
+        return copy
+
+    def _heard(self, visit: Visit, response: Response) -> None:
+        """RFC 9111 §4.3.5."""
+        if response.status != 200 or not visit.entries or visit.entries[0].status != 200:
+            return
+        stored = visit.entries[0]
+        new = Validators.of(response.fields, self.now)
+        old = stored.validators
+        length = combined(response.fields, "content-length")
+        if (
+            (new.tag is None or new.tag == old.tag)
+            and (new.modified is None or new.modified == old.modified)
+            and (length is None or int(length) == stored.content.length)
+        ):
+            self.count("head updates")
+            self._freshen(visit, stored, response)
+        else:
+            self.count("head expires")
+            if stored.purged is None or stored.purged > self.now:
+                stored.purged = self.now
+
+    def bring(self, content: Content, piece: bytes, end: bool) -> None:
+        """More of some content arrives."""
+        content.octets += piece
+        if len(content.octets) > self.maxOctets:
+            for shelf in self.shelves.values():
+                shelf.stored = [each for each in shelf.stored if each.content is not content]
+        if end:
+            content.complete = True
+
+    def breaks(self, content: Content) -> None:
+        """RFC 9111 §3.3: it ends too early."""
+        content.broken = True
+        for shelf in self.shelves.values():
+            shelf.stored = [each for each in shelf.stored if each.content is not content]
+
+    def _invalidate(self, visit: Visit, response: Response) -> bool:
+        """RFC 9111 §4.4; whether the answer to a POST is one to a GET (RFC 9110 §9.3.3)."""
+        if not 200 <= response.status < 400 or visit.method == "OPTIONS":
+            return visit.method == "POST" and self._isOwn(visit, response)
+        found = [normal(visit.target)]
+        for name in ("location", "content-location"):
+            value = combined(response.fields, name)
+            other = resolved(self.scheme, visit.host, visit.target, value)
+            if other is not None:
+                found.append(normal(other))
+        for target in found:
+            shelf = self.shelves.get((visit.host, target))
+            if shelf is not None:
+                self.count("invalidated" if shelf.stored else "nothing to invalidate")
+                shelf.stored = []
+                if shelf.leader is not None:
+                    shelf.leader.outdated = True
+        return visit.method == "POST" and self._isOwn(visit, response)
+
+    def _isOwn(self, visit: Visit, response: Response) -> bool:
+        value = combined(response.fields, "content-location")
+        other = resolved(self.scheme, visit.host, visit.target, value)
+        # RFC 9110 §9.3.3: the same value.
+        if other is None or other != visit.target:
+            return False
+        visit.shelf = self._shelf(visit.host, visit.target)
+        return True
+
+    def purge(self, kind: str, value: str, soft: bool) -> None:
+        """What an application purges by key, prefix, host or tag."""
+        for (host, target), shelf in self.shelves.items():
+            url = f"{self.scheme}://{host}{target}"
+            covered = {
+                "key": url == value,
+                "prefix": url.startswith(value),
+                "host": host == value,
+                "tag": True,
+            }[kind]
+            if not covered:
+                continue
+            if kind != "tag":
+                shelf.passUntil = 0.0
+            for each in list(shelf.stored):
+                if kind == "tag" and value not in each.keys:
+                    continue
+                self.count("purged")
+                if not soft:
+                    self._remove(each)
+                elif each.purged is None:
+                    each.purged = self.now
+
+    def _shelf(self, host: str, target: str) -> Shelf:
+        return self.shelves.setdefault((host, normal(target)), Shelf())

@@ -1,0 +1,119 @@
+# -*- test-case-name: tests.policy.test_cachesequences -*-
+"""
+Whole fronts with a cache do what the slow one does, whatever happens (RFC 9111).
+
+A few hundred sequences each time; C{INTERMEDIARY_HYPOTHESIS=long} runs a hundred
+thousand.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from ..wire import strategies
+from .cachemutations import MISTAKES, found
+from .cachesequences import attempt, check, shortened, stepsOf, told
+from .cachesteps import Answering, Asking, Passing, Recipe, sequence
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from .cachesteps import Step
+
+#: How many sequences come of one number.
+BATCH = 25 if os.environ.get("INTERMEDIARY_HYPOTHESIS") == "long" else 3
+#: How many sequences are the same in each run, and what has to happen in all of them.
+FIXED = 150
+HAPPENING = {
+    "hit": 300,
+    "stored": 250,
+    "validation": 100,
+    "validated": 50,
+    "request": 15,
+    "vary-miss": 30,
+    "waited": 20,
+    "collapsed hit": 5,
+    "stale hit": 8,
+    "stale if error": 3,
+    "background": 6,
+    "invalidated": 20,
+    "purged": 20,
+    "206": 12,
+    "304": 20,
+    "afresh": 10,
+}
+#: Mistakes that are found soon enough for each run.
+SOON = (
+    "Age is ignored",
+    "private is ignored",
+    "Vary is not compared",
+    "a 304 does not update",
+    "nothing is invalidated",
+)
+
+
+class SequenceTests(SynchronousTestCase):
+    """Random sequences of requests, answers, time and purges."""
+
+    def test_theyAreAsTheModelSays(self) -> None:
+        """Who is asked what, who gets what, and what C{Cache-Status} says of it."""
+
+        # What differs is made short here, and by seeds Hypothesis could not do it.
+        @settings(phases=(Phase.explicit, Phase.generate))
+        @given(st.integers(0, 2**48))
+        def run(seed: int) -> None:
+            for number in range(BATCH):
+                difference = check(f"{seed}/{number}", {})
+                assert difference is None, difference
+
+        run()
+
+    def test_allThatMattersHappens(self) -> None:
+        """What never gets a hit finds nothing."""
+        counts: dict[str, int] = {}
+        for number in range(FIXED):
+            self.assertIsNone(check(f"1/{number}", counts))
+        for what, least in HAPPENING.items():
+            self.assertGreaterEqual(counts.get(what, 0), least, (what, counts))
+
+    def test_orAsHypothesisLikes(self) -> None:
+        """Which looks for short ones, and for what is rarely there by chance."""
+
+        # Nothing at all is a sequence of some steps, each with some fields.
+        @settings(suppress_health_check=[*strategies.QUIET, HealthCheck.large_base_example])
+        @given(st.randoms(use_true_random=False), st.booleans())
+        def run(random: Random, forward: bool) -> None:
+            steps = sequence(random)
+            error = attempt(steps, forward)[1]
+            assert error is None, told(steps, forward)
+
+        run()
+
+    def test_theSameSeedIsTheSameSequence(self) -> None:
+        """Also in what is heard of it."""
+        steps = stepsOf("1/1")
+        self.assertEqual(steps, stepsOf("1/1"))
+        self.assertEqual(attempt(steps, False)[0].transcript, attempt(steps, False)[0].transcript)
+
+    def test_mistakesAreFound(self) -> None:
+        """Within some dozens of sequences; C{cachemutations} knows many more."""
+        for name in SOON:
+            self.assertIn(name, MISTAKES)
+            self.assertIsNotNone(found(name, 60), name)
+
+    def test_aDifferenceIsToldInShort(self) -> None:
+        """With the steps to do it again, and what was heard."""
+        recipe = Recipe(200, "", False, (("Cache-Control", "max-age=60"),), 5, False, False)
+        asking = Asking("GET", "/a", ())
+        steps: list[Step] = [asking, Answering(0, recipe), Passing(10), asking, Passing(1)]
+        self.assertIsNone(attempt(steps, False)[1])
+        # To answer what nobody asked is an error of the test itself.
+        broken: Step = Answering(0, recipe._replace(fields=((1, 2),)))  # type: ignore[arg-type]
+        short = shortened([*steps, asking._replace(target="/b"), broken], False)
+        self.assertEqual(len(short), 2)
+        self.assertIn("client 1: GET /b", told(short, False))
