@@ -9,34 +9,18 @@ a proxy that the operator trusts.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from zope.interface import classImplements
 
 from ..interfaces import IOnFetch
 from ..wire.forwarding import appendForwarded
+from .networks import Networks, parsePeer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..exchange import Exchange
-
-#: How many peers' addresses are remembered as trusted or not.
-REMEMBERED = 4096
-
-
-def _parse(peer: str) -> IPv4Address | IPv6Address | None:
-    """
-    Read an address; None for what is none, as the peer of a UNIX socket.
-
-    One that a socket for both families shows as C{::ffff:192.0.2.7} is of IPv4.
-    """
-    try:
-        address = ip_address(peer)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 class Disclosure:
@@ -47,21 +31,11 @@ class Disclosure:
         @param trustedProxies: networks (CIDR) or addresses.
         @raise ValueError: one of them is neither.
         """
-        self._networks = [ip_network(each, strict=False) for each in trustedProxies]
-        self._remembered: dict[str, bool] = {}
+        self._trusted = Networks(trustedProxies)
 
     def trusts(self, peer: str) -> bool:
         """Whether a peer's own word is believed."""
-        if not self._networks:
-            return False
-        known = self._remembered.get(peer)
-        if known is None:
-            address = _parse(peer)
-            known = address is not None and any(address in each for each in self._networks)
-            if len(self._remembered) >= REMEMBERED:
-                self._remembered.clear()
-            self._remembered[peer] = known
-        return known
+        return self._trusted.has(peer)
 
     def onFetch(self, exchange: Exchange) -> None:
         """Tell of the client; kept on the fields that it was derived from."""
@@ -73,7 +47,7 @@ class Disclosure:
         if memo is not None and memo[0] is self and memo[1] is peer:
             forward.fields = memo[2]
             return
-        address = _parse(peer)
+        address = parsePeer(peer)
         spelled = "" if address is None else str(address)
         scheme = b"https" if exchange.secure else b"http"
         disclosed = appendForwarded(fields, spelled, fields.get(b"host"), scheme, self.trusts(peer))

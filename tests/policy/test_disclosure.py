@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.policy.balancing import HostField, Peer
-from intermediary.policy.disclosure import REMEMBERED, Disclosure
+from intermediary.policy.disclosure import Disclosure
 from intermediary.wire.target import parseAbsolute
 
 from .exchanges import ENGINE, derived, exchangeOf, forwardOf, head
@@ -270,15 +270,6 @@ class TrustedTests(DisclosureTestCase):
         """C{ValueError} when it is made."""
         for bad in ("", "proxy.example", "198.51.100.0/33", "1.2.3", "*"):
             self.assertRaises(ValueError, Disclosure, [bad])
-
-    def test_whatIsRememberedIsBounded(self) -> None:
-        """However many peers come."""
-        for number in range(2 * REMEMBERED + 9):
-            peer = f"10.0.{number // 256}.{number % 256}"
-            self.assertTrue(self.disclosure.trusts(peer))
-            self.assertLessEqual(len(self.disclosure._remembered), REMEMBERED)
-        self.assertFalse(self.disclosure.trusts("192.0.2.1"))
-        self.assertFalse(self.disclosure.trusts("192.0.2.1"))
 
 
 class MemoTests(DisclosureTestCase):
