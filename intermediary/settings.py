@@ -76,6 +76,9 @@ class CacheSettings:
     maxObjectOctets: int = 64 * 1024 * 1024
     #: Fields that replace C{Cache-Control} where they are there (RFC 9213 §2.2).
     targeted: tuple[str, ...] = ("CDN-Cache-Control",)
+    #: Networks (CIDR) of peers whose C{PURGE} requests are heeded; for nobody's if there
+    #: are none, and then the method is passed on like any other.
+    purgeFrom: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

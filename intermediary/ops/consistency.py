@@ -9,6 +9,7 @@ passed over here, as the model reports it.
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..settings import CacheSettings, PoolSettings
@@ -96,6 +97,7 @@ def _caching(document: Mapping[str, Any]) -> Iterator[Finding]:
                     "add [cache], or remove the key",
                 )
         return
+    yield from _purging(document, cache)
     if "max-object" in cache:
         room = values.octets(cache.get("memory", CacheSettings().memoryOctets))
         if values.octets(cache["max-object"]) > room:
@@ -104,6 +106,32 @@ def _caching(document: Mapping[str, Any]) -> Iterator[Finding]:
                 cache["max-object"],
                 "is above memory, so the largest responses are never stored",
                 f"keep it well below memory ({room})",
+            )
+
+
+def _purging(document: Mapping[str, Any], cache: Mapping[str, Any]) -> Iterator[Finding]:
+    """Whoever may purge is not everybody."""
+    proxies = [
+        ip_network(text)
+        for _, front in _tables(document.get("reverse"))
+        for _, text in _strings(front.get("trusted-proxies"))
+    ]
+    for index, text in _strings(cache.get("purge-from")):
+        network = ip_network(text)
+        path = ("cache", "purge-from", index)
+        if not network.prefixlen:
+            yield Finding(
+                path,
+                text,
+                "lets every client empty the cache",
+                "name the networks of those who publish",
+            )
+        elif any(network.version == each.version and network.overlaps(each) for each in proxies):
+            yield Finding(
+                path,
+                text,
+                "is also in trusted-proxies, and whose requests those pass on can purge, too",
+                "leave the proxies out, or have them refuse PURGE",
             )
 
 

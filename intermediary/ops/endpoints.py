@@ -32,6 +32,7 @@ from ..net.pool import Pool
 from ..net.resolver import Resolver
 from ..net.sweep import Sweeper
 from ..policy.cache import Cache
+from ..policy.networks import Networks
 from ..policy.replies import ErrorReplies
 from ..policy.stores import MemoryStore
 from ..settings import CacheSettings, ForwardSettings, Limits, PoolSettings, ReverseSettings
@@ -69,12 +70,17 @@ def makePool(
 
 
 def makeCache(reactor: Any, settings: CacheSettings | None = None) -> Cache:
-    """Make a cache for one front or for several."""
+    """
+    Make a cache for one front or for several.
+
+    @raise ValueError: one of those who may purge is misspelt.
+    """
     if settings is None:
         settings = CacheSettings()
     store = MemoryStore(reactor, settings.memoryOctets, settings.maxObjectOctets)
     targeted = tuple(name.lower().encode("ascii") for name in settings.targeted)
-    return Cache(store, settings.maxObjectOctets, targeted)
+    purgers = Networks(settings.purgeFrom) if settings.purgeFrom else None
+    return Cache(store, settings.maxObjectOctets, targeted, purgers)
 
 
 class Gauge:

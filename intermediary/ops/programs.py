@@ -16,6 +16,7 @@ from ..policy.cache import Cache, RouteCache
 from ..policy.destination import Destinations, statusPage
 from ..policy.disclosure import Disclosure
 from ..policy.hops import GATEWAY_METHODS, Hops
+from ..policy.purgerequests import refusePurge
 from ..policy.redirects import Redirects
 from ..policy.routing import Route, RouteTable
 from ..program import Program
@@ -103,10 +104,12 @@ class Sections:
         engine, hooks = self.engine, self.hooks
         send = (*hooks.onFetch, engine.connect, engine.send)
         if self.cache is None or caching is None:
+            purgers = None if self.cache is None else self.cache.purgers
+            refuse = () if purgers is None else (refusePurge,)
             return Program(
                 name,
                 {
-                    "request": (*request, *hooks.onRequest),
+                    "request": (*request, *hooks.onRequest, *refuse),
                     "fetch": (*fetch, *send),
                     "fetched": (*self.fetched, *received),
                     "deliver": self.deliver,

@@ -247,6 +247,7 @@ def _cacheSettings(table: CacheTable | None) -> CacheSettings | None:
         memoryOctets=table.memoryOctets,
         maxObjectOctets=table.maxObjectOctets,
         targeted=tuple(table.targeted),
+        purgeFrom=tuple(table.purgeFrom),
     )
 
 

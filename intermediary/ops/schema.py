@@ -229,6 +229,15 @@ class CacheTable(Table):
         description="Names of fields that, where a response has one, replace its "
         "`Cache-Control` for this cache (RFC 9213), the first one first.",
     )
+    purgeFrom: list[Network] = Field(
+        default=list(_CACHE.purgeFrom),
+        examples=[["127.0.0.1", "::1", "10.0.0.0/8"]],
+        description="Peers (addresses or networks) whose `PURGE` requests remove what is stored. "
+        "Those of others get 403, and none is passed on. Without this key nobody can purge, and "
+        "`PURGE` goes to the servers like any other method. Whoever is in these networks can "
+        "have every request sent to the servers. It is the address of the connection that counts: "
+        "name no balancer here, as all of its clients have its address.",
+    )
 
 
 class FrontTable(Table):

@@ -20,6 +20,7 @@ from ..wire.variants import parseVary, secondaryKey
 from .answers import PARTIAL_CONTENT, Record
 from .body import Body
 from .entries import Entry
+from .tags import MOST_TAGS, readTags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from .targets import Targets
     from .visit import Visit
 
-_TAG_FIELDS: Final = (b"surrogate-key", b"cache-tag")
-#: Tags that one response may have.
-_MOST_TAGS: Final = 64
 _AGE: Final = frozenset({b"age"})
 _CONTENT_RANGE: Final = frozenset({b"content-range"})
 _OUTLIVING: Final = frozenset({b"stale-if-error", b"stale-while-revalidate"})
@@ -333,10 +331,4 @@ class Admission:
 
 def _tagsOf(fields: Fields) -> tuple[bytes, ...]:
     """Read by which names a response can be purged."""
-    index = fields.index
-    tags: list[bytes] = []
-    for name in _TAG_FIELDS:
-        value = index.get(name)
-        if value is not None:
-            tags += value.replace(b",", b" ").split()
-    return tuple(dict.fromkeys(tags[:_MOST_TAGS]))
+    return tuple(dict.fromkeys(readTags(fields)[:MOST_TAGS]))

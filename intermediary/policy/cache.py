@@ -31,7 +31,7 @@ from ..wire.conditional import (
     isNotModified,
     readValidators,
 )
-from ..wire.fields import Fields
+from ..wire.fields import EMPTY, Fields
 from ..wire.invalidation import isOwnLocation
 from ..wire.message import NO_BODY
 from ..wire.reuse import (
@@ -51,8 +51,10 @@ from .answers import PARTIAL_CONTENT, Answers, Record
 from .cachestate import Cache
 from .collapsing import Collapsing
 from .filling import Filling, Nobody, continueWith, restProgram, takeLease
+from .purgerequests import PURGE, PurgeRequests
 from .revalidation import Revalidation
 from .selection import candidates, select, tagged
+from .tags import readTags
 from .targets import Targets
 from .validation import Validation
 from .visit import Visit
@@ -75,6 +77,7 @@ class RouteCache:
         "_answers",
         "_cache",
         "_collapsing",
+        "_purging",
         "_rest",
         "_revalidation",
         "_rules",
@@ -110,6 +113,12 @@ class RouteCache:
         self._revalidation = Revalidation(cache, engine)
         self._validation = Validation(self._answers, self._admission)
         self._rest = restProgram(engine)
+        purgers = cache.purgers
+        self._purging = (
+            None
+            if purgers is None
+            else PurgeRequests(cache, self._targets, keys.partition, purgers)
+        )
 
     def useInBackground(self, program: Program) -> None:
         """Say what validates in the background; whoever makes the programs does."""
@@ -130,6 +139,8 @@ class RouteCache:
         index = fields.index
         method = request.method
         if method != b"GET" and method != b"HEAD":
+            if method == PURGE and self._purging is not None:
+                return self._purging.answer(exchange)
             self._visit(exchange, METHOD, now)
             return None
         if request.framing != NO_BODY or b"if-match" in index or b"if-unmodified-since" in index:
@@ -197,6 +208,7 @@ class RouteCache:
         before: Visit | None = exchange.visit
         if before is not None:
             visit.collapsed = before.collapsed
+            visit.pardoned = before.pardoned
         exchange.visit = visit
         return visit
 
@@ -231,7 +243,14 @@ class RouteCache:
         """
         visit: Visit | None = exchange.visit
         forward = exchange.forward
-        if visit is None or forward is None or not visit.key:
+        if visit is None or forward is None:
+            return
+        serial = self._cache.purges.serial
+        if visit.epoch >= 0 and self._isOutdated(visit, EMPTY):
+            # A 304 must not bring back what was purged since it was looked up.
+            self._afresh(visit)
+        visit.epoch = serial
+        if not visit.key:
             return
         forward.target = normaliseTarget(forward.target)
         visit.requested = self._seconds()
@@ -263,6 +282,9 @@ class RouteCache:
         if not visit.key:
             return None
         status = response.status
+        outdated = self._isOutdated(visit, response.fields)
+        if outdated and (visit.completing or (visit.validating and status == 304)):
+            return self._afresh(visit)
         if visit.validating and status == 304:
             return self._validated(exchange, visit, now)
         if visit.completing and not self._admission.completes(visit, response):
@@ -280,13 +302,14 @@ class RouteCache:
             raise ResponseInvalid("a 304 to a request without preconditions")
         control = readControl(response.fields, self._rules)
         if request.method == b"HEAD":
-            self._admission.heard(visit, request.fields, response, now)
+            if not outdated:
+                self._admission.heard(visit, request.fields, response, now)
             self._collapsing.resolve(visit)
             return None
         reason = whyNotStored(
             request.method, request.fields, status, response.fields, control, self._rules, own
         )
-        if visit.fetch is not None and visit.fetch.outdated:
+        if outdated:
             # It may be from before the change (RFC 9111 §4.4).
             reason = "outdated"
         if reason is None and status == PARTIAL_CONTENT:
@@ -303,8 +326,26 @@ class RouteCache:
                 self._unstored(visit, status, now)
         else:
             self._stored(exchange, visit, new, unstoredNames(control.directives), now)
-        self._collapsing.resolve(visit)
+        self._collapsing.resolve(visit, outdated)
         return None
+
+    def _isOutdated(self, visit: Visit, fields: Fields) -> bool:
+        """
+        Tell whether what was asked for was changed or purged since.
+
+        @param fields: of the response, which may have tags.
+        """
+        if visit.fetch is not None and visit.fetch.outdated:
+            return True
+        purges = self._cache.purges
+        if visit.epoch == purges.serial:
+            return False
+        tags = readTags(fields)
+        for entry in (*visit.entries, *visit.others):
+            tags += entry.tags
+        if visit.part is not None:
+            tags += visit.part.tags
+        return purges.covered(visit.key, tags, visit.epoch)
 
     @staticmethod
     def _afresh(visit: Visit) -> Any:
@@ -375,8 +416,6 @@ class RouteCache:
         request, reply = exchange.request, exchange.reply
         assert request is not None
         assert reply is not None
-        if visit.fetch is not None and visit.fetch.outdated:
-            return self._afresh(visit)
         entry = self._validation.current(visit, request.fields, reply.fields, now)
         if entry is None:
             if not isNotModified(request.fields, 200, readValidators(reply.fields, now), now):
@@ -404,7 +443,10 @@ class RouteCache:
             # What has been changed since is no better than none.
             return False
         record: Record = entry.verdict
-        return entry.body.isWhole and mayReplaceError(record.freshness, visit.demand, now)
+        if not entry.body.isWhole or not mayReplaceError(record.freshness, visit.demand, now):
+            return False
+        # Not what was purged meanwhile, unless softly: then it is stored still.
+        return entry.queue is not None or not self._isOutdated(visit, EMPTY)
 
     def _giveStale(
         self, exchange: Exchange, visit: Visit, entry: Entry, now: float, status: int | None

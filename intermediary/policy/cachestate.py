@@ -5,12 +5,17 @@ What all routes of a process share of a cache, and its counters.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
 
 from .heads import Heads
+from .recentpurges import RecentPurges
 
 if TYPE_CHECKING:
     from ..interfaces import ICacheStore
+    from .networks import Networks
+    from .purging import Purge
 
 
 class Cache:
@@ -21,6 +26,9 @@ class Cache:
     @ivar misses: requests that were sent on although they might have been stored.
     @ivar collapsed: requests that waited for another one's answer.
     @ivar background: exchanges under way for nobody in particular.
+    @ivar purgers: who may purge by requests; None where nobody may.
+    @ivar purges: those of late.
+    @ivar purging: how many are under way.
     """
 
     __slots__ = (
@@ -30,12 +38,19 @@ class Cache:
         "hits",
         "maxObjectOctets",
         "misses",
+        "purgers",
+        "purges",
+        "purging",
         "store",
         "targeted",
     )
 
     def __init__(
-        self, store: ICacheStore, maxObjectOctets: int, targeted: tuple[bytes, ...] = ()
+        self,
+        store: ICacheStore,
+        maxObjectOctets: int,
+        targeted: tuple[bytes, ...] = (),
+        purgers: Networks | None = None,
     ) -> None:
         """
         @param targeted: see L{CacheRules<intermediary.wire.rules.CacheRules>}.
@@ -48,6 +63,30 @@ class Cache:
         self.misses = 0
         self.collapsed = 0
         self.background = 0
+        self.purgers = purgers
+        self.purges = RecentPurges()
+        self.purging = 0
+
+    def purge(self, what: Purge, soft: bool = False) -> Deferred[int] | int:
+        """
+        Purge what is stored, and see to it that what is on its way is not.
+
+        @param soft: what is stored stays, and has expired.  What was asked for
+            before the purge is not stored in either case.
+        @return: how many responses were stored, or a L{Deferred} of that, as in
+            L{IPurgeable.purge<intermediary.interfaces.IPurgeable.purge>}.
+            Cancelling it leaves the rest as it is.
+        """
+        self.purges.note(what)
+        count = self.store.purge(what, soft)
+        if isinstance(count, Deferred):
+            self.purging += 1
+            count.addBoth(self._purged)
+        return count
+
+    def _purged(self, result: Any) -> Any:
+        self.purging -= 1
+        return result
 
     def __repr__(self) -> str:
         return (

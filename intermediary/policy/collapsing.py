@@ -114,12 +114,22 @@ class Collapsing:
                 waiting.failed = True
         self.resolve(visit)
 
-    def resolve(self, visit: Visit) -> None:
-        """The answer is known: whoever waits for it looks again."""
+    def resolve(self, visit: Visit, outdated: bool = False) -> None:
+        """
+        The answer is known: whoever waits for it looks again.
+
+        @param outdated: it is from before a change, and so no use to them.  One
+            of them fetches for the others, who wait once more; no more often,
+            or changes could keep them waiting for ever.
+        """
         shelf = visit.shelf
         if visit.fetch is None or shelf is None:
             return
         for follower in self._release(visit, shelf):
+            if outdated:
+                waiting: Visit = follower.visit
+                waiting.collapsed = waiting.pardoned
+                waiting.pardoned = True
             self._engine.again(follower)
         self._store.tidy(shelf)
 

@@ -334,13 +334,24 @@ class DiskIndex:
 
 def _condition(what: Purge) -> tuple[str, tuple[bytes, ...]]:
     """Say in SQL what a purge covers."""
+    condition, values = _kind(what)
+    if what.partition:
+        # A token and a space begin the key; the exclamation mark follows the space.
+        condition += " AND key >= ? AND key < ?"
+        values += (what.partition + b" ", what.partition + b"!")
+    return condition, values
+
+
+def _kind(what: Purge) -> tuple[str, tuple[bytes, ...]]:
+    """Say in SQL what a purge covers, whatever its partition."""
     value = what.value
     if what.kind == KEY:
         return "key = ?", (value,)
     if what.kind == HOST:
         return "host = ?", (value,)
     if what.kind == TAG:
-        return "id IN (SELECT id FROM tags WHERE tag = ?)", (value,)
+        marks = ", ".join("?" * len(what.tags))
+        return f"id IN (SELECT id FROM tags WHERE tag IN ({marks}))", what.tags  # noqa: S608
     assert what.kind == PREFIX
     # The first that is behind all with the prefix: its last octet plus one.
     kept = value.rstrip(b"\xff")

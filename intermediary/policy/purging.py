@@ -59,13 +59,21 @@ class Purge:
     Some of the entries of a store.
 
     @ivar kind: L{KEY}, L{PREFIX}, L{HOST} or L{TAG}.
+    @ivar value: what they have in common, as it is written.
+    @ivar tags: for those by tag: any of them.
+    @ivar partition: of which partition alone; empty for those of all.
     """
 
-    __slots__ = ("kind", "value")
+    __slots__ = ("_start", "kind", "partition", "tags", "value")
 
-    def __init__(self, kind: str, value: bytes) -> None:
+    def __init__(
+        self, kind: str, value: bytes, tags: tuple[bytes, ...] = (), partition: bytes = b""
+    ) -> None:
         self.kind = kind
         self.value = value
+        self.tags = tags
+        self.partition = partition
+        self._start = partition + b" " if partition else b""
 
     @classmethod
     def ofKey(cls, key: bytes) -> Purge:
@@ -87,26 +95,37 @@ class Purge:
         return cls(HOST, host.lower())
 
     @classmethod
-    def ofTag(cls, tag: bytes) -> Purge:
-        """All with a tag."""
-        return cls(TAG, tag)
+    def ofTag(cls, *tags: bytes) -> Purge:
+        """All with a tag, or with any of several."""
+        return cls(TAG, b" ".join(tags), tags)
+
+    def within(self, partition: bytes) -> Purge:
+        """Make the same of one partition alone: what a front stored, by its name."""
+        return Purge(self.kind, self.value, self.tags, partition)
+
+    def reaches(self, key: bytes) -> bool:
+        """Whether what is under a key is in the partition that it is about."""
+        return key.startswith(self._start)
 
     def covers(self, url: bytes) -> bool:
-        """Whether it is about a URL; for those by prefix or host."""
+        """Whether it is about a URL of its partition; for those by prefix or host."""
         if self.kind == PREFIX:
             return url.startswith(self.value)
         return hostOf(url) == self.value
 
     def coversEntry(self, entry: Entry, url: bytes) -> bool:
         """Whether it is about an entry, of whatever kind it is."""
+        if not self.reaches(entry.key):
+            return False
         if self.kind == KEY:
             return entry.key == self.value
         if self.kind == TAG:
-            return self.value in entry.tags
+            return any(tag in entry.tags for tag in self.tags)
         return self.covers(url)
 
     def __repr__(self) -> str:
-        return f"<Purge {self.kind} {self.value!r}>"
+        where = f" of {self.partition.decode('latin-1')}" if self.partition else ""
+        return f"<Purge {self.kind} {self.value!r}{where}>"
 
 
 class Slices:

@@ -208,18 +208,27 @@ class MemoryStore:
     def purge(self, what: Purge, soft: bool = False) -> Deferred[int] | int:
         """See L{IPurgeable.purge<intermediary.interfaces.IPurgeable.purge>}."""
         if what.kind == TAG:
-            entries = self._tags.entriesOf(what.value)
-            return Slices(self._reactor, self._through(entries, soft)).begin()
+            return Slices(self._reactor, self._through(self._tagged(what), what, soft)).begin()
         if what.kind == KEY:
             shelf = self._byKey.get(what.value)
             return 0 if shelf is None else self._clear(shelf, soft, self.added)
         return Slices(self._reactor, self._search(what, soft)).begin()
 
-    def _through(self, entries: list[Entry], soft: bool) -> Iterator[int]:
+    def _tagged(self, what: Purge) -> list[Entry]:
+        """List the entries that have any of its tags, each once."""
+        if len(what.tags) == 1:
+            return self._tags.entriesOf(what.tags[0])
+        found: dict[Entry, None] = {}
+        for tag in what.tags:
+            found.update(dict.fromkeys(self._tags.entriesOf(tag)))
+        return list(found)
+
+    def _through(self, entries: list[Entry], what: Purge, soft: bool) -> Iterator[int]:
         """Purge these as far as they are still there, one in each step."""
         # Taken out one by one: to free them all at the end would take long.
         while entries:
-            yield self._purge(entries.pop(), soft)
+            entry = entries.pop()
+            yield self._purge(entry, soft) if what.reaches(entry.key) else 0
 
     def _search(self, what: Purge, soft: bool) -> Iterator[int]:
         """Purge what a look at all keys finds, one key in each step."""
@@ -230,7 +239,7 @@ class MemoryStore:
         while keys:
             key = keys.pop()
             count = 0
-            if what.covers(urlOf(key)):
+            if what.reaches(key) and what.covers(urlOf(key)):
                 shelf = self._byKey.get(key)
                 if shelf is not None:
                     count = self._clear(shelf, soft, last)

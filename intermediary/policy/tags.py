@@ -5,10 +5,31 @@ Which entries have a tag: what C{Surrogate-Key} and C{Cache-Tag} named.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from ..wire.fields import Fields
     from .entries import Entry
+
+#: The fields that have tags in them, between spaces or commas.
+TAG_FIELDS: Final = (b"surrogate-key", b"cache-tag")
+#: Tags that one message may have.
+MOST_TAGS: Final = 64
+
+
+def readTags(fields: Fields) -> list[bytes]:
+    """
+    Read the tags that a message names, each as often as it does.
+
+    @return: L{MOST_TAGS}, and one more where there are too many.
+    """
+    index = fields.index
+    tags: list[bytes] = []
+    for name in TAG_FIELDS:
+        value = index.get(name)
+        if value is not None:
+            tags += value.replace(b",", b" ").split()
+    return tags[: MOST_TAGS + 1]
 
 
 class TagIndex:

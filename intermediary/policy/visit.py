@@ -20,6 +20,8 @@ class Visit:
     What the cache remembers about an exchange that it could not answer at once.
 
     @ivar reason: why it was sent on (RFC 9211 §2.2).
+    @ivar epoch: how many purges there had been when it was sent on, the last time it
+        was; -1 before that.
     @ivar fetch: the fetch that it leads, or None.
     @ivar entries: what it validates, the one that would answer it first.
     @ivar others: responses to other requests for the same target, whose entity-tags
@@ -30,6 +32,7 @@ class Visit:
     @ivar skipped: how many octets of the part are before it.
     @ivar answered: its reply was made here, and says in C{Cache-Status} how.
     @ivar failed: the fetch that it waited for has failed.
+    @ivar pardoned: what it waited for came too late, and it may wait once more.
     """
 
     __slots__ = (
@@ -38,10 +41,12 @@ class Visit:
         "completing",
         "demand",
         "entries",
+        "epoch",
         "failed",
         "fetch",
         "key",
         "others",
+        "pardoned",
         "part",
         "reason",
         "requested",
@@ -56,6 +61,7 @@ class Visit:
         self.reason = reason
         self.requested = requested
         self.key = b""
+        self.epoch = -1
         self.shelf: Shelf | None = None
         self.demand: Demand = ORDINARY
         self.fetch: Fetch | None = None
@@ -70,3 +76,4 @@ class Visit:
         self.stored = False
         self.answered = False
         self.failed = False
+        self.pardoned = False

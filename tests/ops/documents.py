@@ -87,6 +87,7 @@ age = 6
 memory = "32MiB"
 max-object = "1MiB"
 targeted = ["Site-Cache-Control", "CDN-Cache-Control"]
+purge-from = ["127.0.0.1", "192.0.2.0/24"]
 
 [log]
 access = "-"

@@ -183,6 +183,24 @@ class OddityTests(SynchronousTestCase):
         self.assertEqual(finding.path, ("cache", "max-object"))
         self.assertEqual(list(oddities({"cache": {"memory": "1MiB"}})), [])
 
+    def test_whoeverMayPurge(self) -> None:
+        """Hardly everybody."""
+        document = {"cache": {"purge-from": ["10.0.0.0/8", "::/0", "0.0.0.0/0"]}}
+        self.assertEqual(
+            [(finding.path, finding.value) for finding in oddities(document)],
+            [(("cache", "purge-from", 1), "::/0"), (("cache", "purge-from", 2), "0.0.0.0/0")],
+        )
+
+    def test_proxiesThatMayPurge(self) -> None:
+        """It is their address that counts, whoever asked them."""
+        document = {
+            "cache": {"purge-from": ["127.0.0.1", "10.1.0.0/16", "fd00::1"]},
+            "reverse": {"site": {"trusted-proxies": ["10.0.0.0/8", "fd00::/8", "192.0.2.7"]}},
+        }
+        self.assertEqual(
+            [finding.value for finding in oddities(document)], ["10.1.0.0/16", "fd00::1"]
+        )
+
 
 leaves = (
     st.none()

@@ -16,6 +16,7 @@ from intermediary.ops.endpoints import ForwardProxyFactory, ReverseProxyFactory,
 from intermediary.ops.programs import NOTES, Hooks, Upstreams
 from intermediary.policy.access import DestinationGuard
 from intermediary.settings import (
+    CacheSettings,
     ForwardSettings,
     ReverseSettings,
     RouteCacheSettings,
@@ -269,6 +270,23 @@ class ForwardTests(ProgramsTestCase):
             front.front.route(exchange)
             assert exchange.origin is not None
             self.assertEqual(exchange.origin.guard is None, free)
+
+
+class PurgeTests(ProgramsTestCase):
+    """Where purges are refused."""
+
+    def test_theStepIsThereForRoutesThatStoreNothing(self) -> None:
+        """And only in a process whose cache can be purged; where it is stored, lookup does it."""
+        step = "purgerequests.refusePurge"
+        routes = (RouteSettings(upstream=WEB), RouteSettings(upstream=API, path="/x", cache=None))
+        for purgeFrom, expected in (((), [False, False]), (("127.0.0.1",), [False, True])):
+            cache = makeCache(self.reactor, CacheSettings(purgeFrom=purgeFrom))
+            front = self.reverse(*routes, cache=cache)
+            self.assertEqual([step in self.names(each) for each in front.programs], expected)
+            fetch, tunnel, itself = self.forward(cache=cache).programs
+            for program in (fetch, tunnel, itself):
+                self.assertNotIn(step, self.names(program))
+        self.assertFalse(any(step in self.names(each) for each in self.reverse().programs))
 
 
 class ReverseTests(ProgramsTestCase):

@@ -141,6 +141,7 @@ class GoodTests(SynchronousTestCase):
                     memoryOctets=32 << 20,
                     maxObjectOctets=1 << 20,
                     targeted=("Site-Cache-Control", "CDN-Cache-Control"),
+                    purgeFrom=("127.0.0.1", "192.0.2.0/24"),
                 ),
                 log=LogSettings(access="-", format="$peer $status"),
                 shutdownSeconds=5,
@@ -348,11 +349,16 @@ class BadTests(SynchronousTestCase):
 
     def test_whatIsNoCache(self) -> None:
         """C{[cache]} is a table, and C{false} is to leave it out."""
+        noNetwork = "is neither an address nor a network"
+        beyond = "has bits set beyond its prefix"
         for line, table, message in (
             ("cache = true", "cache", "must be a table"),
             ("cache.memory = 0", "cache.memory", "must be at least 1"),
             ("cache.memory = 'x'", "cache.memory", "is not a size"),
             ("cache.memory = 'unlimited'", "cache.memory", "is not a size"),
+            ("cache.purge-from = ['a']", "cache.purge-from[0]", noNetwork),
+            ("cache.purge-from = ['10.1.2.3/8']", "cache.purge-from[0]", beyond),
+            ("cache.purge-from = true", "cache.purge-from", "must be a valid array"),
             ("cache.max-object = 1.5", "cache.max-object", "is not a size"),
             ("cache.targeted = 'x'", "cache.targeted", "must be a valid array"),
             ("cache.targeted = ['a b']", "cache.targeted[0]", "is not the name of a field"),

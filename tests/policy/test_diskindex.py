@@ -131,6 +131,20 @@ class IndexTests(SynchronousTestCase):
             (left,) = self.index._connection().execute("SELECT count(*) FROM tags").fetchone()
             self.assertEqual(left, 0)
 
+    def test_purgesOfOnePartition(self) -> None:
+        """By several tags, too; the others keep the same."""
+        for what in (
+            Purge.ofPrefix(b""),
+            Purge.ofHost(b"a.example"),
+            Purge.ofTag(b"t"),
+            Purge.ofTag(b"x", b"t"),
+        ):
+            for number, front in enumerate((b"one ", b"two ", b"ones", b"GET ")):
+                self.put(rowOf(front + A[4:], str(number), tags=(b"t",)))
+            self.assertEqual(self.index.expire(what.within(b"one"), 5.0), 1)
+            self.assertEqual(self.index.purge(what.within(b"one")), (1, ["0"]))
+            self.assertEqual(self.index.purge(what)[0], 3)
+
     def test_whatIsNoDatabaseIsMadeAnew(self) -> None:
         """It is only a cache."""
         self.put(rowOf(A, "1"))

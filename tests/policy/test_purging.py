@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.policy.purging import HOST, KEY, PREFIX, TAG, UNTIMED, Purge, Slices, urlOf
 
-from .stored import Busy
+from .stored import Busy, entryOf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +48,7 @@ class PurgeTests(SynchronousTestCase):
         ):
             self.assertEqual((purge.kind, purge.value), (kind, value))
         self.assertEqual(repr(Purge.ofTag(b"T")), "<Purge tag b'T'>")
+        self.assertEqual(repr(Purge.ofHost(b"a").within(b"x")), "<Purge host b'a' of x>")
 
     def test_prefixes(self) -> None:
         """Octet by octet; the empty one covers all."""
@@ -76,6 +77,23 @@ class PurgeTests(SynchronousTestCase):
             self.assertFalse(Purge.ofHost(b"a.example").covers(url), url)
         self.assertTrue(Purge.ofHost(b"[2001:db8::1]").covers(b"http://[2001:db8::1]:80/"))
         self.assertFalse(Purge.ofHost(b"[2001:db8::1]").covers(b"http://[2001:db8::2]:80/"))
+
+    def test_partitions(self) -> None:
+        """What begins with the name of one, as a whole word; without one, all."""
+        entry = entryOf(b"site http://a.example/x", tags=(b"one", b"two"))
+        url = b"http://a.example/x"
+        for what in (
+            Purge.ofPrefix(b"http://a"),
+            Purge.ofHost(b"a.example"),
+            Purge.ofTag(b"one"),
+            Purge.ofTag(b"three", b"two"),
+            Purge.ofKey(entry.key),
+        ):
+            self.assertTrue(what.coversEntry(entry, url), what)
+            self.assertTrue(what.within(b"site").coversEntry(entry, url), what)
+            for other in (b"sit", b"site2", b"http"):
+                self.assertFalse(what.within(other).coversEntry(entry, url), what)
+        self.assertFalse(Purge.ofTag(b"three").coversEntry(entry, url))
 
 
 class SlicesTests(SynchronousTestCase):

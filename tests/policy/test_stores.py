@@ -265,6 +265,22 @@ class PurgeTests(StoreTests):
         self.assertEqual(self.store.purge(Purge.ofTag(b"three")), 0)
         self.assertEqual(self.store.count, 0)
 
+    def test_bySeveralTags(self) -> None:
+        """What has more than one of them counts once, also softly."""
+        self.add(entryOf(A, tags=(b"one", b"two")), entryOf(B, tags=(b"two",)), entryOf(B + b"x"))
+        for soft in (True, False):
+            self.assertEqual(self.store.purge(Purge.ofTag(b"one", b"two", b"x"), soft), 2)
+        self.assertEqual(self.store.count, 1)
+
+    def test_ofOnePartition(self) -> None:
+        """The others keep the same."""
+        for what in (Purge.ofPrefix(b""), Purge.ofHost(b"a.example"), Purge.ofTag(b"t")):
+            for front in (b"one ", b"two ", b""):
+                self.add(entryOf(front + A, tags=(b"t",)))
+            self.assertEqual(self.store.purge(what.within(b"one")), 1)
+            self.assertIsNone(self.store.find(b"one " + A))
+            self.assertEqual(self.store.purge(what), 2)
+
     def test_softly(self) -> None:
         """They stay and have expired; what had expired before does not get younger."""
         fresh = entryOf(A, tags=(b"t",), expires=1000.0)
