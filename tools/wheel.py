@@ -83,6 +83,7 @@ def problems(place: Path) -> Iterator[str]:
     if "intermediary" not in offers:
         yield f"twistd does not offer intermediary:\n{offers}"
     _call(twistd, "-n", "intermediary", "--check", at=place)
+    _call(str(place / "venv/bin/intermediary-purge"), "--help", at=place)
 
 
 def main() -> int:

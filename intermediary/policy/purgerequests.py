@@ -50,6 +50,9 @@ _JSON: Final = (
 )
 
 
+_log = Logger("intermediary.policy.purgerequests")
+
+
 class Unclear(ValueError):
     """What a request wants purged can't be told; says why, for whoever sent it."""
 
@@ -74,8 +77,6 @@ class PurgeRequests:
     """
 
     __slots__ = ("_cache", "_partition", "_purgers", "_targets")
-
-    log = Logger()
 
     def __init__(self, cache: Cache, targets: Targets, partition: bytes, purgers: Networks) -> None:
         """
@@ -123,7 +124,7 @@ class PurgeRequests:
                 waiting.callback(reply)
 
         def failed(failure: Failure) -> None:
-            self.log.failure("A purge failed: {what!r} for {peer}", failure, what=what, peer=peer)
+            _log.failure("A purge failed: {what!r} for {peer}", failure, what=what, peer=peer)
             if not waiting.called:
                 waiting.callback(_reply(500, {"error": "it failed; the log says why"}))
 
@@ -131,7 +132,7 @@ class PurgeRequests:
         return waiting
 
     def _done(self, count: int, what: Purge, soft: bool, peer: str) -> Reply:
-        self.log.info(
+        _log.info(
             "{peer} {did} {count} of {front}: {kind} {value}",
             peer=peer,
             did="made stale" if soft else "purged",

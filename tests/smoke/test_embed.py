@@ -97,9 +97,17 @@ class ExampleTestCase(TestCase):
             process.signalProcess("KILL")
         return application.ended
 
-    async def ask(self, port: int, target: bytes) -> bytes:
-        """Ask for a target, on a connection of its own."""
-        asking = Asking(b"GET %b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" % target)
+    async def ask(
+        self, port: int, target: bytes, method: bytes = b"GET", more: bytes = b"\r\n"
+    ) -> bytes:
+        """
+        Ask for a target, on a connection of its own.
+
+        @param more: the rest of the head, its empty line, and content.
+        """
+        asking = Asking(
+            b"%b %b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n%b" % (method, target, more)
+        )
         await connectProtocol(HostnameEndpoint(reactor, "127.0.0.1", port), asking)
         return await asking.done
 
@@ -148,6 +156,26 @@ class ComponentsTests(ExampleTestCase):
         self.assertEqual(content, b"Mozilla/5.0")
         self.assertIn(b"403 http://ads.example:80", application.output)
         self.assertIn(b"http_request_denied", application.output)
+
+
+class PurgingTests(ExampleTestCase):
+    """The site of C{examples/purging.py}."""
+
+    async def test_thePageIsStoredUntilItChanges(self) -> None:
+        """From Python, and by requests from this host."""
+        _, application = self.start(2, "purging.py", "0", "0")
+        ports = await application.ports
+        site, gateway = ports["Site"], ports["ReverseProxyFactory"]
+        self.assertIn(b"fwd=uri-miss", await self.ask(gateway, b"/"))
+        self.assertIn(b"; hit", await self.ask(gateway, b"/"))
+        form = b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 6\r\n\r\n"
+        self.assertIn(b"added", await self.ask(site, b"/", b"POST", form + b"text=x"))
+        answer = await self.ask(gateway, b"/")
+        self.assertIn(b"fwd=uri-miss", answer)
+        self.assertTrue(answer.endswith(b"the first\nx\n"), answer)
+        for more in (b"\r\n", b"Surrogate-Key: notes\r\n\r\n"):
+            self.assertIn(b'{"purged": 1}', await self.ask(gateway, b"/", b"PURGE", more))
+            self.assertIn(b"fwd=uri-miss", await self.ask(gateway, b"/"))
 
 
 class TunnelTests(ExampleTestCase):
