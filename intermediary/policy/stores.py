@@ -208,27 +208,30 @@ class MemoryStore:
     def purge(self, what: Purge, soft: bool = False) -> Deferred[int] | int:
         """See L{IPurgeable.purge<intermediary.interfaces.IPurgeable.purge>}."""
         if what.kind == TAG:
-            return Slices(self._reactor, self._through(self._tagged(what), what, soft)).begin()
+            return Slices(self._reactor, self._tagged(what, soft)).begin()
         if what.kind == KEY:
             shelf = self._byKey.get(what.value)
             return 0 if shelf is None else self._clear(shelf, soft, self.added)
         return Slices(self._reactor, self._search(what, soft)).begin()
 
-    def _tagged(self, what: Purge) -> list[Entry]:
-        """List the entries that have any of its tags, each once."""
-        if len(what.tags) == 1:
-            return self._tags.entriesOf(what.tags[0])
-        found: dict[Entry, None] = {}
+    def _tagged(self, what: Purge, soft: bool) -> Iterator[int]:
+        """Purge what has any of its tags, one entry in each step."""
+        last = self.added
+        # What is not removed could be met again, under another tag.
+        met: set[Entry] | None = set() if soft and len(what.tags) > 1 else None
         for tag in what.tags:
-            found.update(dict.fromkeys(self._tags.entriesOf(tag)))
-        return list(found)
-
-    def _through(self, entries: list[Entry], what: Purge, soft: bool) -> Iterator[int]:
-        """Purge these as far as they are still there, one in each step."""
-        # Taken out one by one: to free them all at the end would take long.
-        while entries:
-            entry = entries.pop()
-            yield self._purge(entry, soft) if what.reaches(entry.key) else 0
+            entries = self._tags.entriesOf(tag)
+            # Taken out one by one: to free them all at the end would take long.
+            while entries:
+                entry = entries.pop()
+                count = 0
+                if entry.serial <= last and what.reaches(entry.key):
+                    if met is None:
+                        count = self._purge(entry, soft)
+                    elif entry not in met:
+                        met.add(entry)
+                        count = self._purge(entry, soft)
+                yield count
 
     def _search(self, what: Purge, soft: bool) -> Iterator[int]:
         """Purge what a look at all keys finds, one key in each step."""

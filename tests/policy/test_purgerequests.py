@@ -172,6 +172,12 @@ class WideTests(PurgeTestCase):
         self.assertEqual(self.purges(b"Purge-Scope: host", target=b"/any"), {"purged": 4})
         self.assertEqual(self.stored(), {b"http://b/news/1"})
 
+    def test_addresses(self) -> None:
+        """Those of IPv6 are hosts as well."""
+        self.has(host=b"[2001:DB8::1]:81")
+        for host, count in ((b"[2001:db8::2]", 0), (b"[2001:db8::1]", 1)):
+            self.assertEqual(self.purges(b"Purge-Scope: host", host=host), {"purged": count})
+
     def test_tags(self) -> None:
         """Of any host; several at once, each response counts once."""
         self.assertEqual(

@@ -272,6 +272,17 @@ class PurgeTests(StoreTests):
             self.assertEqual(self.store.purge(Purge.ofTag(b"one", b"two", b"x"), soft), 2)
         self.assertEqual(self.store.count, 1)
 
+    def test_whatGetsATagMeanwhile(self) -> None:
+        """It was stored after the purge began, which looks at one tag after the other."""
+        self.busy()
+        for number in range(4 * UNTIMED):
+            self.add(entryOf(b"%d" % number, tags=(b"one",)))
+        answer = self.store.purge(Purge.ofTag(b"one", b"two"))
+        self.assertIsInstance(answer, Deferred)
+        self.add(entryOf(B, tags=(b"one", b"two")))
+        self.assertEqual(self.counted(answer), 4 * UNTIMED)
+        self.assertEqual(self.store.count, 1)
+
     def test_ofOnePartition(self) -> None:
         """The others keep the same."""
         for what in (Purge.ofPrefix(b""), Purge.ofHost(b"a.example"), Purge.ofTag(b"t")):
