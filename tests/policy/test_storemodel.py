@@ -52,16 +52,23 @@ purges = strategies.sampled_from(
         Purge.ofHost(b"example"),
         Purge.ofPrefix(b"http://b.example/x"),
         Purge.ofPrefix(b""),
+        Purge.ofTag(b"two", b"four", b"one"),
+        Purge.ofTag(b"two", b"three").within(b"GET"),
+        Purge.ofHost(b"b.example").within(b"GET"),
+        Purge.ofPrefix(b"").within(b"PUT"),
     ]
 )
 
 
 def covers(purge: Purge, entry: Entry) -> bool:
     """What a purge means, without any index."""
-    url = urlOf(entry.key)
+    front, _, url = entry.key.partition(b" ")
+    assert url == urlOf(entry.key)
+    if purge.partition not in (b"", front):
+        return False
     return {
         KEY: entry.key == purge.value,
-        TAG: purge.value in entry.tags,
+        TAG: not set(purge.tags).isdisjoint(entry.tags),
         PREFIX: url.startswith(purge.value),
         HOST: url.split(b"/")[2] == purge.value,
     }[purge.kind]
