@@ -19,6 +19,7 @@ from unittest.mock import patch
 
 from intermediary.policy import admission, answers, cache, filling, selection, validation
 from intermediary.policy.collapsing import Collapsing
+from intermediary.policy.recentpurges import RecentPurges
 from intermediary.policy.revalidation import Revalidation
 from intermediary.policy.stores import MemoryStore
 from intermediary.wire import (
@@ -193,6 +194,11 @@ MISTAKES: dict[str, list[Mistake]] = {
             "invalidTargets",
             lambda old: lambda method, target, status, fields: old(method, target, 200, fields),
         )
+    ],
+    "what is on its way is stored after a purge": [(RecentPurges, "covered", _returning(False))],
+    "what is on its way has no tags": [(cache, "readTags", lambda old: lambda fields: [])],
+    "who waits for what was purged goes on alone": [
+        (Collapsing, "resolve", lambda old: lambda self, visit, outdated=False: old(self, visit))
     ],
     "soft purges do nothing": [(MemoryStore, "_purge", _softly)],
     "stale-if-error has no limit": [

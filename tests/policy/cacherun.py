@@ -8,7 +8,7 @@ from __future__ import annotations
 from twisted.internet.address import IPv4Address
 from twisted.logger import globalLogPublisher
 
-from intermediary.policy.purging import Purge, urlOf
+from intermediary.policy.purging import Purge
 
 from ..scenario import MemoryTransport
 from .cacheheard import HOST, LAST, Client, Hearing, chunk, close
@@ -224,25 +224,19 @@ class Run(Hearing):
         self.model.now = self.clock.seconds()
 
     def _purge(self, step: Purging) -> None:
-        if self.asked:
-            # What is under way then is for purging to decide.
-            return
         value = step.value
         url = f"http://{HOST}{value}"
-        store = self.scenario.cache.store
         self.note(f"purge {step}")
-        purges = []
         if step.kind == "key":
-            purges = [Purge.ofKey(key) for key in list(store._byKey) if urlOf(key) == url.encode()]
+            what = Purge.ofKey(f"{self.scenario.front.name} {url}".encode())
             value = url
         elif step.kind == "prefix":
-            purges = [Purge.ofPrefix(url.encode())]
+            what = Purge.ofPrefix(url.encode())
             value = url
         elif step.kind == "host":
-            purges = [Purge.ofHost(HOST.encode())]
+            what = Purge.ofHost(HOST.encode())
             value = HOST
         else:
-            purges = [Purge.ofTag(value.encode())]
-        for each in purges:
-            store.purge(each, step.soft)
+            what = Purge.ofTag(value.encode())
+        self.scenario.cache.purge(what, step.soft)
         self.model.purge(step.kind, value, step.soft)

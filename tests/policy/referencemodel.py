@@ -163,6 +163,7 @@ class Model(Giving):
         target = visit.target
         visit.validating = False
         visit.requested = self.now
+        visit.purges = []
         if visit.shelf is not None:
             target = normal(target)
             nominated = [each.validators for each in visit.entries]
@@ -219,12 +220,35 @@ class Model(Giving):
         @param end: these are all.
         """
         visit = self.pending.pop(client)
-        self._respond(visit, response)
+        late = self._isLate(visit, response)
+        self._respond(visit, response, late)
         if client not in self.pending:
-            self._resolve(visit)
+            self._resolve(visit, late)
         self.bring(response.content, piece, end)
 
-    def _respond(self, visit: Visit, response: Response) -> None:
+    def _isLate(self, visit: Visit, response: Response | None) -> bool:
+        """Whether it was asked for before a change or a purge of the same."""
+        if visit.outdated and visit.leads:
+            return True
+        keys = {key for each in (*visit.entries, *visit.others) for key in each.keys}
+        if response is not None:
+            keys.update(self._made(visit, response).keys)
+        for kind, value in visit.purges:
+            if kind == "tag":
+                if value in keys:
+                    return True
+            elif self._covers(kind, value, visit.host, visit.target):
+                return True
+        return False
+
+    def purge(self, kind: str, value: str, soft: bool) -> None:
+        """What is under way may be what was purged; it depends on what comes."""
+        super().purge(kind, value, soft)
+        for visit in self.pending.values():
+            self.count("purged under way")
+            visit.purges.append((kind, value))
+
+    def _respond(self, visit: Visit, response: Response, late: bool) -> None:
         status = response.status
         if visit.reason == "method":
             if not self._invalidate(visit, response):
@@ -234,7 +258,10 @@ class Model(Giving):
             self._pass(visit, response)
             return
         if visit.validating and status == 304:
-            self._validated(visit, response)
+            if late:
+                self._afresh(visit)
+            else:
+                self._validated(visit, response)
             return
         if status in ERRORS and visit.entries:
             if self._mayStandIn(visit):
@@ -244,10 +271,12 @@ class Model(Giving):
             self._fail(visit, status)
             return
         if visit.method == "HEAD":
-            self._heard(visit, response)
+            if not late:
+                self._heard(visit, response)
             self._pass(visit, response)
             return
-        if visit.outdated:
+        if late:
+            self.count("late")
             self._pass(visit, response)
         elif self._mayStore(visit, response) and self._isOfUse(visit, response):
             self._store(visit, response)
@@ -286,9 +315,6 @@ class Model(Giving):
         """RFC 9111 §4.3.3 and §4.3.4."""
         shelf = visit.shelf
         assert shelf is not None
-        if visit.outdated and visit.leads:
-            self._afresh(visit)
-            return
         new = Validators.of(response.fields, self.now)
         entries = visit.entries or visit.others
         found = self._meant(entries, new)
@@ -338,8 +364,12 @@ class Model(Giving):
             self._fail(follower, None)
 
     def _mayStandIn(self, visit: Visit) -> bool:
-        """Not if it was changed since."""
-        return not visit.outdated and visit.entries[0].mayStandIn(visit.demand, self.now)
+        """Not if it was changed since, or purged; softly is no matter."""
+        first, shelf = visit.entries[0], visit.shelf
+        assert shelf is not None
+        if visit.outdated or (first not in shelf.stored and self._isLate(visit, None)):
+            return False
+        return first.mayStandIn(visit.demand, self.now)
 
     def _standIn(self, visit: Visit, status: int | None) -> None:
         """RFC 5861 §4: it, and who waits for it, get what is stale."""
@@ -359,9 +389,12 @@ class Model(Giving):
             visit.shelf.leader = None
         return followers
 
-    def _resolve(self, visit: Visit) -> None:
-        """Who waited looks again."""
+    def _resolve(self, visit: Visit, late: bool) -> None:
+        """Who waited looks again; for what is no use one asks, and the others wait once more."""
         for follower in self._released(visit):
+            if late:
+                follower.collapsed = follower.pardoned
+                follower.pardoned = True
             self._look(follower)
 
     def leaves(self, client: int) -> None:

@@ -55,7 +55,9 @@ class Visit:
         self.preconditions = False
         self.collapsed = False
         self.failed = False
+        self.pardoned = False
         self.outdated = False
+        self.purges: list[tuple[str, str]] = []
         self.background = False
         self.stores = False
 
@@ -274,14 +276,7 @@ class Storing:
     def purge(self, kind: str, value: str, soft: bool) -> None:
         """What an application purges by key, prefix, host or tag."""
         for (host, target), shelf in self.shelves.items():
-            url = f"{self.scheme}://{host}{target}"
-            covered = {
-                "key": url == value,
-                "prefix": url.startswith(value),
-                "host": host == value,
-                "tag": True,
-            }[kind]
-            if not covered:
+            if kind != "tag" and not self._covers(kind, value, host, target):
                 continue
             if kind != "tag":
                 shelf.passUntil = 0.0
@@ -293,6 +288,11 @@ class Storing:
                     self._remove(each)
                 elif each.purged is None:
                     each.purged = self.now
+
+    def _covers(self, kind: str, value: str, host: str, target: str) -> bool:
+        """Whether a purge by key, prefix or host is about a URI."""
+        url = f"{self.scheme}://{host}{normal(target)}"
+        return {"key": url == value, "prefix": url.startswith(value), "host": host == value}[kind]
 
     def _shelf(self, host: str, target: str) -> Shelf:
         return self.shelves.setdefault((host, normal(target)), Shelf())

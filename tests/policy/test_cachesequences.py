@@ -43,6 +43,7 @@ HAPPENING = {
     "background": 6,
     "invalidated": 20,
     "purged": 20,
+    "late": 3,
     "206": 12,
     "304": 20,
     "afresh": 10,
