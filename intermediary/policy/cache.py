@@ -172,7 +172,7 @@ class RouteCache:
                 before: Visit | None = exchange.visit
                 if (
                     before is not None
-                    and before.failed
+                    and before.failures
                     and mayReplaceError(record.freshness, demand, now)
                 ):
                     verdict = FRESH
@@ -209,6 +209,8 @@ class RouteCache:
         if before is not None:
             visit.collapsed = before.collapsed
             visit.pardoned = before.pardoned
+            visit.failures = before.failures
+            visit.excused = before.excused
         exchange.visit = visit
         return visit
 
@@ -223,7 +225,7 @@ class RouteCache:
                 member = self._status.forwarded(
                     visit.reason,
                     ttl=record.freshness.ttl(now),
-                    stored=not visit.failed,
+                    stored=entry.stored >= visit.requested,
                     collapsed=True,
                 )
         self._answers.give(exchange, entry, now, member)
@@ -403,13 +405,16 @@ class RouteCache:
 
     def _unstored(self, visit: Visit, status: int, now: float) -> None:
         """Nothing is stored: those who wait go on at once, and others don't wait."""
-        if status not in ERRORS:
-            self._collapsing.separate(visit, now)
-            # It was the current response, and is not any more (RFC 9111 §4).
-            for entry in visit.entries[:1]:
-                # A 304 is about what the client has, and says nothing of this.
-                if status != PARTIAL_CONTENT and status != 304:
-                    self._store.remove(entry)
+        if status in ERRORS:
+            # Who waits would only find out the same, all at once.
+            self._collapsing.failed(visit)
+            return
+        self._collapsing.separate(visit, now)
+        # It was the current response, and is not any more (RFC 9111 §4).
+        for entry in visit.entries[:1]:
+            # A 304 is about what the client has, and says nothing of this.
+            if status != PARTIAL_CONTENT and status != 304:
+                self._store.remove(entry)
 
     def _validated(self, exchange: Exchange, visit: Visit, now: float) -> Any:
         """A 304: update what it is about, and answer with that (RFC 9111 §4.3.4)."""

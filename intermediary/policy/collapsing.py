@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import ClientGone, IntermediaryError
+from ..errors import ClientGone, DestinationUnavailable, IntermediaryError
 from ..program import PARKED
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 #: How long requests for what could not be stored are not made to wait for each other.
 PASS_SECONDS: Final = 120.0
+#: After so many fetches that failed, whoever waited for all of them waits no more.
+MOST_FAILURES: Final = 2
+
+_FAILING: Final = "the origin failed those who asked before"
 
 
 class Fetch:
@@ -72,6 +76,7 @@ class Collapsing:
 
         @param shelf: what is known under the key of the visit; None for nothing.
         @return: None to go on, or C{PARKED}.
+        @raise DestinationUnavailable: it has waited, and all that it waited for failed.
         """
         demand = visit.demand
         request = exchange.request
@@ -82,6 +87,9 @@ class Collapsing:
         if demand.noCache or demand.noStore or b"range" in request.fields.index:
             # It wants its own answer, or does not bring one that others can use.
             return None
+        failures = visit.failures
+        if failures >= MOST_FAILURES:
+            raise DestinationUnavailable(_FAILING)
         if shelf is None:
             shelf = self._store.shelf(visit.key)
         visit.shelf = shelf
@@ -89,13 +97,16 @@ class Collapsing:
         if fetch is None:
             if request.method == b"HEAD":
                 # Nobody can use its answer, so nobody should wait for it.
+                if failures:
+                    raise DestinationUnavailable(_FAILING)
                 return None
             visit.fetch = shelf.fetch = Fetch(exchange)
             return None
-        if visit.collapsed:
+        if visit.collapsed and not visit.excused:
             # It has waited once, in vain.
             return None
         visit.collapsed = True
+        visit.excused = False
         self._cache.collapsed += 1
         fetch.followers[exchange] = None
         exchange.waiting = Following(fetch, exchange)
@@ -107,12 +118,26 @@ class Collapsing:
             visit.shelf.passUntil = now + PASS_SECONDS
 
     def failed(self, visit: Visit) -> None:
-        """The origin failed: whoever waits takes what is stale, as its leader did."""
-        if visit.fetch is not None:
-            for follower in visit.fetch.followers:
-                waiting: Visit = follower.visit
-                waiting.failed = True
-        self.resolve(visit)
+        """
+        The origin failed, and its answer is not stored.
+
+        Whoever waits takes what is stale.  Where nothing is, one of them asks, and
+        the others wait once more: it may have been the leader's request that the
+        origin can't do.  So one of another client is the first.
+        """
+        shelf = visit.shelf
+        fetch = visit.fetch
+        if fetch is None or shelf is None:
+            return
+        followers = self._release(visit, shelf)
+        failing = fetch.leader.peerHost
+        followers.sort(key=lambda each: (not _canLead(each), each.peerHost == failing))
+        for follower in followers:
+            waiting: Visit = follower.visit
+            waiting.failures += 1
+            waiting.excused = True
+            self._engine.again(follower)
+        self._store.tidy(shelf)
 
     def resolve(self, visit: Visit, outdated: bool = False) -> None:
         """
@@ -164,3 +189,8 @@ class Collapsing:
         followers = list(fetch.followers)
         fetch.followers.clear()
         return followers
+
+
+def _canLead(exchange: Exchange) -> bool:
+    request = exchange.request
+    return request is not None and request.method == b"GET"

@@ -31,7 +31,8 @@ class Visit:
     @ivar tail: what of the part comes behind the content of the response.
     @ivar skipped: how many octets of the part are before it.
     @ivar answered: its reply was made here, and says in C{Cache-Status} how.
-    @ivar failed: the fetch that it waited for has failed.
+    @ivar failures: how many fetches that it waited for have failed.
+    @ivar excused: the last of them has, and it may wait for another.
     @ivar pardoned: what it waited for came too late, and it may wait once more.
     """
 
@@ -42,7 +43,8 @@ class Visit:
         "demand",
         "entries",
         "epoch",
-        "failed",
+        "excused",
+        "failures",
         "fetch",
         "key",
         "others",
@@ -75,5 +77,6 @@ class Visit:
         self.collapsed = False
         self.stored = False
         self.answered = False
-        self.failed = False
+        self.failures = 0
+        self.excused = False
         self.pardoned = False

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from ..scenario import Side
 
 
-class CollapsingTests(CacheTestCase):
-    """One fetch for all who ask at once."""
+class CollapsingTestCase(CacheTestCase):
+    """Many clients."""
 
     def ask(self, count: int) -> list[Side]:
         """So many clients ask for the same."""
@@ -22,6 +22,10 @@ class CollapsingTests(CacheTestCase):
         for client in clients:
             client.sends(b"GET / HTTP/1.1", b"Host: a", b"", b"")
         return clients
+
+
+class CollapsingTests(CollapsingTestCase):
+    """One fetch for all who ask at once."""
 
     def test_oneRequestForMany(self) -> None:
         """All are served, and the others say what they are."""
@@ -170,4 +174,157 @@ class CollapsingTests(CacheTestCase):
         self.origin.closes()
         for client in clients:
             client.getsError(502, "connection_terminated")
+        self.isNotAsked()
+
+
+class FailingTests(CollapsingTestCase):
+    """An origin that answers with errors, and is asked by many at once."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.origins: list[Side] = []
+
+    def isAskedOnce(self) -> bytes:
+        """The origin is asked once, over whatever connection; return with which head."""
+        while self.scenario.connector.waiting:
+            self.origins.append(self.scenario.accepts())
+        heard = [(each, each.takes()) for each in self.origins]
+        asking = [(each, asked) for each, asked in heard if asked]
+        self.assertEqual(len(asking), 1, asking)
+        self.origin, asked = asking[0]
+        self.assertEqual(asked.count(b"GET / HTTP/1.1"), 1)
+        return asked
+
+    def isNotAsked(self) -> None:
+        """The origin hears nothing, over no connection."""
+        self.scenario.connectsNowhere()
+        for each in self.origins:
+            each.getsNothing()
+
+    def fails(self, *lines: bytes, status: bytes = b"503 Service Unavailable") -> None:
+        """The origin is asked once, and answers with an error."""
+        self.isAskedOnce()
+        self.answers(b"Cache-Control: no-store", *lines, status=status, body=b"sorry")
+
+    def test_itSeesFewRequests(self) -> None:
+        """
+        Of a hundred, two ask; the others get an answer of ours when these have theirs.
+
+        The error of the origin is for who asked for it, with all that is in it.
+        """
+        clients = self.ask(100)
+        for asking in (0, 1):
+            self.fails(b"Set-Cookie: a=%d" % asking)
+            self.client = clients[asking]
+            fields = self.gets(503, body=b"sorry")
+            self.assertEqual(fields[b"set-cookie"], b"a=%d" % asking)
+        self.isNotAsked()
+        for self.client in clients[2:]:
+            fields = self.gets(503, body=None)
+            self.assertEqual(fields[b"proxy-status"], b"test; error=destination_unavailable")
+            self.assertEqual(fields[b"cache-status"], b"test; fwd=uri-miss; collapsed")
+            self.assertNotIn(b"set-cookie", fields)
+
+    def test_oneRequestMayFailForAllItIsWorth(self) -> None:
+        """Others get what the next one brings; and that is from another client."""
+        clients = [self.scenario.client(host) for host in ("192.0.2.7",) * 3 + ("192.0.2.8",) * 2]
+        for client in clients:
+            client.sends(b"GET / HTTP/1.1", b"Host: a", b"", b"")
+        self.fails(status=b"500 Oops")
+        self.client = clients[0]
+        self.gets(500, body=b"sorry")
+        self.assertIn(b"X-Forwarded-For: 192.0.2.8", self.isAskedOnce())
+        clients[3].resets()
+        self.isAskedOnce()
+        self.answers(b"Cache-Control: max-age=60")
+        self.client = clients[4]
+        self.assertNotIn(b"collapsed", self.gets()[b"cache-status"])
+        for self.client in clients[1:3]:
+            self.assertEqual(
+                self.gets()[b"cache-status"], b"test; fwd=uri-miss; ttl=60; stored; collapsed"
+            )
+
+    def test_whoComesLaterWaitsForTwoOfItsOwn(self) -> None:
+        """Nobody gets an error that was not there yet when it asked."""
+        first, second = self.ask(2)
+        self.fails()
+        self.client = first
+        self.gets(503, body=b"sorry")
+        third, fourth = self.ask(2)
+        self.fails()
+        self.client = second
+        self.gets(503, body=b"sorry")
+        self.fails()
+        self.client = third
+        self.gets(503, body=b"sorry")
+        self.client = fourth
+        self.gets(503, body=None)
+        self.isNotAsked()
+
+    def test_whatIsNotAnErrorReleasesThem(self) -> None:
+        """What the second one gets can't be stored: all ask for themselves."""
+        clients = self.ask(3)
+        self.fails()
+        self.client = clients[0]
+        self.gets(503, body=b"sorry")
+        self.isAskedOnce()
+        self.answers(b"Cache-Control: no-store")
+        self.client = clients[1]
+        self.gets()
+        self.isAskedOnce()
+        self.answers(b"Cache-Control: no-store")
+        self.client = clients[2]
+        self.gets()
+
+    def test_aHeadDoesNotAskForTheOthers(self) -> None:
+        """Whoever could bring them something is first; a HEAD alone has waited for the answer."""
+        self.asks()
+        first = self.client
+        heads = [self.scenario.client() for _ in range(3)]
+        for self.client in heads:
+            self.asks(method=b"HEAD")
+        last = self.scenario.client()
+        self.client = last
+        self.asks()
+        self.fails()
+        self.client = first
+        self.gets(503, body=b"sorry")
+        heads[0].resets()
+        self.fails()
+        self.client = last
+        self.gets(503, body=b"sorry")
+        for self.client in heads[1:]:
+            self.gets(503, body=b"")
+        self.isNotAsked()
+        self.client = first
+        self.asks()
+        self.client = last
+        self.asks(method=b"HEAD")
+        self.fails()
+        self.client = first
+        self.gets(503, body=b"sorry")
+        self.client = last
+        self.gets(503, body=b"")
+        self.isNotAsked()
+
+    def test_onlyVariantsThatAreStoredStandIn(self) -> None:
+        """Whoever wants another one waits for one request, and not with all at once."""
+        self.asks(b"Accept-Language: en")
+        self.isAskedOnce()
+        self.answers(b"Cache-Control: max-age=1", b"Vary: Accept-Language", body=b"en")
+        self.gets(body=b"en")
+        self.scenario.passes(2)
+        english = self.client
+        self.asks(b"Accept-Language: en")
+        germans = [self.scenario.client() for _ in range(5)]
+        for self.client in germans:
+            self.asks(b"Accept-Language: de")
+        self.fails()
+        self.client = english
+        self.assertIn(b"fwd-status=503", self.gets(body=b"en")[b"cache-status"])
+        self.fails()
+        self.client = germans[0]
+        self.gets(503, body=b"sorry")
+        for self.client in germans[1:]:
+            self.gets(503, body=None)
         self.isNotAsked()
