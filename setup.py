@@ -57,6 +57,7 @@ COMPILED = (
     "intermediary/policy/answers.py",
     "intermediary/policy/balancing.py",
     "intermediary/policy/body.py",
+    "intermediary/policy/bypass.py",
     "intermediary/policy/cache.py",
     "intermediary/policy/cachestate.py",
     "intermediary/policy/collapsing.py",

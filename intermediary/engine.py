@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 
 from .errors import IntermediaryError, Retry
 from .exchange import ForwardHead, Reply
-from .program import DELIVER, PARKED, REFETCH
+from .program import DELIVER, FETCH, PARKED, REFETCH
 from .wire.dates import DateFormatter
 from .wire.encoding import REASONS, encodeRequest, encodeResponse
 from .wire.forwarding import deriveRequest, deriveResponse
@@ -207,6 +207,9 @@ class Engine:
         """Turn what a step returned into None (go on) or C{PARKED}."""
         if outcome is DELIVER:
             exchange.index = exchange.program.deliver
+            return None
+        if outcome is FETCH:
+            exchange.index = exchange.program.fetch
             return None
         if outcome is REFETCH:
             self._dropLease(exchange)

@@ -8,6 +8,7 @@ A step is C{callable(exchange)} and returns
   - L{PARKED}: someone else will call C{engine.proceed(exchange)},
   - a L{Reply<intermediary.exchange.Reply>}: answer with it, from C{deliver} on,
   - L{DELIVER}: go on from C{deliver} with C{exchange.reply}, which it has set,
+  - L{FETCH}: go on from C{fetch},
   - an awaitable of one of these.
 
 A feature that is off is a step that is not there.
@@ -44,6 +45,15 @@ class _Deliver:
         return "DELIVER"
 
 
+class _Fetch:
+    """The type of L{FETCH}."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "FETCH"
+
+
 class _Refetch:
     """The type of L{REFETCH}."""
 
@@ -58,6 +68,9 @@ PARKED: Final = _Parked()
 
 #: What a step returns that has found the reply: it need not be fetched.
 DELIVER: Final = _Deliver()
+
+#: What a step returns that has found that there is nothing to look up.
+FETCH: Final = _Fetch()
 
 #: What a step returns that has found the response useless: the request is sent anew,
 #: by steps that know better now.  It must have no content.

@@ -82,6 +82,20 @@ class CacheSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class BypassSettings:
+    """What a request is like that is not cached: all that is not empty has to fit."""
+
+    #: A pattern of paths; C{*} also stands for slashes.
+    path: str = ""
+    #: A pattern of names of query parameters.
+    query: str = ""
+    #: A pattern of names of cookies.
+    cookie: str = ""
+    #: The name of a request field.
+    field: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RouteCacheSettings:
     """How one route is cached."""
 
@@ -94,6 +108,8 @@ class RouteCacheSettings:
     ignoreQuery: tuple[str, ...] = ()
     #: The order of query parameters does not matter.
     sortQuery: bool = False
+    #: Requests that are neither answered from the cache nor stored: any of these.
+    bypass: tuple[BypassSettings, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,7 +14,7 @@ from intermediary.engine import Engine
 from intermediary.errors import ClientGone, ConnectionTerminated
 from intermediary.exchange import Exchange, Reply
 from intermediary.front import Front
-from intermediary.program import DELIVER, PARKED, Program
+from intermediary.program import DELIVER, FETCH, PARKED, Program
 from intermediary.settings import Limits, Timeouts
 from intermediary.wire.fields import EMPTY, Fields
 
@@ -205,6 +205,19 @@ class DeliverTests(JumpTestCase):
         self.assertTrue(client.heard.endswith(b"Content-Length: 5\r\n\r\nhello"))
         self.assertIs(client.source, source)
         self.assertEqual((source.opened, source.released, exchange.over), (1, 1, True))
+
+
+class FetchTests(JumpTestCase):
+    """A step that has found that there is nothing to look up."""
+
+    def test_theLookUpIsLeftOut(self) -> None:
+        """All that follows is as ever."""
+        self.does["request"] = FETCH
+        self.does["fetch"] = replying(Reply(200, EMPTY, b"hello"))
+        exchange = self.begins(Client())
+        self.assertEqual(self.trace, ["request", "fetch", "deliver", "finish"])
+        self.assertEqual((exchange.over, exchange.status), (True, 200))
+        self.assertEqual(repr(FETCH), "FETCH")
 
 
 class AgainTests(JumpTestCase):

@@ -81,6 +81,7 @@ _TABLES: tuple[tuple[str, type[schema.Table]], ...] = (
     ("`[pool]`", schema.PoolTable),
     ("`[cache]`", schema.CacheTable),
     ("`cache` of a route or of a forward front", schema.RouteCacheTable),
+    ("`bypass` of such a `cache`", schema.BypassTable),
     ("`[log]`", schema.LogTable),
 )
 

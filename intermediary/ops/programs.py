@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..policy.access import ConnectPorts, DestinationGuard
 from ..policy.balancing import HostField, Peer, RoundRobin, Upstream
+from ..policy.bypass import Bypass, Condition
 from ..policy.cache import Cache, RouteCache
 from ..policy.destination import Destinations, statusPage
 from ..policy.disclosure import Disclosure
@@ -134,7 +135,7 @@ class Sections:
         )
         sections: dict[str, Sequence[Step]] = {
             "request": (*request, *hooks.onRequest),
-            "lookup": (cache.lookup,),
+            "lookup": (*self._bypass(caching), cache.lookup),
             "fetch": (*fetch, cache.condition, *send),
             "fetched": (*self.fetched, *received, cache.admit),
             "deliver": (cache.annotate, *self.deliver),
@@ -144,6 +145,19 @@ class Sections:
         later["finish"] = (engine.release, cache.settle, engine.end)
         cache.useInBackground(Program(f"{name} (in the background)", later, NOTES))
         return Program(name, sections, NOTES)
+
+    def _bypass(self, caching: RouteCacheSettings) -> Sequence[Step]:
+        """Make the step that sends requests past the cache, if some are to be."""
+        conditions = [
+            Condition(
+                path=each.path.encode("ascii"),
+                query=each.query.encode("ascii"),
+                cookie=each.cookie.encode("ascii"),
+                field=each.field.encode("ascii"),
+            )
+            for each in caching.bypass
+        ]
+        return (Bypass(conditions, self.engine.seconds).onLookup,) if conditions else ()
 
     def refusal(self) -> Program:
         """Make the program of what never became a request, or found no route."""
@@ -157,6 +171,7 @@ NOTES = {
     "engine.send": "parks: response head",
     "engine.sendHead": "parks: body relay",
     "engine.end": "next request",
+    "bypass.Bypass.onLookup": "not cached -> fetch",
     "cache.RouteCache.lookup": "hit -> deliver; may park",
     "dialling.Dialling.dial": "parks: connection",
     "dialling.Dialling.relay": "parks: tunnel",

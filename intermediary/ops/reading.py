@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from ..settings import (
+    BypassSettings,
     CacheSettings,
     ForwardSettings,
     Limits,
@@ -260,6 +261,15 @@ def _routeCache(table: RouteCacheTable | None) -> RouteCacheSettings | None:
         graceErrorSeconds=table.graceErrorSeconds,
         ignoreQuery=tuple(table.ignoreQuery),
         sortQuery=table.sortQuery,
+        bypass=tuple(
+            BypassSettings(
+                path=each.path or "",
+                query=each.query or "",
+                cookie=each.cookie or "",
+                field=each.field or "",
+            )
+            for each in table.bypass
+        ),
     )
 
 

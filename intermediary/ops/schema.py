@@ -12,7 +12,14 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -82,6 +89,8 @@ Grace = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 ParameterPattern = Annotated[str, AfterValidator(_fit(values.parameterPattern))]
 FieldName = Annotated[str, AfterValidator(_fit(values.fieldName))]
+CookiePattern = Annotated[str, AfterValidator(_fit(values.cookiePattern))]
+PathPattern = Annotated[str, AfterValidator(_fit(values.pathPattern))]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, AfterValidator(_fit(values.name))]
 Endpoint = Annotated[str, AfterValidator(_fit(listeners.endpoint))]
@@ -169,6 +178,48 @@ def _switchSchema(schema: dict[str, Any]) -> None:
     schema["default"] = True
 
 
+def _saying(value: Any) -> Any:
+    """Refuse a condition that says nothing."""
+    if value == {}:
+        raise values.Unfit(
+            "says nothing, so every request would fit", 'write for example { cookie = "session*" }'
+        )
+    return value
+
+
+class BypassTable(Table):
+    """
+    Requests that are neither answered from the cache nor stored: all that is said has to fit.
+
+    `bypass` is an array of these tables, `bypass = [{ cookie = "session*" }, { path =
+    "/admin/*", field = "X-Preview" }]`, and one that fits is enough. In patterns `*` stands for
+    anything, slashes too. Other methods than GET and HEAD still make stored responses invalid.
+    """
+
+    _saysSomething = model_validator(mode="before")(_fit(_saying))
+
+    path: PathPattern | None = Field(
+        default=None,
+        examples=["/admin/*"],
+        description="A pattern of paths.",
+    )
+    query: ParameterPattern | None = Field(
+        default=None,
+        examples=["preview"],
+        description="A pattern of names of query parameters.",
+    )
+    cookie: CookiePattern | None = Field(
+        default=None,
+        examples=["session*"],
+        description="A pattern of names of cookies.",
+    )
+    field: FieldName | None = Field(
+        default=None,
+        examples=["Authorization"],
+        description="The name of a request field.",
+    )
+
+
 class RouteCacheTable(Table):
     """
     How a route is cached, where there is a `[cache]`.
@@ -198,6 +249,11 @@ class RouteCacheTable(Table):
     sortQuery: bool = Field(
         default=_ROUTE_CACHE.sortQuery,
         description="Whether the order of query parameters makes no difference.",
+    )
+    bypass: list[BypassTable] = Field(
+        default=[],
+        examples=[[{"cookie": "session*"}, {"path": "/admin/*"}]],
+        description="Requests that are neither answered from the cache nor stored.",
     )
 
 

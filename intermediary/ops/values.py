@@ -16,12 +16,15 @@ from urllib.parse import urlsplit
 from ..errors import RequestInvalid
 from ..policy.access import Exceptions
 from ..policy.routing import normalPath
+from ..wire.cachekey import normaliseTarget
 from ..wire.target import hostToASCII
 
 #: A token (RFC 9110 §5.6.2).
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: What a query may have (RFC 3986 §3.4), but what separates its parameters.
 _PARAMETER = re.compile(r"[A-Za-z0-9._~!$'()*+,;:@/?%\[\]-]+")
+#: What a path may have (RFC 3986 §3.3), and what C{fnmatch} adds.
+_PATTERN = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/%\[\]-]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)?")
 _FACTORS = {
@@ -105,6 +108,34 @@ def parameterPattern(text: str) -> str:
             "is not the name of a query parameter, nor a pattern of names",
             'write it as in a URL, percent-encoded: "utm_*", "%C3%A9t%C3%A9"',
         )
+    return text
+
+
+def cookiePattern(text: str) -> str:
+    """Check a pattern of names of cookies: tokens (RFC 6265 §4.1.1), with C{*}."""
+    if _TOKEN.fullmatch(text) is None:
+        raise Unfit(
+            "is not the name of a cookie, nor a pattern of names",
+            'write it as in "session*"',
+        )
+    return text
+
+
+def pathPattern(text: str) -> str:
+    """
+    Check a pattern of paths.
+
+    They are compared in their normal form, so one that is in another would never fit.
+    """
+    if not text.startswith(("/", "*")) or _PATTERN.fullmatch(text) is None:
+        raise Unfit(
+            "is not a path, nor a pattern of paths",
+            'write it as in "/admin/*", without query, and percent-encoded',
+        )
+    target = text.encode("ascii")
+    normal = normaliseTarget(target).decode("ascii")
+    if normal != text:
+        raise Unfit("is not in normal form, so no path would fit", f'write it as "{normal}"')
     return text
 
 

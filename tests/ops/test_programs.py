@@ -16,6 +16,7 @@ from intermediary.ops.endpoints import ForwardProxyFactory, ReverseProxyFactory,
 from intermediary.ops.programs import NOTES, Hooks, Upstreams
 from intermediary.policy.access import DestinationGuard
 from intermediary.settings import (
+    BypassSettings,
     CacheSettings,
     ForwardSettings,
     ReverseSettings,
@@ -430,6 +431,19 @@ class CachingTests(ProgramsTestCase):
             "            22 engine.end                        (next request)",
         )
 
+    def test_whatIsAskedForHasStepsOfItsOwn(self) -> None:
+        """And is not in the programs of others."""
+        plain = self.listing(RouteCacheSettings())
+        for settings, section, step in (
+            (
+                RouteCacheSettings(bypass=(BypassSettings(path="/a"),)),
+                "lookup     2 ",
+                "bypass.Bypass.onLookup            (not cached -> fetch)",
+            ),
+        ):
+            self.assertNotIn(step, plain)
+            self.assertIn(section + step, self.listing(settings))
+
     def test_aRouteThatIsNotCachedHasNone(self) -> None:
         """C{cache = false}: it costs nothing."""
         self.assertNotIn("cache.", self.listing(None))
@@ -454,7 +468,14 @@ class NotesTests(ProgramsTestCase):
     def test_everyRemarkIsOnAStep(self) -> None:
         """None is left of a step that was renamed."""
         names: set[str] = set()
-        for front in (self.forward(), self.reverse(), self.reverse(cache=makeCache(self.reactor))):
+        everything = RouteSettings(
+            upstream=WEB, cache=RouteCacheSettings(bypass=(BypassSettings(path="/a"),))
+        )
+        for front in (
+            self.forward(),
+            self.reverse(),
+            self.reverse(everything, cache=makeCache(self.reactor)),
+        ):
             for program in front.programs:
                 names.update(self.names(program))
         self.assertEqual(set(NOTES) - names, set())

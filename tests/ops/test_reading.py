@@ -9,6 +9,7 @@ from intermediary.ops.config import Configuration, ForwardFront, Guard, LogSetti
 from intermediary.ops.problems import ABSENT, ConfigurationError, Problem
 from intermediary.ops.reading import parse
 from intermediary.settings import (
+    BypassSettings,
     CacheSettings,
     ForwardSettings,
     Limits,
@@ -170,6 +171,15 @@ class GoodTests(SynchronousTestCase):
             ("{ grace-error = 0 }", RouteCacheSettings(graceErrorSeconds=0)),
             ("{ sort-query = true }", RouteCacheSettings(sortQuery=True)),
             ("{ ignore-query = ['a', '*'] }", RouteCacheSettings(ignoreQuery=("a", "*"))),
+            (
+                "{ bypass = [{ cookie = 'a*' }, { path = '/b', query = 'c', field = 'D' }] }",
+                RouteCacheSettings(
+                    bypass=(
+                        BypassSettings(cookie="a*"),
+                        BypassSettings(path="/b", query="c", field="D"),
+                    )
+                ),
+            ),
         ):
             (forward,) = parse(f"{FRONT}cache = {written}\n".encode(), "p").forward
             self.assertEqual(forward.settings.cache, meant)
@@ -393,6 +403,22 @@ class BadTests(SynchronousTestCase):
                 'write for example ignore-query = ["utm_*", "fbclid"]',
             ),
             ("{ ignore-query = [1] }", ".ignore-query[0]", "must be a valid string", ""),
+            ("{ bypass = {} }", ".bypass", "must be a valid array", "bypass = [{ cookie = "),
+            ("{ bypass = [1] }", ".bypass[0]", "must be a table", "bypass = [{ cookie = "),
+            (
+                "{ bypass = [{}] }",
+                ".bypass[0]",
+                "says nothing, so every request would fit",
+                'write for example { cookie = "session*" }',
+            ),
+            ("{ bypass = [{ host = 'a' }] }", ".bypass[0].host", "unknown key", "known are: "),
+            ("{ bypass = [{ path = 1 }] }", ".bypass[0].path", "must be a valid string", ""),
+            (
+                "{ bypass = [{ path = '/%61' }] }",
+                ".bypass[0].path",
+                "is not in normal form, so no path would fit",
+                'write it as "/a"',
+            ),
             ("{ ignore-query = [''] }", ".ignore-query[0]", pattern, ""),
             ("{ ignore-query = ['é'] }", ".ignore-query[0]", pattern, ""),
             ("{ sort-query = 1 }", ".sort-query", "must be a valid boolean", ""),

@@ -78,6 +78,23 @@ class NameTests(Case):
         for bad in ("", "a b", "a&b", "a=b", "é", "a#", "a\n"):
             self.assertUnfit(values.parameterPattern, bad, "is not the name of a query parameter")
 
+    def test_namesOfCookiesAreTokens(self) -> None:
+        """RFC 6265 §4.1.1; also patterns of them."""
+        for good in ("session*", "__Host-a", "*"):
+            self.assertEqual(values.cookiePattern(good), good)
+        for bad in ("", "a b", "a=b", "a;b", "é", "a\n"):
+            self.assertUnfit(values.cookiePattern, bad, "is not the name of a cookie")
+
+    def test_pathsAreInTheFormThatTheyAreComparedIn(self) -> None:
+        """A pattern in another would never fit."""
+        for good in ("/", "/admin/*", "*.php", "/a/[bc]", "/a%2Fb", "/.*"):
+            self.assertEqual(values.pathPattern(good), good)
+        for bad in ("", "a", "/a?b", "/a b", "/é", "/a\n", "http://a/"):
+            self.assertUnfit(values.pathPattern, bad, "is not a path")
+        for bad, meant in (("/%61", "/a"), ("/a/../b", "/b"), ("/a%2fb", "/a%2Fb")):
+            error = self.assertUnfit(values.pathPattern, bad, "is not in normal form")
+            self.assertIn(f'"{meant}"', error.remedy)
+
     def test_pseudonymsAreTokens(self) -> None:
         """RFC 9110 §7.6.3: C{received-by} may be a token."""
         self.assertEqual(values.pseudonym("proxy-1.example"), "proxy-1.example")

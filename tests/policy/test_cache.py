@@ -22,10 +22,17 @@ WEB = UpstreamSettings(name="web", servers=("http://127.0.0.1:9000",))
 
 
 class CacheTestCase(SynchronousTestCase):
-    """A reverse front with a cache, a client and an origin."""
+    """
+    A reverse front with a cache, a client and an origin.
+
+    @cvar caching: how its route is cached.
+    """
+
+    caching = RouteCacheSettings()
 
     def setUp(self) -> None:
-        self.scenario = Scenario(self).caching(CacheSettings(maxObjectOctets=100_000)).reverse()
+        self.scenario = Scenario(self).caching(CacheSettings(maxObjectOctets=100_000))
+        self.scenario.reverse(routes=(RouteSettings(upstream=WEB, cache=self.caching),))
         self.client = self.scenario.client()
         self.origin: Side | None = None
 
