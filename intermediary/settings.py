@@ -108,6 +108,9 @@ class RouteCacheSettings:
     ignoreQuery: tuple[str, ...] = ()
     #: The order of query parameters does not matter.
     sortQuery: bool = False
+    #: Seconds by the name of a status, C{"404"}, or of a class, C{"5xx"}: for how
+    #: long responses are fresh that do not say so.
+    lifetimes: tuple[tuple[str, float], ...] = ()
     #: Requests that are neither answered from the cache nor stored: any of these.
     bypass: tuple[BypassSettings, ...] = ()
 

@@ -150,6 +150,8 @@ def _type(entry: dict[str, Any]) -> str:
         return f"`{spell(entry['const'])}`"
     if entry["type"] == "array":
         return f"array of {_type(entry['items'])}s"
+    if entry["type"] == "object":
+        return "table"
     word: str = entry["type"]
     # The only numbers with fractions are durations.
     return "seconds" if word == "number" else word

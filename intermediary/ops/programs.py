@@ -23,6 +23,7 @@ from ..policy.routing import Route, RouteTable
 from ..program import Program
 from ..wire.cachekey import KeyMaker
 from ..wire.rules import CacheRules
+from ..wire.storing import storableStatuses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -130,6 +131,7 @@ class Sections:
                 targeted=self.cache.targeted,
                 staleWhileRevalidateSeconds=caching.graceSeconds,
                 staleIfErrorSeconds=caching.graceErrorSeconds,
+                lifetimes=_byStatus(caching.lifetimes),
             ),
             bool(hooks.onDeliver),
         )
@@ -162,6 +164,17 @@ class Sections:
     def refusal(self) -> Program:
         """Make the program of what never became a request, or found no route."""
         return Program("refusal", {"deliver": self.deliver, "finish": self.finish}, NOTES)
+
+
+def _byStatus(lifetimes: Iterable[tuple[str, float]]) -> dict[int, float]:
+    """Spell out the classes of statuses, which count for less than single ones."""
+    found: dict[int, float] = {}
+    for name, seconds in sorted(lifetimes, key=lambda pair: not pair[0].endswith("xx")):
+        statuses = storableStatuses(name)
+        if not statuses:
+            raise ValueError(f"no response of this status is stored: {name!r}")
+        found.update(dict.fromkeys(statuses, seconds))
+    return found
 
 
 #: Remarks in the listing.

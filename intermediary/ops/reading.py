@@ -261,6 +261,7 @@ def _routeCache(table: RouteCacheTable | None) -> RouteCacheSettings | None:
         graceErrorSeconds=table.graceErrorSeconds,
         ignoreQuery=tuple(table.ignoreQuery),
         sortQuery=table.sortQuery,
+        lifetimes=tuple(table.lifetimes.items()),
         bypass=tuple(
             BypassSettings(
                 path=each.path or "",

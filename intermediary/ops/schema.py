@@ -90,6 +90,7 @@ Count = Annotated[int, Field(ge=1)]
 ParameterPattern = Annotated[str, AfterValidator(_fit(values.parameterPattern))]
 FieldName = Annotated[str, AfterValidator(_fit(values.fieldName))]
 CookiePattern = Annotated[str, AfterValidator(_fit(values.cookiePattern))]
+Status = Annotated[str, AfterValidator(_fit(values.status))]
 PathPattern = Annotated[str, AfterValidator(_fit(values.pathPattern))]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, AfterValidator(_fit(values.name))]
@@ -249,6 +250,15 @@ class RouteCacheTable(Table):
     sortQuery: bool = Field(
         default=_ROUTE_CACHE.sortQuery,
         description="Whether the order of query parameters makes no difference.",
+    )
+    lifetimes: dict[Status, Grace] = Field(
+        default={},
+        examples=[{"404": 10, "5xx": 2}],
+        description="For how long responses are fresh that do not say so, by status or by class; "
+        "a status counts for more than its class. They are stored then, also with statuses that "
+        "otherwise are not, unless something forbids that: `private`, `no-store`, `Set-Cookie`, "
+        "an `Authorization` of the request. An error is not stored in the place of what may stand "
+        "in for it. Seconds from their arrival.",
     )
     bypass: list[BypassTable] = Field(
         default=[],

@@ -17,6 +17,7 @@ from ..errors import RequestInvalid
 from ..policy.access import Exceptions
 from ..policy.routing import normalPath
 from ..wire.cachekey import normaliseTarget
+from ..wire.storing import storableStatuses
 from ..wire.target import hostToASCII
 
 #: A token (RFC 9110 §5.6.2).
@@ -25,6 +26,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PARAMETER = re.compile(r"[A-Za-z0-9._~!$'()*+,;:@/?%\[\]-]+")
 #: What a path may have (RFC 3986 §3.3), and what C{fnmatch} adds.
 _PATTERN = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/%\[\]-]+")
+_STATUS = re.compile(r"[2-5][0-9]{2}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)?")
 _FACTORS = {
@@ -107,6 +109,17 @@ def parameterPattern(text: str) -> str:
         raise Unfit(
             "is not the name of a query parameter, nor a pattern of names",
             'write it as in a URL, percent-encoded: "utm_*", "%C3%A9t%C3%A9"',
+        )
+    return text
+
+
+def status(text: str) -> str:
+    """Check the name of a status or of a class whose responses may be stored."""
+    if not storableStatuses(text):
+        if _STATUS.fullmatch(text) is not None:
+            raise Unfit("is never stored, whatever its lifetime", "remove it")
+        raise Unfit(
+            "is neither a status nor a class of them", "write for example 404, or 5xx for a class"
         )
     return text
 

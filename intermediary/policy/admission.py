@@ -14,7 +14,14 @@ from ..wire.freshness import evaluate
 from ..wire.invalidation import invalidTargets
 from ..wire.message import NO_BODY
 from ..wire.ranges import parseContentRange, partialFields
-from ..wire.storing import readControl, storedFields, unstoredNames, whyNotStored
+from ..wire.reuse import ERRORS, ORDINARY, mayReplaceError
+from ..wire.storing import (
+    readControl,
+    statesLifetime,
+    storedFields,
+    unstoredNames,
+    whyNotStored,
+)
 from ..wire.updating import updated
 from ..wire.variants import parseVary, secondaryKey
 from .answers import PARTIAL_CONTENT, Record
@@ -96,6 +103,13 @@ class Admission:
         ):
             # Nobody could ever use it: it must not make others wait.
             return None
+        if (
+            response.status in ERRORS
+            and not statesLifetime(control)
+            and self._standsIn(visit.key, now)
+        ):
+            # That does more for whoever asks than to know that the origin fails.
+            return None
         fields = fields.without(_AGE)
         vary = parseVary(response.fields.get(b"vary")) or ()
         body = Body() if response.framing != NO_BODY else Body.of(b"")
@@ -126,6 +140,19 @@ class Admission:
             _tagsOf(response.fields),
         )
         return entry if self._store.add(entry) else None
+
+    def _standsIn(self, key: bytes, now: float) -> bool:
+        """Tell whether there is something under a key that may stand in for an error."""
+        shelf = self._store.find(key)
+        if shelf is not None:
+            for entry in shelf.entries:
+                record: Record = entry.verdict
+                if entry.status not in ERRORS and (
+                    now < min(record.freshness.freshUntil, entry.expires)
+                    or mayReplaceError(record.freshness, ORDINARY, now)
+                ):
+                    return True
+        return False
 
     def completes(self, visit: Visit, response: ResponseHead) -> bool:
         """

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from .dates import parseDate
 from .directives import DELTA_LIMIT, fieldNames, parseSeconds
+from .reuse import ERRORS
 from .storing import HEURISTICALLY_CACHEABLE, statesLifetime
 
 if TYPE_CHECKING:
@@ -138,12 +139,16 @@ def evaluate(
     directives = control.directives
 
     heuristic = False
-    if rules.forcedSeconds is not None:
-        lifetime = rules.forcedSeconds
+    passing = False
+    if rules.forcedSeconds is not None and status < 400:
+        # An operator counts from now, whatever the origin says about its age.
+        lifetime = rules.forcedSeconds + initialAge
     elif statesLifetime(control):
         lifetime = _statedLifetime(control, date, responseTime)
-    elif status in rules.negative:
-        lifetime = rules.negative[status]
+    elif status in rules.lifetimes:
+        lifetime = rules.lifetimes[status] + initialAge
+        # Nobody wants to have an error for longer than that.
+        passing = status in ERRORS
     else:
         heuristic = True
         lifetime = 0.0
@@ -160,7 +165,7 @@ def evaluate(
     )
     if noCache:
         freshUntil = staleWhileUntil = staleErrorUntil = _NEVER
-    elif staleForbidden:
+    elif staleForbidden or passing:
         staleWhileUntil = staleErrorUntil = freshUntil
     else:
         staleWhileUntil = freshUntil + _grace(

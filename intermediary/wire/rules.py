@@ -31,11 +31,12 @@ class CacheRules:
     @ivar heuristicFraction: of the time since C{Last-Modified}, for which a
         response that does not say so is taken for fresh (RFC 9111 §4.2.2).
     @ivar heuristicLimitSeconds: never for longer than this.
-    @ivar negative: status to seconds, for responses that do not state a
-        lifetime; it makes their status cacheable.
-    @ivar forcedSeconds: the lifetime of each response that may be stored,
-        whatever lifetime it states; C{no-store}, C{private}, C{no-cache},
-        C{Vary: *}, credentials and cookies still count.  None for no such rule.
+    @ivar lifetimes: status to seconds from its arrival, for responses that do
+        not state a lifetime; it makes their status cacheable.
+    @ivar forcedSeconds: the lifetime from its arrival of each response that may
+        be stored and is no error (of a status below 400), whatever lifetime it
+        states; C{no-store}, C{private}, C{no-cache}, C{Vary: *}, credentials and
+        cookies still count.  None for no such rule.
     @ivar ignored: names of response directives, in lower case, that count for
         nothing here.  An operator who lists C{private} answers for the result.
     @ivar staleWhileRevalidateSeconds: for how long after it became stale any
@@ -55,7 +56,7 @@ class CacheRules:
         "heuristicFraction",
         "heuristicLimitSeconds",
         "ignored",
-        "negative",
+        "lifetimes",
         "partial",
         "setCookie",
         "staleIfErrorSeconds",
@@ -69,7 +70,7 @@ class CacheRules:
         targeted: Sequence[bytes] = (b"cdn-cache-control",),
         heuristicFraction: float = 0.1,
         heuristicLimitSeconds: float = 86400.0,
-        negative: Mapping[int, float] | None = None,
+        lifetimes: Mapping[int, float] | None = None,
         forcedSeconds: float | None = None,
         ignored: frozenset[bytes] = frozenset(),
         staleWhileRevalidateSeconds: float = 0.0,
@@ -80,7 +81,7 @@ class CacheRules:
         self.targeted = tuple(targeted)
         self.heuristicFraction = heuristicFraction
         self.heuristicLimitSeconds = heuristicLimitSeconds
-        self.negative = dict(negative or {})
+        self.lifetimes = dict(lifetimes or {})
         self.forcedSeconds = forcedSeconds
         self.ignored = ignored
         self.staleWhileRevalidateSeconds = staleWhileRevalidateSeconds

@@ -8,6 +8,7 @@ L{intermediary.wire.freshness}.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from .dates import formatDate
@@ -34,6 +35,8 @@ HEURISTICALLY_CACHEABLE: Final = frozenset(
 #: preconditions (412), ranges (416), expectations (417).
 NEVER_STORED: Final = frozenset({304, 407, 412, 416, 417, 425, 428, 429, 431, 511})
 
+_STATUS: Final = re.compile(r"[2-5](?:xx|[0-9]{2})")
+
 #: The final statuses whose caching requirements are known here, for
 #: C{must-understand} (RFC 9111 §5.2.2.3): those of RFC 9110 §15, and 451.
 UNDERSTOOD: Final = frozenset(
@@ -43,6 +46,19 @@ UNDERSTOOD: Final = frozenset(
 )
 
 _PARTIAL: Final = 206
+
+
+def storableStatuses(name: str) -> tuple[int, ...]:
+    """
+    List what the name of a status or of a class stands for, C{"404"} or C{"5xx"}.
+
+    @return: those that may be stored at all; none if it is no such name.
+    """
+    if _STATUS.fullmatch(name) is None:
+        return ()
+    first = int(name.replace("x", "0"))
+    statuses = range(first, first + (100 if name.endswith("xx") else 1))
+    return tuple([status for status in statuses if status not in NEVER_STORED])
 
 
 def readControl(fields: Fields, rules: CacheRules) -> CacheControl:
@@ -110,8 +126,8 @@ def whyNotStored(
     if not (
         isExplicit(control)
         or status in HEURISTICALLY_CACHEABLE
-        or status in rules.negative
-        or rules.forcedSeconds is not None
+        or status in rules.lifetimes
+        or (rules.forcedSeconds is not None and status < 400)
     ):
         return "no lifetime"
     if b"set-cookie" in response and not _sharesCookies(control, rules):

@@ -444,6 +444,11 @@ class CachingTests(ProgramsTestCase):
             self.assertNotIn(step, plain)
             self.assertIn(section + step, self.listing(settings))
 
+    def test_lifetimesOfWhatIsNeverStored(self) -> None:
+        """An application hears of them, too."""
+        with self.assertRaisesRegex(ValueError, "no response of this status is stored: '304'"):
+            self.listing(RouteCacheSettings(lifetimes=(("304", 1.0),)))
+
     def test_aRouteThatIsNotCachedHasNone(self) -> None:
         """C{cache = false}: it costs nothing."""
         self.assertNotIn("cache.", self.listing(None))

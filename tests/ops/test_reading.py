@@ -172,6 +172,10 @@ class GoodTests(SynchronousTestCase):
             ("{ sort-query = true }", RouteCacheSettings(sortQuery=True)),
             ("{ ignore-query = ['a', '*'] }", RouteCacheSettings(ignoreQuery=("a", "*"))),
             (
+                "{ lifetimes = { 404 = 10, '5xx' = 0 } }",
+                RouteCacheSettings(lifetimes=(("404", 10), ("5xx", 0))),
+            ),
+            (
                 "{ bypass = [{ cookie = 'a*' }, { path = '/b', query = 'c', field = 'D' }] }",
                 RouteCacheSettings(
                     bypass=(
@@ -403,6 +407,25 @@ class BadTests(SynchronousTestCase):
                 'write for example ignore-query = ["utm_*", "fbclid"]',
             ),
             ("{ ignore-query = [1] }", ".ignore-query[0]", "must be a valid string", ""),
+            ("{ lifetimes = 1 }", ".lifetimes", "must be a table", "lifetimes = { 404 = 10"),
+            (
+                "{ lifetimes = { 404 = '1' } }",
+                ".lifetimes.404",
+                "must be a valid number",
+                "lifetimes = { 404 = 10",
+            ),
+            (
+                "{ lifetimes = { 304 = 1 } }",
+                ".lifetimes.304",
+                "is never stored, whatever its lifetime",
+                "remove it",
+            ),
+            (
+                "{ lifetimes = { any = 1 } }",
+                ".lifetimes.any",
+                "is neither a status nor a class of them",
+                "write for example 404, or 5xx for a class",
+            ),
             ("{ bypass = {} }", ".bypass", "must be a valid array", "bypass = [{ cookie = "),
             ("{ bypass = [1] }", ".bypass[0]", "must be a table", "bypass = [{ cookie = "),
             (

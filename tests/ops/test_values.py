@@ -78,6 +78,15 @@ class NameTests(Case):
         for bad in ("", "a b", "a&b", "a=b", "é", "a#", "a\n"):
             self.assertUnfit(values.parameterPattern, bad, "is not the name of a query parameter")
 
+    def test_statusesAndClasses(self) -> None:
+        """Of those whose responses may be stored."""
+        for good in ("200", "404", "599", "2xx", "5xx"):
+            self.assertEqual(values.status(good), good)
+        for bad in ("", "1xx", "6xx", "100", "999", "5XX", "x", "40", "200 "):
+            self.assertUnfit(values.status, bad, "is neither a status nor a class")
+        for bad in ("304", "429"):
+            self.assertUnfit(values.status, bad, "is never stored")
+
     def test_namesOfCookiesAreTokens(self) -> None:
         """RFC 6265 §4.1.1; also patterns of them."""
         for good in ("session*", "__Host-a", "*"):

@@ -121,9 +121,9 @@ class HeuristicTests(SynchronousTestCase):
 class OperatorTests(SynchronousTestCase):
     """Lifetimes of the operator's."""
 
-    def test_negative(self) -> None:
+    def test_byStatus(self) -> None:
         """By status, where nothing is stated; instead of a guess."""
-        rules = CacheRules(negative={404: 3.0})
+        rules = CacheRules(lifetimes={404: 3.0})
         self.assertEqual(evaluated({}, status=404, rules=rules).lifetime, 3)
         self.assertEqual(evaluated({}, status=410, rules=rules).lifetime, 0)
         modified = {"last-modified": dated(-100)}
@@ -137,6 +137,28 @@ class OperatorTests(SynchronousTestCase):
         for control in ("max-age=0", "s-maxage=3600", "foo"):
             self.assertEqual(evaluated({"cache-control": control}, rules=rules).lifetime, 60)
         self.assertEqual(evaluated({"cache-control": "no-cache"}, rules=rules).freshUntil, _NEVER)
+        for status, lifetime in ((302, 60), (404, 0), (503, 0)):
+            self.assertEqual(evaluated({}, status=status, rules=rules).lifetime, lifetime)
+
+    def test_theyAreCountedFromItsArrival(self) -> None:
+        """However old it says it is, or its clock: an operator means the time from now."""
+        for rules in (CacheRules(lifetimes={200: 5.0}), CacheRules(forcedSeconds=5.0)):
+            for response in ({"age": "1000"}, {"date": dated(-1000)}):
+                freshness = evaluated(response, rules=rules)
+                self.assertEqual(freshness.freshUntil, NOW + 5)
+                self.assertEqual((freshness.ttl(NOW), freshness.age(NOW)), (5, 1000))
+
+    def test_errorsHaveNoGrace(self) -> None:
+        """What an operator keeps for two seconds is not used for an hour."""
+        rules = CacheRules(
+            lifetimes={404: 2, 503: 2}, staleWhileRevalidateSeconds=5, staleIfErrorSeconds=7
+        )
+        for status, whileUntil, errorUntil in ((404, 7, 9), (503, 2, 2)):
+            freshness = evaluated({}, status=status, rules=rules)
+            self.assertEqual(freshness.staleWhileUntil, NOW + whileUntil)
+            self.assertEqual(freshness.staleErrorUntil, NOW + errorUntil)
+        stated = evaluated({"cache-control": "max-age=2"}, status=503, rules=rules)
+        self.assertEqual(stated.staleWhileUntil, NOW + 7)
 
 
 class AgeTests(SynchronousTestCase):

@@ -14,6 +14,7 @@ from intermediary.wire.storing import (
     HEURISTICALLY_CACHEABLE,
     NEVER_STORED,
     UNDERSTOOD,
+    storableStatuses,
     storedFields,
 )
 from intermediary.wire.targeted import chooseControl
@@ -76,10 +77,38 @@ class StatusTests(SynchronousTestCase):
         )
 
     def test_operatorsStatuses(self) -> None:
-        """Negative caching and forced lifetimes make statuses cacheable."""
-        self.assertIsNone(why({}, status=502, rules=CacheRules(negative={502: 1})))
-        self.assertEqual(why({}, status=503, rules=CacheRules(negative={502: 1})), "no lifetime")
-        self.assertIsNone(why({}, status=503, rules=CacheRules(forcedSeconds=5)))
+        """Lifetimes make statuses cacheable; one for all does, of those that are no errors."""
+        self.assertIsNone(why({}, status=502, rules=CacheRules(lifetimes={502: 1})))
+        self.assertEqual(why({}, status=503, rules=CacheRules(lifetimes={502: 1})), "no lifetime")
+        for status in (201, 202, 302, 307):
+            self.assertIsNone(why({}, status=status, rules=CacheRules(forcedSeconds=5)), status)
+        for status in (400, 401, 403, 500, 503):
+            reason = why({}, status=status, rules=CacheRules(forcedSeconds=5))
+            self.assertEqual(reason, "no lifetime", status)
+
+    def test_namesOfStatuses(self) -> None:
+        """Of one, or of a class, without those that are never stored."""
+        self.assertEqual(storableStatuses("404"), (404,))
+        self.assertEqual(len(storableStatuses("2xx")), 100)
+        fours = storableStatuses("4xx")
+        self.assertIn(499, fours)
+        self.assertNotIn(429, fours)
+        for name in (
+            "",
+            "304",
+            "429",
+            "100",
+            "1xx",
+            "6xx",
+            "600",
+            "xx",
+            "4x",
+            "4XX",
+            "x04",
+            "40",
+            "٤04",
+        ):
+            self.assertEqual(storableStatuses(name), (), name)
 
     def test_mustUnderstand(self) -> None:
         """It suspends C{no-store} where the status is understood (RFC 9111 §5.2.2.3)."""
@@ -172,7 +201,7 @@ class CredentialTests(SynchronousTestCase):
         ):
             self.assertEqual(why({"cache-control": control, "set-cookie": "a=b"}), reason, control)
         self.assertIsNone(why({"expires": dated(9), "set-cookie": "a=b"}))
-        for rules in (CacheRules(negative={200: 5}), CacheRules(forcedSeconds=5)):
+        for rules in (CacheRules(lifetimes={200: 5}), CacheRules(forcedSeconds=5)):
             self.assertEqual(why({"set-cookie": "a=b"}, rules=rules), "set-cookie")
 
     def test_setCookieByTheOperator(self) -> None:
