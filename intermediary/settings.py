@@ -96,6 +96,20 @@ class BypassSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ForceSettings:
+    """What an operator knows better than the origin."""
+
+    #: For how long responses that are no errors are fresh, whatever they say; None
+    #: for what they say.
+    lifetimeSeconds: float | None = None
+    #: Response fields that count for nothing: C{Cache-Control}, C{Expires}, C{Vary},
+    #: C{Set-Cookie}; the last is not stored.
+    ignore: tuple[str, ...] = ()
+    #: That goes for requests with C{Authorization}, too, which else are not cached.
+    authorization: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RouteCacheSettings:
     """How one route is cached."""
 
@@ -111,6 +125,10 @@ class RouteCacheSettings:
     #: Seconds by the name of a status, C{"404"}, or of a class, C{"5xx"}: for how
     #: long responses are fresh that do not say so.
     lifetimes: tuple[tuple[str, float], ...] = ()
+    #: What is known better than by the origin; None for nothing.
+    force: ForceSettings | None = None
+    #: Clients that ask for something fresher than what is fresh are not obeyed.
+    ignoreClient: bool = False
     #: Requests that are neither answered from the cache nor stored: any of these.
     bypass: tuple[BypassSettings, ...] = ()
 

@@ -81,6 +81,7 @@ _TABLES: tuple[tuple[str, type[schema.Table]], ...] = (
     ("`[pool]`", schema.PoolTable),
     ("`[cache]`", schema.CacheTable),
     ("`cache` of a route or of a forward front", schema.RouteCacheTable),
+    ("`force` of such a `cache`", schema.ForceTable),
     ("`bypass` of such a `cache`", schema.BypassTable),
     ("`[log]`", schema.LogTable),
 )
@@ -149,7 +150,8 @@ def _type(entry: dict[str, Any]) -> str:
     if "const" in entry:
         return f"`{spell(entry['const'])}`"
     if entry["type"] == "array":
-        return f"array of {_type(entry['items'])}s"
+        item = _type(entry["items"])
+        return f"array of {item}" if item.endswith("`") else f"array of {item}s"
     if entry["type"] == "object":
         return "table"
     word: str = entry["type"]

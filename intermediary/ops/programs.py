@@ -21,6 +21,7 @@ from ..policy.purgerequests import refusePurge
 from ..policy.redirects import Redirects
 from ..policy.routing import Route, RouteTable
 from ..program import Program
+from ..settings import ForceSettings
 from ..wire.cachekey import KeyMaker
 from ..wire.rules import CacheRules
 from ..wire.storing import storableStatuses
@@ -119,6 +120,7 @@ class Sections:
                 },
                 NOTES,
             )
+        force = caching.force or _NO_FORCE
         cache = RouteCache(
             self.cache,
             engine,
@@ -132,6 +134,10 @@ class Sections:
                 staleWhileRevalidateSeconds=caching.graceSeconds,
                 staleIfErrorSeconds=caching.graceErrorSeconds,
                 lifetimes=_byStatus(caching.lifetimes),
+                forcedSeconds=force.lifetimeSeconds,
+                ignoredFields=frozenset(each.lower().encode("ascii") for each in force.ignore),
+                authorized=force.authorization,
+                ignoreClient=caching.ignoreClient,
             ),
             bool(hooks.onDeliver),
         )
@@ -159,6 +165,9 @@ class Sections:
             )
             for each in caching.bypass
         ]
+        if caching.force is not None and not caching.force.authorization:
+            # What an origin has not said is not believed of what is for one user.
+            conditions.append(Condition(field=b"Authorization"))
         return (Bypass(conditions, self.engine.seconds).onLookup,) if conditions else ()
 
     def refusal(self) -> Program:
@@ -176,6 +185,8 @@ def _byStatus(lifetimes: Iterable[tuple[str, float]]) -> dict[int, float]:
         found.update(dict.fromkeys(statuses, seconds))
     return found
 
+
+_NO_FORCE = ForceSettings()
 
 #: Remarks in the listing.
 NOTES = {

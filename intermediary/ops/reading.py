@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from ..settings import (
     BypassSettings,
     CacheSettings,
+    ForceSettings,
     ForwardSettings,
     Limits,
     PoolSettings,
@@ -262,6 +263,14 @@ def _routeCache(table: RouteCacheTable | None) -> RouteCacheSettings | None:
         ignoreQuery=tuple(table.ignoreQuery),
         sortQuery=table.sortQuery,
         lifetimes=tuple(table.lifetimes.items()),
+        force=None
+        if table.force is None
+        else ForceSettings(
+            lifetimeSeconds=table.force.lifetimeSeconds,
+            ignore=tuple(table.force.ignore),
+            authorization=table.force.authorization,
+        ),
+        ignoreClient=table.ignoreClient,
         bypass=tuple(
             BypassSettings(
                 path=each.path or "",

@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from ..settings import (
     CacheSettings,
+    ForceSettings,
     ForwardSettings,
     Limits,
     PoolSettings,
@@ -46,6 +47,7 @@ _FORWARD_FRONT = ForwardFront(settings=_FORWARD, listen=())
 _ROUTE = RouteSettings(upstream=UpstreamSettings(name="default", servers=()))
 _CACHE = CacheSettings()
 _ROUTE_CACHE = RouteCacheSettings()
+_FORCE = ForceSettings()
 _CONFIGURATION = Configuration()
 
 
@@ -221,6 +223,51 @@ class BypassTable(Table):
     )
 
 
+def _forcing(value: Any) -> Any:
+    """Refuse to force nothing."""
+    if isinstance(value, dict) and not any(
+        each is not False and each != [] for each in value.values()
+    ):
+        raise values.Unfit(
+            "forces nothing", 'write for example { lifetime = 60, ignore = ["Cache-Control"] }'
+        )
+    return value
+
+
+class ForceTable(Table):
+    """
+    What you know better than the origin, as `force = { lifetime = 60 }`.
+
+    With it the cache gives to everybody what the origin may have meant for one client: the pages of
+    an account, a token in a form. Put it on routes whose answers are the same for all, and no others.
+    """
+
+    _forcesSomething = model_validator(mode="before")(_fit(_forcing))
+
+    lifetimeSeconds: Seconds | None = Field(
+        default=_FORCE.lifetimeSeconds,
+        alias="lifetime",
+        examples=[60],
+        description="For how long answers of a status below 400 are fresh, whatever lifetime they "
+        "state; absent, for what they state. `no-store`, `private` and `no-cache` still count, "
+        "unless `Cache-Control` is ignored. Seconds.",
+    )
+    ignore: list[Literal["Cache-Control", "Expires", "Set-Cookie", "Vary"]] = Field(
+        default=[],
+        examples=[["Cache-Control", "Expires"]],
+        description="Fields of answers that count for nothing here. Without `Cache-Control`, what "
+        "is `private` or `no-store` is stored. Without `Vary`, clients get an answer in the coding "
+        "and language of whoever asked first. Without `Set-Cookie`, an answer is stored although it "
+        "sets cookies, but without these: only the client that it was made for gets them.",
+    )
+    authorization: bool = Field(
+        default=_FORCE.authorization,
+        description="Whether requests with `Authorization` are cached as all others. Everybody, "
+        "also without credentials, gets what the first of them was allowed to see. When false, "
+        "they go past the cache.",
+    )
+
+
 class RouteCacheTable(Table):
     """
     How a route is cached, where there is a `[cache]`.
@@ -259,6 +306,16 @@ class RouteCacheTable(Table):
         "otherwise are not, unless something forbids that: `private`, `no-store`, `Set-Cookie`, "
         "an `Authorization` of the request. An error is not stored in the place of what may stand "
         "in for it. Seconds from their arrival.",
+    )
+    force: ForceTable | None = Field(
+        default=None,
+        examples=[{"lifetime": 60, "ignore": ["Cache-Control", "Expires"]}],
+        description="Lifetimes and fields of answers that you know better than the origin.",
+    )
+    ignoreClient: bool = Field(
+        default=_ROUTE_CACHE.ignoreClient,
+        description="Whether clients can't reach the origin by asking for something fresher: "
+        "`no-cache`, `max-age` and `min-fresh` of a request, and its `Pragma`, count for nothing.",
     )
     bypass: list[BypassTable] = Field(
         default=[],

@@ -17,13 +17,14 @@ from ..wire.ranges import parseContentRange, partialFields
 from ..wire.reuse import ERRORS, ORDINARY, mayReplaceError
 from ..wire.storing import (
     readControl,
+    readVary,
     statesLifetime,
     storedFields,
     unstoredNames,
     whyNotStored,
 )
 from ..wire.updating import updated
-from ..wire.variants import parseVary, secondaryKey
+from ..wire.variants import secondaryKey
 from .answers import PARTIAL_CONTENT, Record
 from .body import Body
 from .entries import Entry
@@ -111,7 +112,7 @@ class Admission:
             # That does more for whoever asks than to know that the origin fails.
             return None
         fields = fields.without(_AGE)
-        vary = parseVary(response.fields.get(b"vary")) or ()
+        vary = readVary(response.fields, self._rules) or ()
         body = Body() if response.framing != NO_BODY else Body.of(b"")
         status, reason = response.status, response.reason
         if status == PARTIAL_CONTENT:

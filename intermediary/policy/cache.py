@@ -43,6 +43,7 @@ from ..wire.reuse import (
     judge,
     mayReplaceError,
     readDemand,
+    readModestDemand,
 )
 from ..wire.reuse import STALE as TOO_STALE
 from ..wire.storing import readControl, unstoredNames, whyNotStored
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from ..engine import Engine
     from ..program import Program
     from ..wire.cachekey import KeyMaker
+    from ..wire.reuse import Demand
     from ..wire.rules import CacheRules
     from .entries import Entry, Shelf
 
@@ -77,6 +79,7 @@ class RouteCache:
         "_answers",
         "_cache",
         "_collapsing",
+        "_demandOf",
         "_purging",
         "_rest",
         "_revalidation",
@@ -102,6 +105,9 @@ class RouteCache:
         self._cache = cache
         self._targets = Targets(keys)
         self._rules = rules
+        self._demandOf: Callable[[Fields], Demand] = (
+            readModestDemand if rules.ignoreClient else readDemand
+        )
         self._store = cache.store
         self._seconds: Callable[[], float] = engine.seconds
         self._answers = Answers(engine, cache.heads, hooked)
@@ -149,7 +155,7 @@ class RouteCache:
         key = self._targets.keyFor(exchange)
         demand = ORDINARY
         if b"cache-control" in index or b"pragma" in index:
-            demand = readDemand(fields)
+            demand = self._demandOf(fields)
         shelf: Shelf | None = self._store.find(key)
         entries = () if shelf is None else shelf.entries
         entry: Entry | None = None

@@ -103,6 +103,9 @@ _PRAGMA: Final = Demand({b"no-cache": None})
 # Of a request with more directives than anybody needs: it gets what the origin
 # says, and leaves nothing behind.
 _ABSURD: Final = Demand({b"no-cache": None, b"no-store": None})
+_UNSTORED: Final = Demand({b"no-store": None})
+# What asks for something fresher than what is fresh.
+_FRESHER: Final = frozenset({b"no-cache", b"max-age", b"min-fresh"})
 #: A longer C{Cache-Control} of a request is not read.
 _CONTROL_OCTETS: Final = 4096
 
@@ -124,6 +127,25 @@ def readDemand(request: Fields) -> Demand:
     if pragma is not None and b"no-cache" in parseDirectives(pragma[:_CONTROL_OCTETS]):
         return _PRAGMA
     return ORDINARY
+
+
+def readModestDemand(request: Fields) -> Demand:
+    """
+    Read what a request asks of a cache that gives nothing fresher than it has.
+
+    That it is not to be stored counts, and so does that it may be stale.
+    """
+    control = request.index.get(b"cache-control")
+    if control is None:
+        return ORDINARY
+    if len(control) > _CONTROL_OCTETS:
+        return _UNSTORED
+    directives = {
+        name: argument
+        for name, argument in parseDirectives(control).items()
+        if name not in _FRESHER
+    }
+    return Demand(directives) if directives else ORDINARY
 
 
 def judge(freshness: Freshness, demand: Demand, now: float) -> int:

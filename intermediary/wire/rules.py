@@ -39,6 +39,12 @@ class CacheRules:
         cookies still count.  None for no such rule.
     @ivar ignored: names of response directives, in lower case, that count for
         nothing here.  An operator who lists C{private} answers for the result.
+    @ivar ignoredFields: names of response fields, in lower case, that count for
+        nothing here: C{cache-control}, C{expires}, C{vary}, C{set-cookie}.  The last
+        is not stored then.
+    @ivar authorized: answers to requests with C{Authorization} are for all, whatever
+        they say (against RFC 9111 §3.5).
+    @ivar ignoreClient: requests get what is fresh, however much fresher they ask for.
     @ivar staleWhileRevalidateSeconds: for how long after it became stale any
         response may be used while it is validated, unless it forbids that
         (RFC 9111 §4.2.4); what a response says of itself counts if it is more.
@@ -52,10 +58,13 @@ class CacheRules:
     """
 
     __slots__ = (
+        "authorized",
         "forcedSeconds",
         "heuristicFraction",
         "heuristicLimitSeconds",
+        "ignoreClient",
         "ignored",
+        "ignoredFields",
         "lifetimes",
         "partial",
         "setCookie",
@@ -73,6 +82,9 @@ class CacheRules:
         lifetimes: Mapping[int, float] | None = None,
         forcedSeconds: float | None = None,
         ignored: frozenset[bytes] = frozenset(),
+        ignoredFields: frozenset[bytes] = frozenset(),
+        authorized: bool = False,
+        ignoreClient: bool = False,
         staleWhileRevalidateSeconds: float = 0.0,
         staleIfErrorSeconds: float = 3600.0,
         setCookie: str = COOKIES_EXPLICIT,
@@ -84,6 +96,9 @@ class CacheRules:
         self.lifetimes = dict(lifetimes or {})
         self.forcedSeconds = forcedSeconds
         self.ignored = ignored
+        self.ignoredFields = ignoredFields
+        self.authorized = authorized
+        self.ignoreClient = ignoreClient
         self.staleWhileRevalidateSeconds = staleWhileRevalidateSeconds
         self.staleIfErrorSeconds = staleIfErrorSeconds
         self.setCookie = setCookie

@@ -67,14 +67,39 @@ def readControl(fields: Fields, rules: CacheRules) -> CacheControl:
 
     @param fields: of the response.
     """
-    control = chooseControl(fields, rules.targeted)
+    ignored = rules.ignoredFields
+    control = chooseControl(fields.without(ignored) if ignored else fields, rules.targeted)
     if rules.ignored:
         directives = control.directives
         if not rules.ignored.isdisjoint(directives):
             control.directives = {
                 name: argument for name, argument in directives.items() if name not in rules.ignored
             }
+    if b"set-cookie" in ignored and b"set-cookie" in fields.index:
+        control.directives = _withoutCookies(control.directives)
     return control
+
+
+def _withoutCookies(directives: Directives) -> Directives:
+    """Say as an origin would that all may have a response but its cookies."""
+    names = directives.get(b"private")
+    if names is None:
+        names = b"" if b"private" not in directives else None
+    elif not fieldNames(names):
+        names = None
+    if names is None:
+        # All of it is private.
+        return directives
+    return {**directives, b"private": names + b", set-cookie" if names else b"set-cookie"}
+
+
+def readVary(fields: Fields, rules: CacheRules) -> tuple[bytes, ...] | None:
+    """
+    Read by which fields of requests a response varies, as far as the operator lets it.
+
+    @return: as L{parseVary<intermediary.wire.variants.parseVary>}.
+    """
+    return () if b"vary" in rules.ignoredFields else parseVary(fields.get(b"vary"))
 
 
 def statesLifetime(control: CacheControl) -> bool:
@@ -118,10 +143,10 @@ def whyNotStored(
     reason = _forbidden(status, request, directives)
     if reason is not None:
         return reason
-    if parseVary(response.get(b"vary")) is None:
+    if readVary(response, rules) is None:
         # It would match no request, ever (RFC 9111 §4.1).
         return "vary"
-    if b"authorization" in request and not _sharesCredentials(directives):
+    if b"authorization" in request and not (rules.authorized or _sharesCredentials(directives)):
         return "authorization"
     if not (
         isExplicit(control)

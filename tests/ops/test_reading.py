@@ -11,6 +11,7 @@ from intermediary.ops.reading import parse
 from intermediary.settings import (
     BypassSettings,
     CacheSettings,
+    ForceSettings,
     ForwardSettings,
     Limits,
     PoolSettings,
@@ -175,6 +176,17 @@ class GoodTests(SynchronousTestCase):
                 "{ lifetimes = { 404 = 10, '5xx' = 0 } }",
                 RouteCacheSettings(lifetimes=(("404", 10), ("5xx", 0))),
             ),
+            (
+                "{ force = { lifetime = 60, ignore = ['Vary'], authorization = true } }",
+                RouteCacheSettings(
+                    force=ForceSettings(lifetimeSeconds=60, ignore=("Vary",), authorization=True)
+                ),
+            ),
+            (
+                "{ force = { ignore = ['Expires', 'Set-Cookie'] } }",
+                RouteCacheSettings(force=ForceSettings(ignore=("Expires", "Set-Cookie"))),
+            ),
+            ("{ ignore-client = true }", RouteCacheSettings(ignoreClient=True)),
             (
                 "{ bypass = [{ cookie = 'a*' }, { path = '/b', query = 'c', field = 'D' }] }",
                 RouteCacheSettings(
@@ -426,6 +438,23 @@ class BadTests(SynchronousTestCase):
                 "is neither a status nor a class of them",
                 "write for example 404, or 5xx for a class",
             ),
+            ("{ force = true }", ".force", "must be a table", "force = { lifetime = 60"),
+            ("{ force = {} }", ".force", "forces nothing", "write for example { lifetime = 60"),
+            (
+                "{ force = { authorization = false, ignore = [] } }",
+                ".force",
+                "forces nothing",
+                "write for example { lifetime = 60",
+            ),
+            ("{ force = { lifetime = 0 } }", ".force.lifetime", "must be greater than 0", ""),
+            (
+                "{ force = { ignore = ['vary'] } }",
+                ".force.ignore[0]",
+                "must be 'Cache-Control', 'Expires', 'Set-Cookie' or 'Vary'",
+                "",
+            ),
+            ("{ force = { age = 1 } }", ".force.age", "unknown key", "known are: authorization"),
+            ("{ ignore-client = 1 }", ".ignore-client", "must be a valid boolean", ""),
             ("{ bypass = {} }", ".bypass", "must be a valid array", "bypass = [{ cookie = "),
             ("{ bypass = [1] }", ".bypass[0]", "must be a table", "bypass = [{ cookie = "),
             (

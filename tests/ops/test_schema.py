@@ -12,7 +12,14 @@ from pydantic import BaseModel
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.ops import schema
-from intermediary.settings import CacheSettings, Limits, PoolSettings, RouteCacheSettings, Timeouts
+from intermediary.settings import (
+    CacheSettings,
+    ForceSettings,
+    Limits,
+    PoolSettings,
+    RouteCacheSettings,
+    Timeouts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +73,7 @@ class ModelTests(SynchronousTestCase):
             (schema.TimeoutsTable, Timeouts),
             (schema.CacheTable, CacheSettings),
             (schema.RouteCacheTable, RouteCacheSettings),
+            (schema.ForceTable, ForceSettings),
         ):
             self.assertEqual(
                 {f.name: _plain(f.default) for f in dataclasses.fields(settings)},

@@ -21,6 +21,7 @@ from intermediary.wire.reuse import (
     judge,
     mayReplaceError,
     readDemand,
+    readModestDemand,
 )
 from intermediary.wire.rules import CacheRules
 
@@ -58,6 +59,25 @@ class DemandTests(SynchronousTestCase):
         self.assertFalse(
             readDemand(fieldsOf({"pragma": "no-cache", "cache-control": "foo"})).noCache
         )
+
+    def test_modestly(self) -> None:
+        """L{readModestDemand}: nothing fresher than fresh, whatever it says."""
+        for request in (
+            {},
+            {"pragma": "no-cache"},
+            {"cache-control": "no-cache"},
+            {"cache-control": "No-Cache, max-age=0, min-fresh=x", "pragma": "no-cache"},
+        ):
+            self.assertIs(readModestDemand(fieldsOf(request)), ORDINARY, request)
+        for control in ("no-cache, no-store", "x" * 5000):
+            modest = readModestDemand(fieldsOf({"cache-control": control}))
+            self.assertTrue(modest.ordinary)
+            self.assertTrue(modest.noStore)
+        modest = readModestDemand(
+            fieldsOf({"cache-control": "max-stale=5, stale-if-error=7, only-if-cached, max-age=1"})
+        )
+        self.assertEqual((modest.maxStale, modest.staleIfError, modest.maxAge), (5, 7, _INFINITE))
+        self.assertTrue(modest.onlyIfCached)
 
     def test_arguments(self) -> None:
         """What can't be read asks for more, not for less."""

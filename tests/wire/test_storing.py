@@ -14,6 +14,8 @@ from intermediary.wire.storing import (
     HEURISTICALLY_CACHEABLE,
     NEVER_STORED,
     UNDERSTOOD,
+    readControl,
+    readVary,
     storableStatuses,
     storedFields,
 )
@@ -203,6 +205,54 @@ class CredentialTests(SynchronousTestCase):
         self.assertIsNone(why({"expires": dated(9), "set-cookie": "a=b"}))
         for rules in (CacheRules(lifetimes={200: 5}), CacheRules(forcedSeconds=5)):
             self.assertEqual(why({"set-cookie": "a=b"}, rules=rules), "set-cookie")
+
+    def test_cookiesThatAreIgnored(self) -> None:
+        """They are as if the response said that they are for one client alone."""
+        rules = CacheRules(ignoredFields=frozenset({b"set-cookie"}), setCookie=COOKIES_NEVER)
+        for control, reason, kept in (
+            ("max-age=5", None, {"date", "x"}),
+            ("foo", None, {"date", "x"}),
+            ("no-cache", None, {"date", "x"}),
+            ('no-cache="x"', None, {"date"}),
+            ('private="x"', None, {"date"}),
+            ('private="set-cookie"', None, {"date", "x"}),
+            ("private", "private", None),
+            ('private=""', "private", None),
+            ("no-store", "no-store", None),
+        ):
+            response = {"cache-control": control, "set-cookie": "a=b", "x": "y"}
+            self.assertEqual(why(response, rules=rules), reason, control)
+            if kept is not None:
+                fields = Fields.fromPairs(
+                    [(name.encode(), value.encode()) for name, value in response.items()]
+                )
+                stored = storedFields(fields, readControl(fields, rules), NOW)
+                names = {name.lower().decode() for name, _ in stored}
+                self.assertEqual(names, kept | {"cache-control"}, control)
+        self.assertIsNone(why({"cache-control": "max-age=5"}, rules=rules))
+
+    def test_fieldsThatAreIgnored(self) -> None:
+        """What is in them counts for nothing; a targeted field does."""
+        rules = CacheRules(ignoredFields=frozenset({b"cache-control", b"expires", b"vary"}))
+        for control in ("no-store", "private", "max-age=0"):
+            self.assertIsNone(why({"cache-control": control}, rules=rules), control)
+            targeted = {"cache-control": "max-age=5", "cdn-cache-control": control}
+            self.assertEqual(why(targeted, rules=rules), why({"cache-control": control}))
+        self.assertEqual(
+            why({"cache-control": "max-age=5", "expires": dated(5)}, status=403, rules=rules),
+            "no lifetime",
+        )
+        self.assertIsNone(why({"vary": "*"}, rules=rules))
+        self.assertEqual(readVary(Fields.fromPairs([(b"Vary", b"A, b")]), rules), ())
+        self.assertEqual(
+            readVary(Fields.fromPairs([(b"Vary", b"A, b")]), CacheRules()), (b"a", b"b")
+        )
+
+    def test_authorizedByTheOperator(self) -> None:
+        """Whatever the response says of it."""
+        request = {"authorization": "Basic YTpi"}
+        rules = CacheRules(authorized=True)
+        self.assertIsNone(why({"cache-control": "max-age=5"}, request=request, rules=rules))
 
     def test_setCookieByTheOperator(self) -> None:
         """Stricter where the operator says so."""
