@@ -81,6 +81,7 @@ COMPILED = (
     "intermediary/policy/stores.py",
     "intermediary/policy/tags.py",
     "intermediary/policy/targets.py",
+    "intermediary/policy/uses.py",
     "intermediary/policy/validation.py",
     "intermediary/policy/visit.py",
     "intermediary/wire/cachekey.py",

@@ -129,6 +129,10 @@ class RouteCacheSettings:
     force: ForceSettings | None = None
     #: Clients that ask for something fresher than what is fresh are not obeyed.
     ignoreClient: bool = False
+    #: Which request for something is the first whose answer is stored.
+    minUses: int = 1
+    #: For how long after the first of them they are counted.
+    minUsesWithinSeconds: float = 3600.0
     #: Requests that are neither answered from the cache nor stored: any of these.
     bypass: tuple[BypassSettings, ...] = ()
 

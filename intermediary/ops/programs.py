@@ -14,12 +14,14 @@ from ..policy.access import ConnectPorts, DestinationGuard
 from ..policy.balancing import HostField, Peer, RoundRobin, Upstream
 from ..policy.bypass import Bypass, Condition
 from ..policy.cache import Cache, RouteCache
+from ..policy.collapsing import Collapsing
 from ..policy.destination import Destinations, statusPage
 from ..policy.disclosure import Disclosure
 from ..policy.hops import GATEWAY_METHODS, Hops
 from ..policy.purgerequests import refusePurge
 from ..policy.redirects import Redirects
 from ..policy.routing import Route, RouteTable
+from ..policy.uses import Uses
 from ..program import Program
 from ..settings import ForceSettings
 from ..wire.cachekey import KeyMaker
@@ -143,7 +145,7 @@ class Sections:
         )
         sections: dict[str, Sequence[Step]] = {
             "request": (*request, *hooks.onRequest),
-            "lookup": (*self._bypass(caching), cache.lookup),
+            "lookup": (*self._bypass(caching), cache.lookup, *self._uses(caching)),
             "fetch": (*fetch, cache.condition, *send),
             "fetched": (*self.fetched, *received, cache.admit),
             "deliver": (cache.annotate, *self.deliver),
@@ -169,6 +171,20 @@ class Sections:
             # What an origin has not said is not believed of what is for one user.
             conditions.append(Condition(field=b"Authorization"))
         return (Bypass(conditions, self.engine.seconds).onLookup,) if conditions else ()
+
+    def _uses(self, caching: RouteCacheSettings) -> Sequence[Step]:
+        """Make the step that counts what is asked for, if that matters."""
+        cache = self.cache
+        if cache is None or caching.minUses < 2:
+            return ()
+        uses = Uses(
+            cache.store,
+            Collapsing(cache, self.engine),
+            self.engine.seconds,
+            caching.minUses,
+            caching.minUsesWithinSeconds,
+        )
+        return (uses.count,)
 
     def refusal(self) -> Program:
         """Make the program of what never became a request, or found no route."""
@@ -197,6 +213,7 @@ NOTES = {
     "engine.end": "next request",
     "bypass.Bypass.onLookup": "not cached -> fetch",
     "cache.RouteCache.lookup": "hit -> deliver; may park",
+    "uses.Uses.count": "too early -> not stored",
     "dialling.Dialling.dial": "parks: connection",
     "dialling.Dialling.relay": "parks: tunnel",
 }

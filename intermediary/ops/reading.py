@@ -271,6 +271,8 @@ def _routeCache(table: RouteCacheTable | None) -> RouteCacheSettings | None:
             authorization=table.force.authorization,
         ),
         ignoreClient=table.ignoreClient,
+        minUses=table.minUses,
+        minUsesWithinSeconds=table.minUsesWithinSeconds,
         bypass=tuple(
             BypassSettings(
                 path=each.path or "",

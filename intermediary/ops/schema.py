@@ -317,6 +317,17 @@ class RouteCacheTable(Table):
         description="Whether clients can't reach the origin by asking for something fresher: "
         "`no-cache`, `max-age` and `min-fresh` of a request, and its `Pragma`, count for nothing.",
     )
+    minUses: Count = Field(
+        default=_ROUTE_CACHE.minUses,
+        description="Which request for something is the first whose answer may be stored. With 2, "
+        "what is asked for once takes no room. The requests before it all go to the origin.",
+    )
+    minUsesWithinSeconds: Seconds = Field(
+        default=_ROUTE_CACHE.minUsesWithinSeconds,
+        alias="min-uses-within",
+        description="For how long after the first of them they are counted. Under load, what was "
+        "asked for longest ago is forgotten sooner. Seconds.",
+    )
     bypass: list[BypassTable] = Field(
         default=[],
         examples=[[{"cookie": "session*"}, {"path": "/admin/*"}]],

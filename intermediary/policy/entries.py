@@ -26,6 +26,9 @@ OVERHEAD_OCTETS: Final = 1000
 TAG_OCTETS: Final = 160
 
 
+_FOREVER: Final = float("inf")
+
+
 class Entry(Queued):
     """
     One stored response: one variant of what is under a key.
@@ -132,9 +135,10 @@ class Shelf:
     @ivar passUntil: until then, requests are passed on without waiting for each
         other, as answers were not to be stored.
     @ivar misses: how many requests found nothing stored.
+    @ivar missesUntil: until then their number means something.
     """
 
-    __slots__ = ("entries", "fetch", "key", "misses", "passUntil")
+    __slots__ = ("entries", "fetch", "key", "misses", "missesUntil", "passUntil")
 
     def __init__(self, key: bytes) -> None:
         self.key = key
@@ -142,6 +146,7 @@ class Shelf:
         self.fetch: Any = None
         self.passUntil = 0.0
         self.misses = 0
+        self.missesUntil = _FOREVER
 
     @property
     def vary(self) -> tuple[bytes, ...]:
@@ -158,7 +163,12 @@ class Shelf:
 
     def isBlank(self, now: float) -> bool:
         """Whether there is nothing on it, neither entry nor mark."""
-        return not self.entries and self.fetch is None and not self.misses and self.passUntil <= now
+        return (
+            not self.entries
+            and self.fetch is None
+            and (not self.misses or self.missesUntil <= now)
+            and self.passUntil <= now
+        )
 
     def put(self, entry: Entry) -> None:
         """Put an entry first; for stores alone."""

@@ -440,6 +440,11 @@ class CachingTests(ProgramsTestCase):
                 "lookup     2 ",
                 "bypass.Bypass.onLookup            (not cached -> fetch)",
             ),
+            (
+                RouteCacheSettings(minUses=2),
+                "             3 ",
+                "uses.Uses.count                   (too early -> not stored)",
+            ),
         ):
             self.assertNotIn(step, plain)
             self.assertIn(section + step, self.listing(settings))
@@ -474,7 +479,7 @@ class NotesTests(ProgramsTestCase):
         """None is left of a step that was renamed."""
         names: set[str] = set()
         everything = RouteSettings(
-            upstream=WEB, cache=RouteCacheSettings(bypass=(BypassSettings(path="/a"),))
+            upstream=WEB, cache=RouteCacheSettings(bypass=(BypassSettings(path="/a"),), minUses=2)
         )
         for front in (
             self.forward(),

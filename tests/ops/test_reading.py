@@ -188,6 +188,10 @@ class GoodTests(SynchronousTestCase):
             ),
             ("{ ignore-client = true }", RouteCacheSettings(ignoreClient=True)),
             (
+                "{ min-uses = 3, min-uses-within = 60 }",
+                RouteCacheSettings(minUses=3, minUsesWithinSeconds=60),
+            ),
+            (
                 "{ bypass = [{ cookie = 'a*' }, { path = '/b', query = 'c', field = 'D' }] }",
                 RouteCacheSettings(
                     bypass=(
@@ -454,6 +458,8 @@ class BadTests(SynchronousTestCase):
                 "",
             ),
             ("{ force = { age = 1 } }", ".force.age", "unknown key", "known are: authorization"),
+            ("{ min-uses = 0 }", ".min-uses", "must be greater than or equal to 1", ""),
+            ("{ min-uses-within = 0 }", ".min-uses-within", "must be greater than 0", ""),
             ("{ ignore-client = 1 }", ".ignore-client", "must be a valid boolean", ""),
             ("{ bypass = {} }", ".bypass", "must be a valid array", "bypass = [{ cookie = "),
             ("{ bypass = [1] }", ".bypass[0]", "must be a table", "bypass = [{ cookie = "),

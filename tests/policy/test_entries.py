@@ -95,6 +95,9 @@ class ShelfTests(SynchronousTestCase):
         shelf.fetch = None
         shelf.misses = 1
         self.assertFalse(shelf.isBlank(0.0))
+        shelf.missesUntil = 7.0
+        self.assertTrue(shelf.isBlank(7.0))
+        self.assertFalse(shelf.isBlank(6.0))
         shelf.misses = 0
         shelf.passUntil = 5.0
         self.assertFalse(shelf.isBlank(4.9))
