@@ -71,6 +71,7 @@ COMPILED = (
     "intermediary/policy/networks.py",
     "intermediary/policy/purgerequests.py",
     "intermediary/policy/purging.py",
+    "intermediary/policy/rangemiss.py",
     "intermediary/policy/recentpurges.py",
     "intermediary/policy/redirects.py",
     "intermediary/policy/replies.py",

@@ -133,6 +133,9 @@ class RouteCacheSettings:
     minUses: int = 1
     #: For how long after the first of them they are counted.
     minUsesWithinSeconds: float = 3600.0
+    #: What is done about a range of what is not stored: C{"pass"} asks for that alone,
+    #: C{"whole"} fetches the whole in the background, too.
+    rangeMiss: str = "pass"
     #: Requests that are neither answered from the cache nor stored: any of these.
     bypass: tuple[BypassSettings, ...] = ()
 

@@ -19,6 +19,7 @@ from ..policy.destination import Destinations, statusPage
 from ..policy.disclosure import Disclosure
 from ..policy.hops import GATEWAY_METHODS, Hops
 from ..policy.purgerequests import refusePurge
+from ..policy.rangemiss import RangeMiss
 from ..policy.redirects import Redirects
 from ..policy.routing import Route, RouteTable
 from ..policy.uses import Uses
@@ -143,6 +144,7 @@ class Sections:
             ),
             bool(hooks.onDeliver),
         )
+        whole = RangeMiss(self.cache, engine) if caching.rangeMiss == "whole" else None
         sections: dict[str, Sequence[Step]] = {
             "request": (*request, *hooks.onRequest),
             "lookup": (*self._bypass(caching), cache.lookup, *self._uses(caching)),
@@ -153,7 +155,11 @@ class Sections:
         }
         later = {key: sections[key] for key in ("fetch", "fetched")}
         later["finish"] = (engine.release, cache.settle, engine.end)
-        cache.useInBackground(Program(f"{name} (in the background)", later, NOTES))
+        background = Program(f"{name} (in the background)", later, NOTES)
+        cache.useInBackground(background)
+        if whole is not None:
+            whole.useInBackground(background)
+            sections["fetched"] = (*sections["fetched"], whole.fetchWhole)
         return Program(name, sections, NOTES)
 
     def _bypass(self, caching: RouteCacheSettings) -> Sequence[Step]:

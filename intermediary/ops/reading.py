@@ -271,6 +271,7 @@ def _routeCache(table: RouteCacheTable | None) -> RouteCacheSettings | None:
             authorization=table.force.authorization,
         ),
         ignoreClient=table.ignoreClient,
+        rangeMiss=table.rangeMiss,
         minUses=table.minUses,
         minUsesWithinSeconds=table.minUsesWithinSeconds,
         bypass=tuple(

@@ -305,7 +305,8 @@ class RouteCacheTable(Table):
         "a status counts for more than its class. They are stored then, also with statuses that "
         "otherwise are not, unless something forbids that: `private`, `no-store`, `Set-Cookie`, "
         "an `Authorization` of the request. An error is not stored in the place of what may stand "
-        "in for it. Seconds from their arrival.",
+        "in for it. With one for 200, a page of an account that forgets to say `private` is for "
+        "everybody. Seconds from their arrival.",
     )
     force: ForceTable | None = Field(
         default=None,
@@ -327,6 +328,13 @@ class RouteCacheTable(Table):
         alias="min-uses-within",
         description="For how long after the first of them they are counted. Under load, what was "
         "asked for longest ago is forgotten sooner. Seconds.",
+    )
+    rangeMiss: Literal["pass", "whole"] = Field(
+        default="pass",
+        description="What is done about a range of what is not stored, or not all. `pass` asks the "
+        "origin for it, and stores that part. `whole` also fetches the whole in the background, if "
+        "it is known to be no longer than `max-object`: a request for one octet makes the origin "
+        "send all of them.",
     )
     bypass: list[BypassTable] = Field(
         default=[],

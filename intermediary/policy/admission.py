@@ -28,6 +28,7 @@ from ..wire.variants import secondaryKey
 from .answers import PARTIAL_CONTENT, Record
 from .body import Body
 from .entries import Entry
+from .selection import select
 from .tags import MOST_TAGS, readTags
 
 if TYPE_CHECKING:
@@ -187,8 +188,15 @@ class Admission:
         assert forward is not None
         if b"range" not in forward.fields.index:
             return False
-        whole = visit.entries[0] if visit.entries else None
-        if whole is None or whole.status == PARTIAL_CONTENT:
+        if not visit.entries:
+            # Somebody may have brought the whole since it was looked up.
+            shelf = self._store.find(visit.key)
+            if shelf is None or not shelf.entries:
+                return True
+            since = select(shelf.entries, request.fields, self._heads)
+            return since is None or since.status == PARTIAL_CONTENT
+        whole = visit.entries[0]
+        if whole.status == PARTIAL_CONTENT:
             return True
         old, new = self._answers.validators(whole), readValidators(response.fields, now)
         if mayCombine(old, new):
@@ -254,7 +262,7 @@ class Admission:
         freshness = evaluate(entry.status, fields, control, self._rules, requested, now)
         record: Record = entry.verdict
         variant = entry.variant
-        vary = parseVary(fields.get(b"vary")) or ()
+        vary = readVary(fields, self._rules) or ()
         if vary != entry.vary:
             variant = secondaryKey(vary, request)
         fresh = Entry(

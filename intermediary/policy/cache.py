@@ -373,8 +373,8 @@ class RouteCache:
     ) -> None:
         """From here on the client reads the response from the store."""
         visit.stored = True
-        if visit.shelf is not None:
-            # The next one may be waited for again.
+        if visit.shelf is not None and entry.status != PARTIAL_CONTENT:
+            # The next one may be waited for again; for parts nobody waits.
             visit.shelf.passUntil = 0.0
         if entry.body.complete:
             return

@@ -41,12 +41,16 @@ class Revalidation:
         self._engine = engine
         self.program: Program | None = None
 
-    def begin(self, exchange: Exchange, key: bytes, entries: list[Entry]) -> None:
+    def begin(
+        self, exchange: Exchange, key: bytes, entries: list[Entry], reason: bytes = STALE
+    ) -> None:
         """
         Validate what was used stale, unless somebody does or there is too much to do.
 
         @param exchange: whose request it was used for.
-        @param entries: of L{candidates<intermediary.policy.selection.candidates>}.
+        @param entries: of L{candidates<intermediary.policy.selection.candidates>}; empty to
+            fetch what is not there.
+        @param reason: why (RFC 9211 §2.2).
         """
         shelf = self._cache.store.shelf(key)
         request = exchange.request
@@ -65,7 +69,7 @@ class Revalidation:
         later.secure = exchange.secure
         later.origin = exchange.origin
         later.requestEnded = True
-        visit = later.visit = Visit(STALE, now)
+        visit = later.visit = Visit(reason, now)
         visit.key = key
         visit.shelf = shelf
         visit.entries = entries

@@ -445,6 +445,11 @@ class CachingTests(ProgramsTestCase):
                 "             3 ",
                 "uses.Uses.count                   (too early -> not stored)",
             ),
+            (
+                RouteCacheSettings(rangeMiss="whole"),
+                "15 cache.RouteCache.admit\n            16 ",
+                "rangemiss.RangeMiss.fetchWhole",
+            ),
         ):
             self.assertNotIn(step, plain)
             self.assertIn(section + step, self.listing(settings))

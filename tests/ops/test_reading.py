@@ -187,6 +187,7 @@ class GoodTests(SynchronousTestCase):
                 RouteCacheSettings(force=ForceSettings(ignore=("Expires", "Set-Cookie"))),
             ),
             ("{ ignore-client = true }", RouteCacheSettings(ignoreClient=True)),
+            ("{ range-miss = 'whole' }", RouteCacheSettings(rangeMiss="whole")),
             (
                 "{ min-uses = 3, min-uses-within = 60 }",
                 RouteCacheSettings(minUses=3, minUsesWithinSeconds=60),
@@ -458,6 +459,12 @@ class BadTests(SynchronousTestCase):
                 "",
             ),
             ("{ force = { age = 1 } }", ".force.age", "unknown key", "known are: authorization"),
+            (
+                "{ range-miss = 'all' }",
+                ".range-miss",
+                "must be 'pass' or 'whole'",
+                'write for example range-miss = "pass"',
+            ),
             ("{ min-uses = 0 }", ".min-uses", "must be greater than or equal to 1", ""),
             ("{ min-uses-within = 0 }", ".min-uses-within", "must be greater than 0", ""),
             ("{ ignore-client = 1 }", ".ignore-client", "must be a valid boolean", ""),
