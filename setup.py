@@ -68,6 +68,7 @@ COMPILED = (
     "intermediary/policy/filling.py",
     "intermediary/policy/heads.py",
     "intermediary/policy/hops.py",
+    "intermediary/policy/leftovers.py",
     "intermediary/policy/networks.py",
     "intermediary/policy/purgerequests.py",
     "intermediary/policy/purging.py",

@@ -237,6 +237,13 @@ class ClientGone(IntermediaryError):
     status = 499
 
 
+class ContentGone(IntermediaryError):
+    """What a client reads is stored no more, and there is no room to wait for it."""
+
+    token = "proxy_internal_error"
+    status = 503
+
+
 class ShuttingDown(IntermediaryError):
     """The intermediary stopped before the exchange was complete."""
 

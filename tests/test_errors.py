@@ -75,6 +75,7 @@ SHARED = {
         errors.MethodNotAllowed,
         errors.PortNotAllowed,
     },
+    "proxy_internal_error": {errors.IntermediaryError, errors.ContentGone},
     "destination_unavailable": {errors.DestinationUnavailable, errors.ShuttingDown},
 }
 

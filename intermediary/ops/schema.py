@@ -358,7 +358,8 @@ class CacheTable(Table):
         alias="memory",
         examples=["256MiB"],
         description="The room for stored responses, with all that Python needs to know of "
-        "them. The process takes some more. Octets.",
+        "them. What leaves it while slow clients still read it takes as much again at most, and the "
+        "process some more. Octets.",
     )
     maxObjectOctets: Size = Field(
         default=_CACHE.maxObjectOctets,

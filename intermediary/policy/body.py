@@ -38,6 +38,19 @@ class Watcher(Protocol):
         """There is more, or the end, or the error; must not raise."""
 
 
+class Reader(Protocol):
+    """
+    Who is on the way through a body, whether that still grows or not.
+
+    @ivar position: the octet that it wants next.
+    """
+
+    position: int
+
+    def cutOff(self) -> None:
+        """It can't have the rest."""
+
+
 class Body:
     """
     The content of one response.
@@ -58,6 +71,7 @@ class Body:
 
     __slots__ = (
         "_ends",
+        "_readers",
         "_watchers",
         "complete",
         "error",
@@ -81,6 +95,7 @@ class Body:
         # Where each piece ends; None as long as there was never more than one.
         self._ends: list[int] | None = None
         self._watchers: dict[Any, None] | None = None
+        self._readers: dict[Any, None] | None = None
 
     @classmethod
     def of(cls, content: bytes) -> Body:
@@ -243,6 +258,25 @@ class Body:
             return self.octets
         positions: list[int] = [watcher.position for watcher in watchers]
         return min(positions)
+
+    def enter(self, reader: Reader) -> None:
+        """Somebody begins to read it."""
+        if self._readers is None:
+            self._readers = {}
+        self._readers[reader] = None
+
+    def leave(self, reader: Reader) -> None:
+        """Somebody does not read it any more; need not have entered."""
+        readers = self._readers
+        if readers is not None:
+            readers.pop(reader, None)
+            if not readers:
+                self._readers = None
+
+    @property
+    def readers(self) -> list[Any]:
+        """Who reads it: each is a L{Reader}."""
+        return list(self._readers) if self._readers is not None else []
 
     def passed(self) -> None:
         """A watcher is further, or is gone."""

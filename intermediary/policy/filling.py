@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from zope.interface import classImplements
 
-from ..errors import ClientGone
+from ..errors import ClientGone, ContentGone
 from ..exchange import Exchange
 from ..interfaces import IBodySource, IDownstream
 from ..program import PARKED, Program
@@ -70,6 +70,7 @@ class Reading:
         self._pumping = False
         self._stop = stop
         self.position = start
+        body.enter(self)
         body.watch(self)
 
     def openBody(self) -> None:
@@ -92,8 +93,14 @@ class Reading:
         """See L{IBodySource.release}."""
         body, self._body = self._body, None
         if body is not None:
+            body.leave(self)
             body.unwatch(self)
             body.passed()
+
+    def cutOff(self) -> None:
+        """See L{Reader<intermediary.policy.body.Reader>}: the client is too slow for it."""
+        self.release()
+        self._engine.fail(self._exchange, ContentGone("read too slowly"))
 
     def grown(self) -> None:
         """See L{Watcher<intermediary.policy.body.Watcher>}."""

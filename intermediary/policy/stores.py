@@ -17,6 +17,7 @@ from zope.interface import classImplements
 from ..interfaces import ICacheStore
 from .entries import Entry
 from .eviction import HOTTEST, S3FIFO
+from .leftovers import Leftovers
 from .purging import KEY, TAG, Slices, urlOf
 from .shelves import Shelves
 from .tags import TagIndex
@@ -47,6 +48,7 @@ class MemoryStore:
     @ivar replaced: how many left for a newer one of the same variant.
     @ivar purged: how many were purged, softly or not.
     @ivar refused: how many were too big, at once or when they had grown.
+    @ivar leftovers: what of it is still read, and takes as much again at most.
     """
 
     __slots__ = (
@@ -60,6 +62,7 @@ class MemoryStore:
         "added",
         "count",
         "evicted",
+        "leftovers",
         "limitOctets",
         "maxObjectOctets",
         "purged",
@@ -89,6 +92,7 @@ class MemoryStore:
         self._byKey = self._shelves.byKey
         self._eviction = S3FIFO(limitOctets)
         self._tags = TagIndex()
+        self.leftovers = Leftovers(reactor, limitOctets)
         self.size = 0
         self.count = 0
         self.added = 0
@@ -153,6 +157,10 @@ class MemoryStore:
         entry.serial = self.added
         self.size += entry.size
         self.count += 1
+        if len(self.leftovers):
+            self.leftovers.drop(entry.body)
+        if old is not None:
+            self._left(old, shelf)
         if self.size > self.limitOctets:
             self._makeRoom(entry)
         return True
@@ -200,8 +208,18 @@ class MemoryStore:
             self._tags.remove(entry)
         shelf = self._byKey[entry.key]
         shelf.take(entry)
+        self._left(entry, shelf)
         if not shelf.entries:
             self._shelves.emptied(shelf)
+
+    def _left(self, entry: Entry, shelf: Shelf) -> None:
+        """See to the body of an entry that is gone: others may have it, or read it."""
+        body = entry.body
+        if body.complete and body.readers:
+            for other in shelf.entries:
+                if other.body is body:
+                    return
+            self.leftovers.take(body)
 
     # Purging
 
@@ -271,7 +289,8 @@ class MemoryStore:
     def __repr__(self) -> str:
         return (
             f"<MemoryStore entries={self.count} octets={self.size}/{self.limitOctets}"
-            f" blank={self._shelves.blank} tags={len(self._tags)} evicted={self.evicted}>"
+            f" blank={self._shelves.blank} tags={len(self._tags)} evicted={self.evicted}"
+            f" left={self.leftovers.octets}>"
         )
 
 

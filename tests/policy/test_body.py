@@ -22,6 +22,9 @@ class Reader:
         self.taken = b""
         self.told = 0
 
+    def cutOff(self) -> None:
+        """It was too slow."""
+
     def grown(self) -> None:
         """Take all that is new."""
         self.told += 1
@@ -168,6 +171,20 @@ class WatchingTests(SynchronousTestCase):
         body.watch(second)
         body.append(b"abc")
         self.assertEqual((first.told, second.told, body.watchers), (1, 0, 0))
+
+    def test_whoReadsIsKnownUntilItLeaves(self) -> None:
+        """Whether it grows or not; to leave twice is harmless."""
+        body = Body()
+        reader, other = Reader(body), Reader(body)
+        body.leave(reader)
+        body.enter(reader)
+        body.append(b"abc")
+        body.end()
+        body.enter(other)
+        self.assertEqual(body.readers, [reader, other])
+        body.leave(reader)
+        body.leave(reader)
+        self.assertEqual(body.readers, [other])
 
     def test_whatHasEndedIsNotWatched(self) -> None:
         """There is nothing to tell any more."""

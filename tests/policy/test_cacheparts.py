@@ -181,3 +181,20 @@ class CombiningTests(PartTestCase):
         self.isAsked(b"Range: bytes=0-4")
         self.answersPart(0, 4)
         self.gets(206, CONTENT[:5], hit=False)
+
+    def test_whatWasLetGoIsNotStoredAgain(self) -> None:
+        """A part tells that the whole is still current, of which some is gone by now."""
+        self.asks()
+        self.isAsked()
+        self.answers(b"Cache-Control: max-age=1", b'ETag: "a"', body=CONTENT)
+        self.gets(body=CONTENT)
+        self.scenario.passes(2)
+        self.asks(b"Range: bytes=0-1")
+        self.isAsked(b"Range: bytes=0-1", b'If-None-Match: "a"')
+        store = self.scenario.cache.store
+        [entry] = store.find(b"site http://a/").entries
+        store.remove(entry)
+        entry.body.start = 5
+        self.answersPart(0, 1, b'ETag: "a"')
+        self.gets(206, CONTENT[:2], hit=False)
+        self.assertEqual(store.count, 0)

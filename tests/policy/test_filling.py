@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from intermediary.engine import Engine
-from intermediary.errors import ClientGone, IntermediaryError, ResponseIncomplete
+from intermediary.errors import ClientGone, ContentGone, IntermediaryError, ResponseIncomplete
 from intermediary.exchange import Exchange
 from intermediary.front import Front
 from intermediary.interfaces import IBodySource, IDownstream
@@ -306,6 +306,20 @@ class ReadingTests(FillingTestCase):
         client.onWrite = write
         self.body.append(b"abc")
         self.assertEqual(client.taken, b"abcdef")
+
+    def test_whoIsTooSlowIsCutOff(self) -> None:
+        """It lets the body go, and its client can tell."""
+        client = self.reads(room=1)
+        reading = client.source
+        self.body.append(b"abc")
+        self.body.append(b"def")
+        self.assertEqual(self.body.readers, [reading])
+        reading.cutOff()
+        self.assertIsInstance(client.error, ContentGone)
+        self.assertEqual((self.body.readers, self.body.watchers), ([], 0))
+        reading.cutOff()
+        self.body.append(b"ghi")
+        self.assertEqual(client.taken, b"abc")
 
     def test_releasedTwice(self) -> None:
         """As everybody who is done may say so."""

@@ -115,7 +115,8 @@ class AddingTests(StoreTests):
         self.store.shelf(B).misses = 1
         self.assertEqual(
             repr(self.store),
-            f"<MemoryStore entries=1 octets={self.store.size}/100000 blank=1 tags=1 evicted=0>",
+            f"<MemoryStore entries=1 octets={self.store.size}/100000 blank=1 tags=1 evicted=0"
+            " left=0>",
         )
 
 
