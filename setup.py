@@ -41,6 +41,7 @@ COMPILED = (
     "intermediary/net/downstream.py",
     "intermediary/net/eagerness.py",
     "intermediary/net/failures.py",
+    "intermediary/net/filesending.py",
     "intermediary/net/gate.py",
     "intermediary/net/loop.py",
     "intermediary/net/pool.py",

@@ -147,6 +147,25 @@ class IDownstream(IBodySink):
             anew, or the client does not keep up.
         """
 
+    def sendFile(descriptor: int, start: int, stop: int) -> bool:
+        """
+        Send octets of a file as the next of the content, by the kernel.
+
+        What is corked leaves first.  As soon as all of it is with the kernel,
+        and never before this has returned, L{IFileSource.fileSent} of the
+        exchange's lease is called; until then nothing may be written.  A file
+        that ends before C{stop}, or that can't be read, fails the exchange with
+        L{ResponseIncomplete<intermediary.errors.ResponseIncomplete>}.
+
+        @param descriptor: of the file; it stays the caller's, who closes it
+            after C{fileSent} or C{release}: from then on it is not used.
+        @param start: the first octet.
+        @param stop: the octet after the last one.
+        @return: whether that is being done.  If not, the content has to go by
+            C{write}: the connection has TLS, or no socket, the content is
+            chunked, or the system can't.
+        """
+
     def feedRequest(sink: ILease) -> None:
         """Hand the content of the request to C{sink} as it arrives."""
 
@@ -191,6 +210,13 @@ class IBodySource(Interface):
         A connection is kept if both messages are complete and both sides allow
         it, and dropped otherwise.
         """
+
+
+class IFileSource(IBodySource):
+    """A source whose content is in files, for L{IDownstream.sendFile}."""
+
+    def fileSent() -> None:
+        """What was asked to be sent of a file is with the kernel, all of it."""
 
 
 class ILease(IBodySink, IBodySource):

@@ -25,6 +25,7 @@ from ..errors import (
     ClientGone,
     IntermediaryError,
     RequestTimeout,
+    ResponseIncomplete,
     ResponseTimeout,
     WireError,
 )
@@ -36,6 +37,7 @@ from ..wire.forwarding import withoutNominated
 from ..wire.http1 import RequestReader
 from ..wire.message import CHUNKED, NO_BODY, UNTIL_CLOSE, RequestHead
 from .beginning import Accepted
+from .filesending import FileSending, isSendable
 from .gate import Gate
 from .sweep import NEVER
 from .tunnel import canHalfClose
@@ -126,6 +128,7 @@ class DownstreamConnection:
         "_queued",
         "_reader",
         "_requestSink",
+        "_sending",
         "_stalled",
         "_trailers",
         "_why",
@@ -181,6 +184,8 @@ class DownstreamConnection:
         #: Who feeds the reply.
         self._feeder: ILease | None = None
         self._chunked = False
+        #: The part of it that the kernel takes from a file.
+        self._sending: FileSending | None = None
         #: Only the end of the connection ends the reply: it must not look so early.
         self._failed = False
         #: Why we dropped it, for the log.
@@ -234,6 +239,7 @@ class DownstreamConnection:
         """The client is gone, in whatever state that finds us."""
         self.connected = False
         self.deadline = NEVER
+        self._sending = None
         exchange = self.exchange
         if exchange is None:
             self._listener.closed(self)
@@ -528,6 +534,39 @@ class DownstreamConnection:
             return None
         return self.transport
 
+    def sendFile(self, descriptor: int, start: int, stop: int) -> bool:
+        """See L{IDownstream.sendFile}."""
+        transport = self.transport
+        if self._chunked or self._sending is not None or not isSendable(transport):
+            return False
+        self.flush()
+        self._sending = sending = FileSending(
+            transport, descriptor, start, stop, self._fileMoved, self._fileSent
+        )
+        sending.begin()
+        self._expect("reply", self._listener.front.timeouts.betweenBytesSeconds)
+        self._queued = _queuedIn(transport)
+        return True
+
+    def _fileMoved(self, octets: int) -> None:
+        """The kernel has taken some of the file."""
+        exchange = self.exchange
+        assert exchange is not None
+        exchange.octetsOut += octets
+
+    def _fileSent(self, error: str) -> None:
+        """The kernel has taken all of the file, or can't."""
+        self._sending = None
+        exchange = self.exchange
+        assert exchange is not None
+        if self._phase == "reply" and not self._full:
+            self._expectContent()
+        if error:
+            self._listener.engine.fail(exchange, ResponseIncomplete(error))
+        else:
+            source: Any = exchange.lease
+            source.fileSent()
+
     def end(self, trailers: Fields | None) -> None:
         """See L{IBodySink.end<intermediary.interfaces.IBodySink.end>}."""
         if self._chunked:
@@ -546,6 +585,10 @@ class DownstreamConnection:
         connection ends the content, it must not look like a close.
         """
         self.keepAlive = False
+        if self._sending is not None:
+            # The file is its owner's again.
+            self._sending.stop()
+            self._sending = None
         if self._failed:
             self.abort()
         else:

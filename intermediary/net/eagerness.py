@@ -32,6 +32,36 @@ READ_OCTETS: Final = 128 * 1024 - 64
 DONE = Failure(CONNECTION_DONE)
 
 
+class Inflow:
+    """
+    What a transport sends in place of its protocol's writes, for a while.
+
+    It is its C{inflow} as long as it lasts: what was queued before leaves first,
+    a write meanwhile raises L{RuntimeError}, and C{loseConnection} waits for
+    what is held.
+
+    @ivar held: octets that are still to be handed to the kernel, as far as that
+        is known.
+    """
+
+    __slots__ = ("held",)
+
+    def __init__(self, held: int = 0) -> None:
+        self.held = held
+
+    def drain(self) -> bool:
+        """
+        Send what is held.  Called by the transport when it is writable.
+
+        @return: whether it need not be called again for now.
+        """
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """End where it is: the transport is lost, or is nobody's any more."""
+        raise NotImplementedError
+
+
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Eagerness:
     """
@@ -39,12 +69,11 @@ class Eagerness:
 
     @ivar ready: whether a write may go straight to the socket: connected, no
         TLS above, nothing queued, no pull producer (which wants to be asked by
-        the reactor, not from inside its own write) and no L{Flow} into this
-        transport.  When it is not set although all that holds, the next write
+        the reactor, not from inside its own write) and no L{Inflow}.  When it is not set although all that holds, the next write
         finds out.
     @ivar sendError: whether a send failed.  The error is the kernel's to tell
         once only, so it is remembered until the reactor asks.
-    @ivar inflow: the L{Flow} whose octets leave by this transport, or None.
+    @ivar inflow: what is sent in place of writes, or None.
     @ivar outflow: the L{Flow} that takes what arrives at this transport, or None.
     @ivar peerEnded: whether all that the peer sent was read, to its end.
     """
@@ -55,7 +84,7 @@ class Eagerness:
     ready: bool = False
     sendError: bool = False
     peerEnded: bool = False
-    inflow: Flow | None = None
+    inflow: Inflow | None = None
     outflow: Flow | None = None
 
     # Twisted's.
@@ -209,11 +238,12 @@ class Eagerness:
         except AttributeError:
             # Aborted from inside an event that then ended it as well.
             return
-        self.ready = False
         if self.outflow is not None:
             self.outflow.lostSource()
         if self.inflow is not None:
             self.inflow.stop()
+        # After these, which leave it as they think it is.
+        self.ready = False
         self.disconnected = 1
         self.connected = 0
         producer = self.producer
@@ -249,4 +279,4 @@ def fileno(transport: Eagerness) -> int:
     return fd
 
 
-__all__ = ["DONE", "READ_OCTETS", "Eagerness", "fileno"]
+__all__ = ["DONE", "READ_OCTETS", "Eagerness", "Inflow", "fileno"]

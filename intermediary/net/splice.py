@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 
+from .eagerness import Inflow
 from .transport import EagerConnection
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def isSpliceable(source: Any, sink: Any) -> bool:
     )
 
 
-class Flow:
+class Flow(Inflow):
     """
     Octets on their way from one transport to another, inside the kernel.
 
@@ -179,7 +180,6 @@ class Flow:
         "_pipe",
         "_pipes",
         "_rest",
-        "held",
         "remaining",
         "sink",
         "source",
@@ -207,6 +207,7 @@ class Flow:
             to the kernel for the sink; both transports are then as before.  It
             is not called if the source ends first or either is lost.
         """
+        super().__init__()
         self.source: EagerConnection | None = source
         self.sink: EagerConnection | None = sink
         self._pipes = pipes
@@ -216,7 +217,6 @@ class Flow:
         #: What was read without a pipe.
         self._rest: bytes | memoryview = b""
         self.remaining = remaining
-        self.held = 0
 
     def begin(self) -> None:
         """Take over the reading of the source and the writing of the sink."""
@@ -345,7 +345,8 @@ class Flow:
 
     def unsentOctets(self) -> int:
         """Count what is held, and what the sink's peer has not acknowledged."""
-        return self.held + (0 if self.sink is None else self.sink.unsentOctets())
+        # A sink that has it as its inflow counts that, too.
+        return self.held if self.sink is None else self.sink.unsentOctets()
 
     def _leaveSource(self) -> None:
         source, self.source = self.source, None

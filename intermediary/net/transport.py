@@ -204,10 +204,14 @@ class EagerConnection(Eagerness, tcp.Connection):
         """
         Count what was written and the peer has not acknowledged.
 
+        What is in a pipe or a file for it counts as written.
+
         What waits in the kernel can be told on Linux alone; elsewhere it is what
         waits here.  A system call: for those who wonder whether a peer is dead.
         """
         queued = self.queuedOctets()
+        if self.inflow is not None:
+            queued += self.inflow.held
         if UNSENT_IN_KERNEL is None or not self.connected:
             return queued
         answer = bytearray(4)
@@ -237,11 +241,15 @@ class EagerConnection(Eagerness, tcp.Connection):
                 return None
             except OSError:
                 return CONNECTION_LOST
-        if self.inflow is not None:
-            if not self.inflow.drain():
+        inflow = self.inflow
+        if inflow is not None:
+            if not inflow.drain():
                 return CONNECTION_LOST if self.sendError else None
-            if self.dataBuffer or not self.connected:
+            if self.dataBuffer or not self.connected or self._aborting:
                 # With its last octet gone, somebody wrote more, or hung up.
+                return None
+            if self.inflow is not None and self.inflow is not inflow:
+                # Or had more of this kind, which asks to be called.
                 return None
         self.reactor.removeWriter(self)
         producer: Any = self.producer
@@ -293,7 +301,7 @@ class EagerConnection(Eagerness, tcp.Connection):
         if self.ready and not self.disconnecting:
             self.reactor.removeReader(self)
             self.disconnecting = 1
-            self._finish()
+            self.finishWriting()
         elif self._writeDisconnected and self.connected and not self.disconnecting and not self.TLS:
             # Nothing can be queued any more.
             self.connectionLost(DONE)
@@ -304,11 +312,11 @@ class EagerConnection(Eagerness, tcp.Connection):
         """See L{twisted.internet.interfaces.IHalfCloseableDescriptor}."""
         self._writeDisconnecting = True
         if self.ready:
-            self._finish()
+            self.finishWriting()
         else:
             self.startWriting()
 
-    def _finish(self) -> None:
+    def finishWriting(self) -> None:
         """Be asked to write, with nothing queued."""
         finishSoon = getattr(self.reactor, "finishSoon", None)
         if finishSoon is None:
@@ -349,11 +357,12 @@ class EagerConnection(Eagerness, tcp.Connection):
 
     def abortConnection(self) -> None:
         """See L{twisted.internet.interfaces.ITCPTransport.abortConnection}."""
-        self.ready = False
         if self.outflow is not None:
             self.outflow.lostSource()
         if self.inflow is not None:
             self.inflow.stop()
+        # After these, which leave it as they think it is.
+        self.ready = False
         super().abortConnection()
 
 

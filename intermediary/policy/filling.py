@@ -195,6 +195,10 @@ class Nobody:
         """See L{IDownstream.spliceInto}: nobody else could see the content then."""
         return None
 
+    def sendFile(self, descriptor: int, start: int, stop: int) -> bool:
+        """See L{IDownstream.sendFile}: nobody else could see the content then."""
+        return False
+
     def feedRequest(self, sink: Any) -> None:
         """See L{IDownstream.feedRequest}: it has no content."""
 

@@ -368,18 +368,18 @@ class FlowTests(LoopbackTestCase):
         for method in ("loseConnection", "loseWriteConnection"):
             self.received = b""
             octets = os.urandom(600000)
-            self.flow(len(octets))
+            flow = self.flow(len(octets))
             self.sender.setblocking(True)
             sending = octets
             self.sender.setblocking(False)
-            while self.sink.inflow is not None and self.sink.inflow.remaining:
+            while self.sink.inflow is not None and flow.remaining:
                 if sending:
                     try:
                         sending = sending[self.sender.send(sending) :]
                     except BlockingIOError:
                         pass
                 self.turn()
-                if self.sink.inflow is not None and self.sink.inflow.remaining:
+                if self.sink.inflow is not None and flow.remaining:
                     self.receiver.setblocking(False)
                     try:
                         self.received += self.receiver.recv(1000)

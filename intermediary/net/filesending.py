@@ -1,0 +1,160 @@
+# -*- test-case-name: tests.net.test_filesending -*-
+# mypy: disallow-untyped-calls=False
+"""
+Octets from a file to a TCP connection without a copy into this process.
+
+C{sendfile(2)} takes pages from the file into the socket.  A L{FileSending} is a
+mode of an L{eager transport<intermediary.net.transport.EagerConnection>}, as a
+L{Flow<intermediary.net.splice.Flow>} is: while it lasts, the transport asks it, and
+not its own queue, for what to send.  So the reactor watches the same descriptor as
+before, and the file's is known to nobody but the kernel.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from .eagerness import Inflow
+from .transport import EagerConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Octets for one turn of the reactor.  What is not in the page cache is read from
+#: the disk while everybody waits; and so do they when a client takes all at once.
+PORTION_OCTETS: Final = 512 * 1024
+
+#: Whether the system has it.
+AVAILABLE = hasattr(os, "sendfile")
+
+#: What only the network can be the reason for, beside what Python has classes for.
+NETWORK = frozenset(
+    (
+        errno.ENOTCONN,
+        errno.ESHUTDOWN,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.ENETDOWN,
+        errno.ENETRESET,
+        errno.ENETUNREACH,
+    )
+)
+
+
+def isSendable(transport: Any) -> bool:
+    """Ask whether a L{FileSending} to a transport can begin now."""
+    return (
+        AVAILABLE
+        and isinstance(transport, EagerConnection)
+        and not transport.TLS
+        and transport.inflow is None
+        and transport.isWritable()
+    )
+
+
+class FileSending(Inflow):
+    """
+    A part of a file on its way to a transport.
+
+    What was queued in the transport before it leaves first.  The loss of the
+    transport ends it, and is told to the protocol as ever.
+    """
+
+    __slots__ = ("_descriptor", "_done", "_error", "_moved", "_position", "sink")
+
+    def __init__(
+        self,
+        sink: EagerConnection,
+        descriptor: int,
+        start: int,
+        stop: int,
+        moved: Callable[[int], None],
+        done: Callable[[str], None],
+    ) -> None:
+        """
+        Make one; L{begin} lets it run.
+
+        @param sink: where it goes, see L{isSendable}.
+        @param descriptor: the file's; not used any more once C{done} is called
+            or L{stop} was.
+        @param start: the first octet.
+        @param stop: the octet after the last one.
+        @param moved: called with each number of octets that the kernel took.
+        @param done: called once, by the reactor, with C{""} when the kernel has
+            taken all, or with what is wrong with the file; the transport is
+            then as before.  It is not called if that is lost.
+        """
+        super().__init__(stop - start)
+        self.sink: EagerConnection | None = sink
+        self._descriptor = descriptor
+        self._position = start
+        self._moved = moved
+        self._done = done
+        #: What is wrong with the file.
+        self._error = ""
+
+    def begin(self) -> None:
+        """Take over the writing of the transport, and send what it takes at once."""
+        sink = self.sink
+        assert sink is not None
+        sink.inflow = self
+        sink.ready = False
+        if sink.dataBuffer:
+            return  # It is called when that has left.
+        self._send(sink)
+        if self.held:
+            sink.startWriting()
+        else:
+            # To be called back, but not from inside this.
+            sink.finishWriting()
+
+    def drain(self) -> bool:
+        """See L{Inflow.drain}."""
+        sink = self.sink
+        if sink is None:
+            return True
+        if self.held and not self._error:
+            self._send(sink)
+        if self.held and not self._error:
+            return False
+        self.stop()
+        self._done(self._error)
+        return True
+
+    def _send(self, sink: EagerConnection) -> None:
+        """Send one portion, or as much of it as the socket takes."""
+        count = min(self.held, PORTION_OCTETS)
+        if not count:
+            return
+        try:
+            sent = os.sendfile(sink.fileno(), self._descriptor, self._position, count)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if isinstance(error, ConnectionError | TimeoutError) or error.errno in NETWORK:
+                # The transport's to report, when the reactor asks it.
+                sink.sendError = True
+            else:
+                self._error = f"the file can't be read: {error.strerror}"
+            return
+        if sent:
+            self._position += sent
+            self.held -= sent
+            self._moved(sent)
+        else:
+            self._error = f"the file ends {self.held} octets too early"
+
+    def stop(self) -> None:
+        """See L{Inflow.stop}."""
+        sink, self.sink = self.sink, None
+        if sink is not None:
+            sink.inflow = None
+            sink.settle()
+
+    def __repr__(self) -> str:
+        return f"<FileSending -> {self.sink}, at {self._position}, {self.held} held>"
+
+
+__all__ = ["FileSending", "isSendable"]
