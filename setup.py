@@ -36,6 +36,7 @@ COMPILED = (
     "intermediary/program.py",
     "intermediary/net/beginning.py",
     "intermediary/net/bucket.py",
+    "intermediary/net/closing.py",
     "intermediary/net/connector.py",
     "intermediary/net/dialling.py",
     "intermediary/net/downstream.py",

@@ -5,8 +5,7 @@ A client's connection: octets to exchanges, replies to octets.
 One exchange at a time.  What the client sends ahead stays in the reader, and in
 the kernel, until the exchange before it has ended and its reply has left.  The
 state is reading (the reader's) x writing (what is corked and whether the
-transport keeps up) x C{keepAlive}; a connection that is closing reads on for a
-while, so that the last reply is not lost to a reset (RFC 9112 §9.6).
+transport keeps up) x C{keepAlive}; how it ends is L{Closing}'s.
 """
 
 from __future__ import annotations
@@ -37,6 +36,7 @@ from ..wire.forwarding import withoutNominated
 from ..wire.http1 import RequestReader
 from ..wire.message import CHUNKED, NO_BODY, UNTIL_CLOSE, RequestHead
 from .beginning import Accepted
+from .closing import LINGER_CONTENT_OCTETS, LINGER_OCTETS, Closing, queuedIn
 from .filesending import FileSending, isSendable
 from .gate import Gate
 from .sweep import NEVER
@@ -51,16 +51,6 @@ if TYPE_CHECKING:
     from ..wire.fields import Fields
     from .sweep import Sweeper
     from .tunnel import TunnelEnd
-
-#: How long a closing connection is read on, so that the peer can take the last
-#: reply before it is reset: in all, and without an octet of it.
-LINGER_SECONDS = 30.0
-LINGER_SILENCE_SECONDS = 5.0
-
-#: How much of it: the content of a request that was answered before its end, which
-#: an honest client goes on sending, and anything else.
-LINGER_CONTENT_OCTETS = 256 << 20
-LINGER_OCTETS = 1 << 20
 
 #: How long a connection remembers the fields of its last request.
 KEPT_SECONDS = 2.0
@@ -113,6 +103,7 @@ class DownstreamConnection:
     __slots__ = (
         "_ahead",
         "_chunked",
+        "_closing",
         "_corked",
         "_due",
         "_failed",
@@ -121,8 +112,6 @@ class DownstreamConnection:
         "_gate",
         "_handling",
         "_held",
-        "_lingerEnd",
-        "_lingerOctets",
         "_listener",
         "_phase",
         "_queued",
@@ -190,9 +179,8 @@ class DownstreamConnection:
         self._failed = False
         #: Why we dropped it, for the log.
         self._why = ""
-        #: When a connection whose reply has left is not read on any more.
-        self._lingerEnd = 0.0
-        self._lingerOctets = LINGER_OCTETS
+        #: What is left to do when no request is taken any more.
+        self._closing: Closing | None = None
 
     # IProtocol
 
@@ -215,13 +203,10 @@ class DownstreamConnection:
         if self.tunnelEnd is not None:
             self.tunnelEnd.dataReceived(data)
             return
-        if self._phase == "closing":
-            self._lingerOctets -= len(data)
-            if self._lingerOctets < 0:
-                self.transport.abortConnection()
-            elif self._lingerEnd:
-                silence = self._listener.sweeper.horizon + LINGER_SILENCE_SECONDS
-                self.deadline = min(silence, self._lingerEnd)
+        closing = self._closing
+        if closing is not None:
+            closing.received(len(data))
+            self.deadline = closing.deadline
             return
         try:
             events = self._reader.receive(data)
@@ -268,9 +253,9 @@ class DownstreamConnection:
         """All that was written has left, and our side is closed."""
         if self.tunnelEnd is not None:
             self.tunnelEnd.writeConnectionLost()
-        elif self._phase == "closing":
-            self._expect("closing", LINGER_SILENCE_SECONDS)
-            self._lingerEnd = self._listener.sweeper.horizon + LINGER_SECONDS
+        elif self._closing is not None:
+            self._closing.writeConnectionLost()
+            self.deadline = self._closing.deadline
 
     # IPushProducer, for our own transport
 
@@ -280,9 +265,9 @@ class DownstreamConnection:
             self.tunnelEnd.pauseProducing()
             return
         self._full = True
-        if self._phase != "closing":
+        if self._closing is None:
             self._expect("reply", self._listener.front.timeouts.betweenBytesSeconds)
-            self._queued = _queuedIn(self.transport)
+            self._queued = queuedIn(self.transport)
         if self._feeder is not None:
             self._feeder.pauseBody("client does not keep up")
 
@@ -324,7 +309,7 @@ class DownstreamConnection:
                 if ahead is not self._ahead:
                     self._setAhead(ahead)
                 return
-            if self._phase == "closing" or not self.connected:
+            if self._closing is not None or not self.connected:
                 return
             self._due = self._full
             if self._full:
@@ -545,7 +530,7 @@ class DownstreamConnection:
         )
         sending.begin()
         self._expect("reply", self._listener.front.timeouts.betweenBytesSeconds)
-        self._queued = _queuedIn(transport)
+        self._queued = queuedIn(transport)
         return True
 
     def _fileMoved(self, octets: int) -> None:
@@ -616,10 +601,7 @@ class DownstreamConnection:
             if not self._handling:
                 self._handle([])
         else:
-            request = exchange.request
-            if exchange.status == 413 or (request is not None and request.framing != NO_BODY):
-                self._lingerOctets = LINGER_CONTENT_OCTETS
-            self._close(exchange.requestEnded and not self._reader.held)
+            self._close(exchange)
 
     def enterTunnel(self, end: TunnelEnd) -> bytes:
         """
@@ -668,8 +650,11 @@ class DownstreamConnection:
             self._shut()
         elif phase == "content" and self.exchange is not None:
             self._listener.engine.fail(self.exchange, self._whoseSilence(self.exchange))
+        elif self._closing is not None:
+            self._closing.expire()
+            self.deadline = self._closing.deadline
         elif self.connected:
-            queued, before = _queuedIn(self.transport), self._queued
+            queued, before = queuedIn(self.transport), self._queued
             self._queued = queued
             if queued > 0 and queued != before:
                 # Slow, but not dead.  That it grew says nothing, but it does so
@@ -694,45 +679,41 @@ class DownstreamConnection:
     def drain(self) -> None:
         """Close now if nothing is under way, otherwise after this exchange."""
         self.draining = True
-        if self.exchange is None and self._phase != "closing":
+        if self.exchange is None and self._closing is None:
             self._shut()
 
-    def _close(self, complete: bool) -> None:
-        """
-        End the connection after what was written.
-
-        @param complete: nothing of the client is on its way to us, so that a
-            close will not be answered with a reset that costs it the reply.
-        """
-        if complete:
-            self._shut()
-            return
-        self._leave()
-        if not canHalfClose(self.transport):
-            self.transport.loseConnection()
-            return
-        self._setAhead(False)
-        self.transport.loseWriteConnection()
+    def _close(self, exchange: Exchange) -> None:
+        """End the connection after the reply to an exchange."""
+        request = exchange.request
+        uploads = exchange.status == 413 or (request is not None and request.framing != NO_BODY)
+        closing = self._leave(LINGER_CONTENT_OCTETS if uploads else LINGER_OCTETS)
+        if (exchange.requestEnded and not self._reader.held) or not canHalfClose(self.transport):
+            # Nothing of the client is on its way to us, so that a close will not
+            # be answered with a reset that costs it the reply; or there is no way.
+            closing.shut()
+        else:
+            self._setAhead(False)
+            closing.linger()
 
     def _shut(self) -> None:
-        self._leave()
-        self.transport.loseConnection()
+        self._leave(LINGER_OCTETS).shut()
 
-    def _leave(self) -> None:
-        """What is written still has its time to leave."""
-        self._expect("closing", self._listener.front.timeouts.betweenBytesSeconds)
-        self._queued = _queuedIn(self.transport)
-        self.transport.unregisterProducer()
+    def _leave(self, limitOctets: int) -> Closing:
+        """Take no more requests."""
+        listener = self._listener
+        self._closing = closing = Closing(
+            self.transport,
+            listener.sweeper,
+            listener.front.timeouts.betweenBytesSeconds,
+            limitOctets,
+        )
+        self._phase = "closing"
+        self.deadline = closing.deadline
+        return closing
 
     def __repr__(self) -> str:
         state = self._phase or ("tunnel" if self.tunnelEnd else "busy")
         return f"<DownstreamConnection {self.peerHost} {state} {self._gate!r}>"
-
-
-def _queuedIn(transport: Any) -> int:
-    """Count the octets that the client has not taken; 0 where the transport can't tell."""
-    unsent = getattr(transport, "unsentOctets", None)
-    return 0 if unsent is None else int(unsent())
 
 
 # Not as a decorator, which would keep the class from being compiled well.
