@@ -257,6 +257,12 @@ class Client:
                     await writer.wait_closed()
 
     async def _act(self, wire: Wire) -> None:
+        if wire.reader.at_eof():
+            # A client that has been silent for too long: whatever it sent now would
+            # be answered with a reset, which is nobody's fault (RFC 9112 §9.5).
+            self._tally.outcomes["closed between two requests"] += 1
+            wire.usable = False
+            return
         deed = self._chance.choices(self._deeds, self._weights)[0]
         name = deedName(deed)
         mortal = self._chance.random() < self._mortality

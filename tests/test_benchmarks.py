@@ -8,6 +8,7 @@ out by hand in these tests.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import sys
@@ -41,6 +42,7 @@ from benchmarks.peers import PEERS, Site
 from benchmarks.profile import foldedTotals
 from benchmarks.report import Result, document, grid, notes, spell, table
 from benchmarks.soak import LIMIT_OBJECTS, LIMIT_OCTETS, SPARE, State, leaks, tracebacks
+from benchmarks.soakclients import Client, Ports, Tally, Wire
 from benchmarks.tunnels import connectRequest, contentLength, getRequest
 from intermediary.net.splice import PipePool
 from intermediary.ops.reading import parse
@@ -476,6 +478,29 @@ class SoakTests(SynchronousTestCase):
         """Other proxies can't tell."""
         blind = State(connections=0, residentOctets=0, files=Counter(), objects=Counter())
         self.assertEqual(leaks(blind, blind, blind), [])
+
+    def test_aClosedConnectionIsNotUsed(self) -> None:
+        """
+        A client notices the end of a connection on which it was silent.
+
+        Otherwise the second write of an upload fails, which looks like a reset
+        by the proxy in the middle of it.
+        """
+        ports, tally = Ports(reverse=1, forward=0, origin=2), Tally()
+        client = Client(
+            0, ports, tally, think=1.0, mortality=0.0, until=float("inf"), without=frozenset()
+        )
+
+        async def act() -> Wire:
+            reader = asyncio.StreamReader()
+            reader.feed_eof()
+            nobody: Any = None
+            wire = Wire(reader, nobody, ports, "reverse")
+            await client._act(wire)
+            return wire
+
+        self.assertFalse(asyncio.run(act()).usable)
+        self.assertEqual(tally.outcomes, Counter({"closed between two requests": 1}))
 
     def test_tracebacksAreCountedByKind(self) -> None:
         """The same one twice is one kind; its text ends where the next event begins."""
