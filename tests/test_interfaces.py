@@ -36,7 +36,8 @@ from intermediary.interfaces import (
     IResolver,
 )
 from intermediary.net.bucket import Bucket
-from intermediary.net.downstream import DownstreamConnection, Listener
+from intermediary.net.downstream import DownstreamConnection
+from intermediary.net.listener import Listener
 from intermediary.net.resolver import Resolver
 from intermediary.net.sweep import Sweeper
 from intermediary.net.upstream import UpstreamConnection

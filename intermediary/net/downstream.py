@@ -45,11 +45,9 @@ from .tunnel import canHalfClose
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
-    from ..engine import Engine
-    from ..front import Front
     from ..interfaces import ILease
     from ..wire.fields import Fields
-    from .sweep import Sweeper
+    from .listener import Listener
     from .tunnel import TunnelEnd
 
 #: How long a connection remembers the fields of its last request.
@@ -58,37 +56,6 @@ KEPT_SECONDS = 2.0
 #: Up to here a head and the first piece of its content are joined: one short
 #: copy is cheaper than a vector.
 JOIN_OCTETS = 16384
-
-
-class Listener:
-    """
-    What the connections of one front share.
-
-    @ivar connections: those that are open.
-    """
-
-    __slots__ = ("closing", "connections", "draining", "engine", "front", "sweeper")
-
-    def __init__(self, front: Front, sweeper: Sweeper) -> None:
-        self.front = front
-        self.engine: Engine = front.engine
-        self.sweeper = sweeper
-        self.connections: set[DownstreamConnection] = set()
-        self.draining = False
-        #: Called after each connection that is gone.
-        self.closing: Any = None
-
-    def opened(self, connection: DownstreamConnection) -> None:
-        """A connection begins."""
-        self.connections.add(connection)
-        self.sweeper.watch(connection)
-
-    def closed(self, connection: DownstreamConnection) -> None:
-        """A connection is gone."""
-        self.connections.discard(connection)
-        self.sweeper.forget(connection)
-        if self.closing is not None:
-            self.closing()
 
 
 class DownstreamConnection:
@@ -148,7 +115,7 @@ class DownstreamConnection:
         self.keepAlive = True
         self.draining = listener.draining
         self.tunnelEnd: TunnelEnd | None = None
-        self._reader = RequestReader(listener.front.limits)
+        self._reader = RequestReader(listener.front.limits, listener.connects)
         #: What the deadline is for: "head", "kept" and then "idle", "content",
         #: "reply", "closing", or "" for none.
         self._phase = ""

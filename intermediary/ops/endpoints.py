@@ -27,7 +27,8 @@ from ..front import Front
 from ..interfaces import IFront
 from ..net.connector import Connector
 from ..net.dialling import Dialling
-from ..net.downstream import DownstreamConnection, Listener
+from ..net.downstream import DownstreamConnection
+from ..net.listener import Listener
 from ..net.pool import Pool
 from ..net.resolver import Resolver
 from ..net.sweep import Sweeper

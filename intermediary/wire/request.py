@@ -21,6 +21,7 @@ from .target import checkForm
 
 if TYPE_CHECKING:
     from ..settings import Limits
+    from .connects import ConnectHeads
     from .fields import Fields
 
 RequestEvent = RequestHead | bytes | End
@@ -37,39 +38,7 @@ _NO_CONTENT_METHODS = frozenset({b"CONNECT", b"TRACE"})
 #: keepAlive, expectsContinue and host that they meant.
 _Memo = tuple[bytes, bytes, "Fields", int, bool, bool, "bytes | None"]
 
-# A CONNECT is the only request of its connection, and a client that opens many
-# tunnels to one place says the same each time.  So those that came more than once
-# are remembered here, by their field blocks, for all connections.
-_tunnels: dict[bytes, _Memo] = {}
-_TUNNELS_LIMIT = 128
-_BLOCK_LIMIT = 1024
-#: Whole heads of those, with nothing behind them: the method and the target as well.
-_heads: dict[bytes, tuple[bytes, _Memo]] = {}
-_HEADS_LIMIT = 256
-_HEAD_LIMIT = 1536
 _CONNECT = b"CONNECT "
-#: The hashes of those that came, maybe once.
-_glimpsed: set[int] = set()
-_GLIMPSED_LIMIT = 1024
-_END_OF_HEAD = b"\r\n\r\n"
-#: What has it is not kept for longer than its connection.
-_CREDENTIALS = b"proxy-authorization"
-
-
-def _remember(seen: int, memo: _Memo) -> None:
-    """
-    Take note of the fields of a C{CONNECT}.
-
-    @param seen: the hash of the field block.
-    """
-    if seen not in _glimpsed:
-        if len(_glimpsed) >= _GLIMPSED_LIMIT:
-            _glimpsed.clear()
-        _glimpsed.add(seen)
-    elif len(memo[0]) <= _BLOCK_LIMIT:
-        if len(_tunnels) >= _TUNNELS_LIMIT:
-            _tunnels.clear()
-        _tunnels[memo[0]] = memo
 
 
 class RequestReader(Reader):
@@ -82,10 +51,14 @@ class RequestReader(Reader):
     before gets the same L{Fields<intermediary.wire.fields.Fields>} object.
     """
 
-    __slots__ = ("_emptyLines", "_memo", "_seen")
+    __slots__ = ("_connects", "_emptyLines", "_memo", "_seen")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, connects: ConnectHeads | None = None) -> None:
+        """
+        @param connects: what is remembered for all connections with these limits.
+        """
         super().__init__(limits, HEAD)
+        self._connects = connects
         self._emptyLines = 0
         #: The hash of the last field block.
         self._seen = 0
@@ -238,22 +211,14 @@ class RequestReader(Reader):
         @raise WireError: it is well-formed but not valid.
         """
         limits = self._limits
-        # The first of its connection, and short enough to be one of those.
-        fresh = self._memo is None and len(data) <= _HEAD_LIMIT and data.startswith(_CONNECT)
-        if fresh:
-            known = _heads.get(data)
-            if (
-                known is not None
-                and len(known[0]) <= limits.targetOctets
-                and len(data) <= limits.headerOctets
-                and len(known[1][2].pairs) <= limits.headerFields
-            ):
-                target, (_, minor, fields, framing, keepAlive, expectsContinue, host) = known
+        memo = self._memo
+        # The first of its connection.
+        connects = self._connects if memo is None and data[:8] == _CONNECT else None
+        if connects is not None:
+            known = connects.find(data)
+            if known is not None:
                 self._headEnd = len(data)
-                version = 11 if minor == b"1" else 10
-                return RequestHead(
-                    b"CONNECT", target, version, fields, framing, keepAlive, expectsContinue, host
-                )
+                return known
         match = REQUEST_LINE.match(data)
         if match is None:
             return None
@@ -261,13 +226,6 @@ class RequestReader(Reader):
         if len(target) > limits.targetOctets:
             return None
         start = match.end()
-        memo = self._memo
-        if memo is None and method == b"CONNECT":
-            found = data.find(_END_OF_HEAD, start)
-            if found > 0:
-                memo = _tunnels.get(data[start : found + len(_END_OF_HEAD)])
-            if memo is not None and len(memo[2].pairs) > limits.headerFields:
-                return None
         # A slice is made and compared faster than startswith() reads its arguments.
         end = start if memo is None else start + len(memo[0])
         if memo is not None and minor == memo[1] and data[start:end] == memo[0]:
@@ -277,10 +235,6 @@ class RequestReader(Reader):
                 checkForm(method, target)
                 checkContent(method, memo[3])
             self._headEnd = end
-            if fresh and end == len(data):
-                if len(_heads) >= _HEADS_LIMIT:
-                    _heads.clear()
-                _heads[bytes(data)] = (target, memo)
             _, _, fields, framing, keepAlive, expectsContinue, host = memo
             version = 11 if minor == b"1" else 10
             return RequestHead(
@@ -315,8 +269,9 @@ class RequestReader(Reader):
             self._memo = (block, minor, fields, framing, keepAlive, expectsContinue, host)
         else:
             self._seen = seen
-            if method == b"CONNECT" and framing == NO_BODY and _CREDENTIALS not in index:
-                _remember(seen, (block, minor, fields, framing, keepAlive, expectsContinue, host))
-        return RequestHead(
+        head = RequestHead(
             method, target, version, fields, framing, keepAlive, expectsContinue, host
         )
+        if connects is not None and framing == NO_BODY and end == len(data):
+            connects.note(data, head)
+        return head

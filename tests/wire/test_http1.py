@@ -9,13 +9,11 @@ shown for all messages in L{tests.wire.test_properties}.
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from intermediary.errors import WireError
 from intermediary.settings import Limits
-from intermediary.wire import request as remembering
 from intermediary.wire.fields import Fields
 from intermediary.wire.http1 import RequestReader, ResponseReader
 from intermediary.wire.message import (
@@ -208,69 +206,6 @@ class RequestReaderTests(SynchronousTestCase):
             self.assertEqual(self.assertRaises(WireError, reader.receive, octets).status, 400)
         reader = primed(b"GET / HTTP/1.0\r\nA: b\r\n\r\n")
         self.assertRaises(WireError, reader.receive, b"GET / HTTP/1.1\r\nA: b\r\n\r\n")
-
-    def test_memoryOfTunnelsMeansTheSameOnlyForTheSame(self) -> None:
-        """
-        What many connections said with C{CONNECT} is judged anew by the next.
-
-        Its target, its version and its limits count as if it were the first.
-        """
-        fields = b"Host: a.example:443\r\nUser-Agent: test\r\n\r\n"
-
-        def read(line: bytes, limits: Limits, block: bytes = fields) -> Any:
-            reader = RequestReader(limits)
-            try:
-                return reader.receive(line + b"\r\n" + block)[0]
-            except WireError as error:
-                return error.status
-
-        first = read(b"CONNECT a.example:443 HTTP/1.1", Limits())
-        for _ in range(4):
-            again = read(b"CONNECT a.example:443 HTTP/1.1", Limits())
-            self.assertEqual(first.fields, again.fields)
-            self.assertEqual((first.framing, first.host), (again.framing, again.host))
-            self.assertEqual(b"b.example:1", read(b"CONNECT b.example:1 HTTP/1.1", Limits()).target)
-        self.assertEqual(10, read(b"CONNECT a.example:443 HTTP/1.0", Limits()).version)
-        self.assertEqual(400, read(b"CONNECT a.example HTTP/1.1", Limits()))
-        self.assertEqual(431, read(b"CONNECT a.example:443 HTTP/1.1", Limits(headerFields=1)))
-        self.assertEqual(431, read(b"CONNECT a.example:443 HTTP/1.1", Limits(headerOctets=50)))
-        self.assertEqual(414, read(b"CONNECT a.example:443 HTTP/1.1", Limits(targetOctets=5)))
-        self.assertEqual(b"GET", read(b"GET / HTTP/1.1", Limits()).method)
-        self.assertIn(b"CONNECT a.example:443 HTTP/1.1\r\n" + fields, remembering._heads)
-        ahead = RequestReader(Limits())
-        ahead.receive(b"CONNECT a.example:443 HTTP/1.1\r\n" + fields + b"hello")
-        self.assertEqual(b"hello", ahead.detach())
-        self.assertEqual(400, read(b"CONNECT a:1 HTTP/1.1", Limits(), b"Host:a b\r\n\r\n"))
-        self.assertEqual(400, read(b"CONNECT a:1 HTTP/1.1", Limits(), b"\r\n" + fields))
-
-    def test_memoryOfTunnelsIsBounded(self) -> None:
-        """However many different ones come, and however long they are."""
-        for size in (1, 2000):
-            for number in range(3000):
-                block = b"Host: a:1\r\nX: %d%s\r\n\r\n" % (number % 1500, b"x" * size)
-                head: Any = RequestReader(Limits()).receive(b"CONNECT a:1 HTTP/1.1\r\n" + block)[0]
-                self.assertEqual(block, head.fields.encoded + b"\r\n")
-        self.assertLessEqual(len(remembering._tunnels), remembering._TUNNELS_LIMIT)
-        self.assertLessEqual(len(remembering._glimpsed), remembering._GLIMPSED_LIMIT)
-        for block in remembering._tunnels:
-            self.assertLessEqual(len(block), remembering._BLOCK_LIMIT)
-        for number in range(3000):
-            head = b"CONNECT a%d:1 HTTP/1.1\r\nHost: one\r\n\r\n" % number
-            RequestReader(Limits()).receive(head)
-        self.assertLessEqual(len(remembering._heads), remembering._HEADS_LIMIT)
-        self.assertIn(head, remembering._heads)
-
-    def test_credentialsAreNotKept(self) -> None:
-        """They are nobody's business when their connection has gone."""
-        for block in (
-            b"Host: a:1\r\nProxy-Authorization: Basic eDp5\r\n\r\n",
-            b"Host: kept:1\r\n\r\n",
-        ):
-            for _ in range(3):
-                RequestReader(Limits()).receive(b"CONNECT a:1 HTTP/1.1\r\n" + block)
-            self.assertEqual(block in remembering._tunnels, b"kept" in block)
-        for known in remembering._heads:
-            self.assertNotIn(b"Proxy-Authorization", known)
 
     def test_memoryOfFieldsRespectsTheHeadLimit(self) -> None:
         """A longer request line in front of remembered fields still counts."""
