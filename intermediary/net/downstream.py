@@ -496,8 +496,9 @@ class DownstreamConnection:
             transport, descriptor, start, stop, self._fileMoved, self._fileSent
         )
         sending.begin()
-        self._expect("reply", self._listener.front.timeouts.betweenBytesSeconds)
-        self._queued = queuedIn(transport)
+        if sending.held:
+            self._expect("reply", self._listener.front.timeouts.betweenBytesSeconds)
+            self._queued = queuedIn(transport)
         return True
 
     def _fileMoved(self, octets: int) -> None:
