@@ -20,6 +20,7 @@ from .problems import ConfigurationError
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorCore
 
+    from ..settings import RouteCacheSettings
     from .compile import Assembly
     from .config import Configuration
 
@@ -157,19 +158,30 @@ def summary(configuration: Configuration) -> str:
     # As in assembled().
     from .compile import isGuarded
 
+    cache = configuration.cache
+
+    def uncached(rules: RouteCacheSettings | None) -> str:
+        return ", not cached" if cache is not None and rules is None else ""
+
     lines = [f"{configuration.source} is valid. It runs:"]
     lines += [
         f"  forward proxy {front.settings.name} on {', '.join(front.listen)}"
         f" (destination guard: {_guard(front.guard, isGuarded(front))})"
+        f"{uncached(front.settings.cache)}"
         for front in configuration.forward
     ]
     for site in configuration.reverse:
         lines.append(f"  reverse proxy {site.settings.name} on {', '.join(site.listen)}")
         lines += [
             f"    {' '.join(route.host) or 'any host'} {route.path} -> {route.upstream.name}"
-            f" ({', '.join(route.upstream.servers)})"
+            f" ({', '.join(route.upstream.servers)}){uncached(route.cache)}"
             for route in site.settings.routes
         ]
+    if cache is not None:
+        lines.append(
+            f"  cache: {_spelled(cache.memoryOctets)} of memory,"
+            f" {_spelled(cache.maxObjectOctets)} for one object"
+        )
     log = configuration.log
     where = "standard output" if log.access == "-" else log.access
     lines.append(f"  access log: {where} ({log.format})" if where else "  no access log")
@@ -181,3 +193,11 @@ def _guard(guard: Guard, guarded: bool) -> str:
     if guard is not Guard.AUTO:
         return str(guard.value)
     return f"auto, which is {'on' if guarded else 'off'} with these listeners"
+
+
+def _spelled(octets: int) -> str:
+    """Write a size as it may stand in a file."""
+    for exponent, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if octets and octets % (1 << exponent) == 0:
+            return f"{octets >> exponent} {unit}"
+    return f"{octets} B"

@@ -137,6 +137,41 @@ class OptionsTests(SynchronousTestCase):
             self.exits(0, "--config", self.file(b"[forward.a]\n" + line.encode()), "--check")
             self.assertIn(f"(destination guard: {words})\n", self.stdout.getvalue())
 
+    def test_checkSaysWhatIsCached(self) -> None:
+        """How much, and which fronts and routes are not."""
+        lines = self.checked("")
+        self.assertNotRegex("".join(lines), "cache:|not cached")
+        lines = self.checked("[cache]\nmemory = '1GiB'\nmax-object = 1000\n")
+        self.assertIn("  cache: 1 GiB of memory, 1000 B for one object", lines)
+        self.assertEqual(
+            [line.split(" (")[0].split()[-1] for line in lines if line.endswith(", not cached")],
+            ["tcp:1", "web"],
+        )
+        self.assertIn("    any host /cached/ -> web (http://h)", lines)
+
+    def checked(self, cache: str) -> list[str]:
+        """What C{--check} says of a file with these lines for the cache."""
+        self.stdout.truncate(0)
+        self.stdout.seek(0)
+        text = f"""
+{cache}
+[forward.a]
+listen = ["tcp:1"]
+cache = false
+[reverse.b]
+listen = ["tcp:2"]
+[[reverse.b.route]]
+path = "/cached/"
+upstream = "web"
+[[reverse.b.route]]
+upstream = "web"
+cache = false
+[upstream.web]
+servers = ["http://h"]
+"""
+        self.exits(0, "--config", self.file(text.replace("'", '"').encode()), "--check")
+        return self.stdout.getvalue().splitlines()
+
     def test_checkWithoutALog(self) -> None:
         """It says that there is none."""
         self.exits(0, "--config", self.file(b"[forward.a]\nlisten=['tcp:1']\n"), "--check")
