@@ -42,6 +42,9 @@ class Validation:
         Where there is nothing of the kind, make its answer one for others, too.
         """
         visit.validating = visit.completing = False
+        if visit.fetch is None and not visit.entries and not visit.others:
+            # As of all that can't be stored.
+            return
         fields = forward.fields
         ranged = b"range" in fields.index
         stored = [self._answers.validators(each) for each in visit.entries]
