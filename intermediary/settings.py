@@ -118,6 +118,9 @@ class RouteCacheSettings:
     graceSeconds: float = 0.0
     #: For how long it may stand in for an origin that fails (RFC 5861 §4).
     graceErrorSeconds: float = 3600.0
+    #: How often a response is used in its lifetime to be validated shortly before
+    #: that ends; 0 for never.
+    refreshUses: int = 0
     #: Patterns of names of query parameters that do not matter.
     ignoreQuery: tuple[str, ...] = ()
     #: The order of query parameters does not matter.

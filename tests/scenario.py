@@ -470,6 +470,8 @@ class Scenario:
             left = side.takes()
             case.assertEqual(left, b"", "something was said that nobody looked at")
         self.connectsNowhere()
+        if self.cache is not None:
+            self.cache.close()
         for side in self.sides:
             if side.transport.connected:
                 side.closes()

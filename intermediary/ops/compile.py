@@ -104,7 +104,9 @@ class Assembly:
             self.accessLog.open()
 
     def stop(self) -> None:
-        """Drop idle connections and close the access log; the fronts are through."""
+        """Drop idle connections, end timers and close the log; the fronts are through."""
+        if self.cache is not None:
+            self.cache.close()
         self.pool.close()
         if self.accessLog is not None:
             self.accessLog.close()

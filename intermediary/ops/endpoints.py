@@ -34,6 +34,7 @@ from ..net.resolver import Resolver
 from ..net.sweep import Sweeper
 from ..policy.cache import Cache
 from ..policy.networks import Networks
+from ..policy.refreshing import Refreshing
 from ..policy.replies import ErrorReplies
 from ..policy.stores import MemoryStore
 from ..settings import CacheSettings, ForwardSettings, Limits, PoolSettings, ReverseSettings
@@ -74,6 +75,9 @@ def makeCache(reactor: Any, settings: CacheSettings | None = None) -> Cache:
     """
     Make a cache for one front or for several.
 
+    Where a route has entries refreshed before they expire, it has a timer until it is
+    closed.
+
     @raise ValueError: one of those who may purge is misspelt.
     """
     if settings is None:
@@ -81,7 +85,9 @@ def makeCache(reactor: Any, settings: CacheSettings | None = None) -> Cache:
     store = MemoryStore(reactor, settings.memoryOctets, settings.maxObjectOctets)
     targeted = tuple(name.lower().encode("ascii") for name in settings.targeted)
     purgers = Networks(settings.purgeFrom) if settings.purgeFrom else None
-    return Cache(store, settings.maxObjectOctets, targeted, purgers)
+    cache = Cache(store, settings.maxObjectOctets, targeted, purgers)
+    cache.refreshing = Refreshing(reactor, cache)
+    return cache
 
 
 class Gauge:
@@ -144,6 +150,7 @@ class ProxyFactory:
             sections.refusal(),
             self.keepsOld,
         )
+        self._caches = tuple(sections.caches)
         self._listener = Listener(self.front, self.pool.sweeper)
         self._listener.closing = self._closed
         #: Who waits for the last connection to go.
@@ -202,6 +209,8 @@ class ProxyFactory:
     def drain(self) -> Deferred[None]:
         """See L{IFront.drain}."""
         self._listener.draining = True
+        for cache in self._caches:
+            cache.retire()
         for connection in list(self._listener.connections):
             connection.drain()
         if not self._listener.connections:

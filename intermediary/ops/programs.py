@@ -30,7 +30,7 @@ from ..wire.rules import CacheRules
 from ..wire.storing import storableStatuses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ..engine import Engine
     from ..interfaces import IAccessLog
@@ -74,7 +74,11 @@ class Hooks:
 
 
 class Sections:
-    """The sections that all programs of one front have in common."""
+    """
+    The sections that all programs of one front have in common.
+
+    @ivar caches: the steps of each route that is cached.
+    """
 
     def __init__(
         self,
@@ -86,6 +90,7 @@ class Sections:
         self.engine = engine
         self.hooks = hooks
         self.cache = cache
+        self.caches: list[RouteCache] = []
         record: tuple[Step, ...] = () if accessLog is None else (accessLog.record,)
         self.fetched: Sequence[Step] = (*hooks.onFetched, engine.receive)
         self.deliver: Sequence[Step] = (*hooks.onDeliver, engine.sendHead)
@@ -100,12 +105,14 @@ class Sections:
         received: Sequence[Step] = (),
         caching: RouteCacheSettings | None = None,
         partition: str = "",
+        trusts: Callable[[str], bool] | None = None,
     ) -> Program:
         """
         Make the program of what is fetched from somewhere, and cached if it may be.
 
         @param fetch: up to the last look at the request that is sent.
         @param received: what sees the reply that was made of a response first.
+        @param trusts: see L{RouteCache.refreshAhead}.
         """
         engine, hooks = self.engine, self.hooks
         send = (*hooks.onFetch, engine.connect, engine.send)
@@ -160,6 +167,9 @@ class Sections:
         if whole is not None:
             whole.useInBackground(background)
             sections["fetched"] = (*sections["fetched"], whole.fetchWhole)
+        if caching.refreshUses:
+            cache.refreshAhead(caching.refreshUses, trusts)
+        self.caches.append(cache)
         return Program(name, sections, NOTES)
 
     def _bypass(self, caching: RouteCacheSettings) -> Sequence[Step]:
@@ -334,6 +344,7 @@ class ReversePrograms:
                 (redirects.hide,),
                 caching=each.cache,
                 partition=settings.name,
+                trusts=disclosure.trusts,
             )
             routes.append(Route(each.host, each.path, program))
         self.programs = tuple(route.program for route in routes)

@@ -260,6 +260,7 @@ def _routeCache(table: RouteCacheTable | None) -> RouteCacheSettings | None:
     return RouteCacheSettings(
         graceSeconds=table.graceSeconds,
         graceErrorSeconds=table.graceErrorSeconds,
+        refreshUses=table.refreshUses,
         ignoreQuery=tuple(table.ignoreQuery),
         sortQuery=table.sortQuery,
         lifetimes=tuple(table.lifetimes.items()),

@@ -89,6 +89,7 @@ SizeOrUnlimited = Annotated[
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Grace = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Uses = Annotated[int, Field(ge=0)]
 ParameterPattern = Annotated[str, AfterValidator(_fit(values.parameterPattern))]
 FieldName = Annotated[str, AfterValidator(_fit(values.fieldName))]
 CookiePattern = Annotated[str, AfterValidator(_fit(values.cookiePattern))]
@@ -287,6 +288,14 @@ class RouteCacheTable(Table):
         alias="grace-error",
         description="For how long it may stand in for an origin that can't be reached, or "
         "answers with 500, 502, 503 or 504. Seconds.",
+    )
+    refreshUses: Uses = Field(
+        default=_ROUTE_CACHE.refreshUses,
+        examples=[3],
+        description="How often a response has to be used in its lifetime to be validated "
+        "shortly before that ends: in its last tenth, or 60 s, whichever is less. Lifetimes "
+        "below 10 s don't count, and 0 is never. These are requests that no client made: low "
+        "values send the origin some for what nobody asks for again.",
     )
     ignoreQuery: list[ParameterPattern] = Field(
         default=list(_ROUTE_CACHE.ignoreQuery),

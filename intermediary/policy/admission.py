@@ -278,7 +278,6 @@ class Admission:
             vary,
             entry.tags,
         )
-        fresh.uses = entry.uses
         reason = whyNotStored(b"GET", _NO_FIELDS, entry.status, fields, control, self._rules)
         if reason is not None:
             self._store.remove(entry)

@@ -48,6 +48,7 @@ from ..wire.reuse import (
 from ..wire.reuse import STALE as TOO_STALE
 from ..wire.storing import readControl, unstoredNames, whyNotStored
 from .admission import Admission
+from .ahead import Ahead
 from .answers import PARTIAL_CONTENT, Answers, Record
 from .cachestate import Cache
 from .collapsing import Collapsing
@@ -76,11 +77,13 @@ class RouteCache:
 
     __slots__ = (
         "_admission",
+        "_ahead",
         "_answers",
         "_cache",
         "_collapsing",
         "_demandOf",
         "_purging",
+        "_refreshUses",
         "_rest",
         "_revalidation",
         "_rules",
@@ -125,10 +128,29 @@ class RouteCache:
             if purgers is None
             else PurgeRequests(cache, self._targets, keys.partition, purgers)
         )
+        # No entry was used 0 times when it has just been used.
+        self._refreshUses = 0
+        self._ahead: Ahead | None = None
 
     def useInBackground(self, program: Program) -> None:
         """Say what validates in the background; whoever makes the programs does."""
         self._revalidation.program = program
+
+    def refreshAhead(self, uses: int, trusts: Callable[[str], bool] | None = None) -> None:
+        """
+        Have what is used so often in its lifetime validated before it expires.
+
+        @param trusts: see L{Ahead}.
+        """
+        if self._cache.refreshing is not None:
+            self._ahead = Ahead(self._cache.refreshing, self._revalidation, self._targets, trusts)
+            self._refreshUses = uses
+
+    def retire(self) -> None:
+        """No more is done for those who come later: the front will not serve them."""
+        self._refreshUses = 0
+        if self._ahead is not None:
+            self._ahead.retire()
 
     # request -> hit
 
@@ -190,6 +212,8 @@ class RouteCache:
                             key,
                             candidates(entries, entry, fields, self._cache.heads),
                         )
+                    elif entry.uses == self._refreshUses and self._ahead is not None:
+                        self._ahead.offer(exchange, entry, now)
                     return DELIVER
                 if verdict == REFUSED:
                     reason = REQUEST
@@ -206,8 +230,11 @@ class RouteCache:
         visit.others = others
         if entry is not None:
             visit.entries = candidates(entries, entry, fields, self._cache.heads)
-        self._cache.misses += 1
-        return self._collapsing.join(exchange, visit, shelf, now)
+        outcome = self._collapsing.join(exchange, visit, shelf, now)
+        if outcome is None:
+            # Who waits is looked up again, and counted then.
+            self._cache.misses += 1
+        return outcome
 
     def _visit(self, exchange: Exchange, reason: bytes, now: float) -> Visit:
         visit = Visit(reason, now)
@@ -290,6 +317,8 @@ class RouteCache:
         if not visit.key:
             return None
         status = response.status
+        if visit.ahead is not None and self._dismisses(visit, visit.ahead, status):
+            return None
         outdated = self._isOutdated(visit, response.fields)
         if outdated and (visit.completing or (visit.validating and status == 304)):
             return self._afresh(visit)
@@ -333,6 +362,7 @@ class RouteCache:
             if reason != "outdated":
                 self._unstored(visit, status, now)
         else:
+            self._cache.stored += 1
             self._stored(exchange, visit, new, unstoredNames(control.directives), now)
         self._collapsing.resolve(visit, outdated)
         return None
@@ -354,6 +384,24 @@ class RouteCache:
         if visit.part is not None:
             tags += visit.part.tags
         return purges.covered(visit.key, tags, visit.epoch)
+
+    def _dismisses(self, visit: Visit, ahead: Entry, status: int) -> bool:
+        """
+        Do without what a refresh brought, where it must not take the place of what is stored.
+
+        The request was nobody's, so an error, a redirection to a login or a refusal
+        says little; and what was purged meanwhile must not come back.
+
+        @return: whether it was so.
+        """
+        assert visit.shelf is not None
+        if status in (304, ahead.status) and visit.shelf.entryOf(ahead.variant) is ahead:
+            return False
+        if status in ERRORS:
+            self._collapsing.failed(visit)
+        else:
+            self._collapsing.resolve(visit)
+        return True
 
     @staticmethod
     def _afresh(visit: Visit) -> Any:
@@ -390,7 +438,8 @@ class RouteCache:
             self._give(exchange, visit, entry, now, response.status)
             if unstored:
                 self._answers.keep(exchange, reply.fields, unstored)
-        continueWith(Filling(self._store, entry, visit.tail), exchange, lease, self._rest)
+        filling = Filling(self._store, entry, visit.tail, visit.ahead)
+        continueWith(filling, exchange, lease, self._rest)
 
     def _give(
         self, exchange: Exchange, visit: Visit, entry: Entry, now: float, status: int | None
@@ -415,6 +464,8 @@ class RouteCache:
             # Who waits would only find out the same, all at once.
             self._collapsing.failed(visit)
             return
+        if visit.ahead is not None:
+            return
         self._collapsing.separate(visit, now)
         # It was the current response, and is not any more (RFC 9111 §4).
         for entry in visit.entries[:1]:
@@ -434,6 +485,7 @@ class RouteCache:
             # It is about what the client has, which has not been asked about alone.
             self._collapsing.resolve(visit)
             return None
+        self._cache.validated += 1
         # What the 304 itself brings is nothing, but its connection is good.
         continueWith(Nobody(), exchange, takeLease(exchange), self._rest)
         self._collapsing.resolve(visit)
@@ -497,6 +549,8 @@ class RouteCache:
         visit: Visit | None = exchange.visit
         if isinstance(exchange.downstream, Nobody):
             self._cache.background -= 1
+            if self._ahead is not None and visit is not None and visit.ahead is not None:
+                self._ahead.ended(exchange)
         if visit is not None and visit.fetch is not None:
             self._collapsing.abandon(exchange, visit)
 

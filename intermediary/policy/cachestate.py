@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..interfaces import ICacheStore
     from .networks import Networks
     from .purging import Purge
+    from .refreshing import Refreshing
 
 
 class Cache:
@@ -23,12 +24,18 @@ class Cache:
     What all routes of a process share.
 
     @ivar hits: requests that were answered without asking.
-    @ivar misses: requests that were sent on although they might have been stored.
-    @ivar collapsed: requests that waited for another one's answer.
+    @ivar misses: requests that were sent on although their answers might have been
+        stored.
+    @ivar collapsed: requests that waited for another one's answer.  They are hits or
+        misses afterwards, unless they got its error.
+    @ivar stored: responses that were stored.
+    @ivar validated: 304s that were about what is stored.
     @ivar background: exchanges under way for nobody in particular.
     @ivar purgers: who may purge by requests; None where nobody may.
     @ivar purges: those of late.
     @ivar purging: how many are under way.
+    @ivar refreshes: requests that were sent ahead of the time by which they are needed.
+    @ivar refreshing: sends them; None where nothing does.
     """
 
     __slots__ = (
@@ -41,8 +48,12 @@ class Cache:
         "purgers",
         "purges",
         "purging",
+        "refreshes",
+        "refreshing",
         "store",
+        "stored",
         "targeted",
+        "validated",
     )
 
     def __init__(
@@ -66,6 +77,10 @@ class Cache:
         self.purgers = purgers
         self.purges = RecentPurges()
         self.purging = 0
+        self.refreshes = 0
+        self.stored = 0
+        self.validated = 0
+        self.refreshing: Refreshing | None = None
 
     def purge(self, what: Purge, soft: bool = False) -> Deferred[int] | int:
         """
@@ -88,8 +103,14 @@ class Cache:
         self.purging -= 1
         return result
 
+    def close(self) -> None:
+        """Stop the timer of the refreshes; what is stored stays, and can be used."""
+        if self.refreshing is not None:
+            self.refreshing.close()
+
     def __repr__(self) -> str:
         return (
             f"<Cache hits={self.hits} misses={self.misses} collapsed={self.collapsed}"
-            f" background={self.background} {self.store!r}>"
+            f" stored={self.stored} validated={self.validated}"
+            f" refreshes={self.refreshes} background={self.background} {self.store!r}>"
         )

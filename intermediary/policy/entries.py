@@ -46,7 +46,7 @@ class Entry(Queued):
     @ivar stored: when that was, in seconds of the reactor.
     @ivar expires: when it stops being fresh.
     @ivar tags: the names by which it can be purged.
-    @ivar uses: how often it was used.
+    @ivar uses: how often it was used since it was stored or validated.
     @ivar serial: which one it was of all that its store took; 0 before that.
     """
 

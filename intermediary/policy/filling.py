@@ -231,11 +231,19 @@ class Filling(Nobody):
     for the slowest of them.
     """
 
-    __slots__ = ("_behind", "_body", "_entry", "_store", "_stored", "_tail")
+    __slots__ = ("_before", "_behind", "_body", "_entry", "_store", "_stored", "_tail")
 
-    def __init__(self, store: ICacheStore, entry: Entry, tail: list[bytes] | None = None) -> None:
+    def __init__(
+        self,
+        store: ICacheStore,
+        entry: Entry,
+        tail: list[bytes] | None = None,
+        before: Entry | None = None,
+    ) -> None:
         """
         @param tail: what follows in the body behind the content of the response.
+        @param before: what the entry has replaced, if that comes back where the
+            content breaks off.
         """
         super().__init__()
         self._store = store
@@ -244,6 +252,7 @@ class Filling(Nobody):
         self._stored = True
         self._behind = False
         self._tail = tail
+        self._before = before
         entry.body.source = self
 
     # IBodySink
@@ -266,6 +275,7 @@ class Filling(Nobody):
             for piece in self._tail:
                 self.write(piece)
         self._body.source = None
+        self._before = None
         self._body.end(trailers)
         super().end(trailers)
 
@@ -274,7 +284,13 @@ class Filling(Nobody):
         if self._body.ended:
             return  # all had come when somebody gave up
         self._body.source = None
-        self._store.remove(self._entry)
+        entry, before = self._entry, self._before
+        self._before = None
+        if before is not None and entry.queue is not None and before.queue is None:
+            # Not if it was purged meanwhile, or had to make room.
+            self._store.add(before)
+        else:
+            self._store.remove(entry)
         self._body.fail(error)
 
     def follow(self, entry: Entry) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..engine import Engine
     from ..program import Program
     from .cachestate import Cache
-    from .entries import Entry
+    from .entries import Entry, Shelf
 
 #: Exchanges under way for nobody in particular, of one process.
 BACKGROUND: Final = 64
@@ -54,25 +54,49 @@ class Revalidation:
         """
         shelf = self._cache.store.shelf(key)
         request = exchange.request
-        program = self.program
-        if shelf.fetch is not None or program is None or self._cache.background >= BACKGROUND:
+        if shelf.fetch is not None or self._cache.background >= BACKGROUND:
             return
         assert request is not None
         head = RequestHead(
             b"GET", request.target, 11, request.fields.without(_OWN), host=request.host
         )
         now = self._engine.seconds()
-        client = Nobody()
-        later = Exchange(exchange.front, client, head, exchange.peerHost, now)
-        client.exchange = later
+        later = Exchange(exchange.front, Nobody(), head, exchange.peerHost, now)
         later.target = exchange.target
         later.secure = exchange.secure
         later.origin = exchange.origin
+        self.run(later, shelf, entries, reason=reason)
+
+    def run(
+        self,
+        later: Exchange,
+        shelf: Shelf,
+        entries: list[Entry],
+        ahead: Entry | None = None,
+        reason: bytes = STALE,
+    ) -> bool:
+        """
+        Send a request that nobody waits for.
+
+        @param later: an exchange of L{Nobody} that has not begun.
+        @param ahead: see L{Visit}.
+        @param reason: see L{begin}.
+        @return: whether it was sent: not if somebody fetches the same, or where nothing
+            is done in the background.
+        """
+        program = self.program
+        if shelf.fetch is not None or program is None:
+            return False
+        client = later.downstream
+        assert isinstance(client, Nobody)
+        client.exchange = later
         later.requestEnded = True
-        visit = later.visit = Visit(reason, now)
-        visit.key = key
+        visit = later.visit = Visit(reason, later.started)
+        visit.key = shelf.key
         visit.shelf = shelf
         visit.entries = entries
+        visit.ahead = ahead
         visit.fetch = shelf.fetch = Fetch(later)
         self._cache.background += 1
         self._engine.run(later, program, program.fetch)
+        return True

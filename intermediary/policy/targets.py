@@ -29,6 +29,11 @@ class Targets:
         self._origins: dict[bytes | None, bytes] = {}
         self._secureOrigins: dict[bytes | None, bytes] = {}
 
+    @property
+    def fields(self) -> tuple[bytes, ...]:
+        """The names, in lower case, of the request fields that are part of keys."""
+        return self._keys.fields
+
     def targetOf(self, exchange: Exchange) -> Target:
         """Find the target URI of a request (RFC 9110 §7.1)."""
         target = exchange.target

@@ -19,6 +19,8 @@ class Visit:
     """
     What the cache remembers about an exchange that it could not answer at once.
 
+    @ivar ahead: the entry that it refreshes before it expires, and which stays as it is
+        unless something of its kind comes; None otherwise.
     @ivar reason: why it was sent on (RFC 9211 §2.2).
     @ivar epoch: how many purges there had been when it was sent on, the last time it
         was; -1 before that.
@@ -37,6 +39,7 @@ class Visit:
     """
 
     __slots__ = (
+        "ahead",
         "answered",
         "collapsed",
         "completing",
@@ -70,6 +73,7 @@ class Visit:
         self.entries: list[Entry] = []
         self.others: list[Entry] = []
         self.part: Entry | None = None
+        self.ahead: Entry | None = None
         self.completing = False
         self.skipped = 0
         self.tail: list[bytes] = []

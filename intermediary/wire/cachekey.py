@@ -136,6 +136,11 @@ class KeyMaker:
         self._extras = bool(self._fields or self._cookies)
         self._origins: dict[tuple[str, str, int], bytes] = {}
 
+    @property
+    def fields(self) -> tuple[bytes, ...]:
+        """The names, in lower case, of the request fields that matter."""
+        return self._fields
+
     def make(self, scheme: str, host: str, port: int, target: bytes, request: Fields) -> bytes:
         """
         Make the key of a request.

@@ -325,6 +325,15 @@ class LifeTests(CompileTestCase):
         assembly.start()
         assembly.stop()
 
+    def test_theCacheIsClosedAtTheEnd(self) -> None:
+        """Its timer is not left behind."""
+        assembly = self.assemble(b"[cache]\n" + STABLE.partition(b"[log]")[0])
+        assert assembly.cache is not None
+        refreshing = assembly.cache.refreshing
+        assert refreshing is not None
+        assembly.stop()
+        self.assertTrue(refreshing.closed)
+
     def test_thePoolIsClosedAtTheEnd(self) -> None:
         """It keeps no connection any more."""
         assembly = self.log(None)

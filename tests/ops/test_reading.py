@@ -126,6 +126,7 @@ class GoodTests(SynchronousTestCase):
                                     cache=RouteCacheSettings(
                                         graceSeconds=30,
                                         graceErrorSeconds=0,
+                                        refreshUses=3,
                                         ignoreQuery=("utm_*",),
                                         sortQuery=True,
                                     ),
@@ -171,6 +172,7 @@ class GoodTests(SynchronousTestCase):
             ("{ grace = 0.5 }", RouteCacheSettings(graceSeconds=0.5)),
             ("{ grace-error = 0 }", RouteCacheSettings(graceErrorSeconds=0)),
             ("{ sort-query = true }", RouteCacheSettings(sortQuery=True)),
+            ("{ refresh-uses = 5 }", RouteCacheSettings(refreshUses=5)),
             ("{ ignore-query = ['a', '*'] }", RouteCacheSettings(ignoreQuery=("a", "*"))),
             (
                 "{ lifetimes = { 404 = 10, '5xx' = 0 } }",
@@ -487,6 +489,14 @@ class BadTests(SynchronousTestCase):
             ("{ ignore-query = [''] }", ".ignore-query[0]", pattern, ""),
             ("{ ignore-query = ['é'] }", ".ignore-query[0]", pattern, ""),
             ("{ sort-query = 1 }", ".sort-query", "must be a valid boolean", ""),
+            (
+                "{ refresh-uses = -1 }",
+                ".refresh-uses",
+                "must be greater than or equal to 0",
+                "write for example refresh-uses = 3",
+            ),
+            ("{ refresh-uses = 1.5 }", ".refresh-uses", "must be a valid integer", ""),
+            ("{ refresh-uses = true }", ".refresh-uses", "must be a valid integer", ""),
             ("{ gracee = 1 }", ".gracee", "unknown key", 'did you mean "grace"?'),
         ):
             for table, text in (

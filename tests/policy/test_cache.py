@@ -501,6 +501,69 @@ class StaleTests(CacheTestCase):
         self.gets(503, b"no")
 
 
+class CounterTests(CacheTestCase):
+    """What an operator may read from the cache."""
+
+    def counts(self) -> tuple[int, ...]:
+        """What it counts: hits, misses, who waited, what was stored, what was validated."""
+        cache = self.scenario.cache
+        return cache.hits, cache.misses, cache.collapsed, cache.stored, cache.validated
+
+    def test_eachRequestOnce(self) -> None:
+        """As a hit or as a miss; what is for no cache is neither."""
+        self.stores(b"Cache-Control: max-age=10", b'ETag: "a"')
+        self.assertEqual(self.counts(), (0, 1, 0, 1, 0))
+        self.asks()
+        self.asks(method=b"HEAD")
+        self.client.takes()
+        self.assertEqual(self.counts(), (2, 1, 0, 1, 0))
+        self.asks(method=b"OPTIONS")
+        self.isAsked(method=b"OPTIONS")
+        self.answers()
+        self.asks(b"Cache-Control: only-if-cached", target=b"/other")
+        self.client.takes()
+        self.assertEqual(self.counts(), (2, 1, 0, 1, 0))
+        self.scenario.passes(20)
+        self.asks()
+        self.isAsked()
+        self.answers(b"Cache-Control: max-age=10", status=b"304 Not Modified", body=b"")
+        self.gets()
+        self.assertEqual(self.counts(), (2, 2, 0, 1, 1))
+        self.assertIn(
+            "<Cache hits=2 misses=2 collapsed=0 stored=1 validated=1 refreshes=0 background=0 <",
+            repr(self.scenario.cache),
+        )
+
+    def test_whoWaitsIsCountedByWhatItGot(self) -> None:
+        """Once it is looked up again: a hit, if the answer was for all."""
+        for control, counts in ((b"max-age=10", (1, 1, 1, 1, 0)), (b"no-store", (1, 3, 2, 1, 0))):
+            other = self.scenario.client()
+            self.asks(target=b"/" + control)
+            other.sends(b"GET /" + control + b" HTTP/1.1", b"Host: a", b"", b"")
+            self.isAsked()
+            self.answers(b"Cache-Control: " + control)
+            self.gets()
+            if control == b"no-store":
+                self.isAsked()
+                self.answers(b"Cache-Control: " + control)
+            other.takes()
+            self.assertEqual(self.counts(), counts)
+        # It was opened before the other one was free again.
+        self.scenario.accepts()
+
+    def test_whoGetsTheErrorOfAnotherIsNeither(self) -> None:
+        """It was neither answered from the store nor sent on."""
+        other = self.scenario.client()
+        self.asks()
+        other.sends(b"GET / HTTP/1.1", b"Host: a", b"", b"")
+        self.isAsked()
+        assert self.origin is not None
+        self.origin.closes()
+        self.client.takes()
+        other.takes()
+        self.assertEqual(self.counts(), (0, 1, 1, 0, 0))
+
+
 class RouteTests(SynchronousTestCase):
     """What a route says."""
 
