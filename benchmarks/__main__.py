@@ -1,6 +1,6 @@
 # -*- test-case-name: tests.test_benchmarks -*-
 """
-The command: C{python -m benchmarks [slow|soak|hitratios|purges|conformance] [options]}.
+The command: C{python -m benchmarks [COMMAND] [options]}.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from . import conformance, hitratios, purges, slow, soak
+from . import conformance, garbage, hitratios, purges, slow, soak
 from .cases import CASES, Load
 from .children import BenchmarkError, Workspace, findProgram
 from .machine import Cores, facts, raiseFileLimit
@@ -83,12 +83,13 @@ def parser() -> argparse.ArgumentParser:
         " named by --only: .svg for a flame graph, .raw for folded stacks",
     )
     commands = top.add_subparsers(
-        dest="command", metavar="slow | soak | hitratios | purges | conformance"
+        dest="command", metavar="slow | soak | hitratios | purges | garbage | conformance"
     )
     slow.addArguments(commands.add_parser("slow", help=slow.HELP))
     soak.addArguments(commands.add_parser("soak", help=soak.HELP))
     hitratios.addArguments(commands.add_parser("hitratios", help=hitratios.HELP))
     purges.addArguments(commands.add_parser("purges", help=purges.HELP))
+    garbage.addArguments(commands.add_parser("garbage", help=garbage.HELP))
     conformance.addArguments(commands.add_parser("conformance", help=conformance.HELP))
     return top
 
@@ -189,6 +190,8 @@ def main(arguments: list[str]) -> int:
             return hitratios.run(options, say)
         if options.command == "purges":
             return purges.run(options, say)
+        if options.command == "garbage":
+            return garbage.run(options, say)
         with Workspace() as workspace:
             if options.command == "slow":
                 return slow.run(options, workspace, cores, say)

@@ -20,7 +20,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from benchmarks import conformance
+from benchmarks import conformance, garbage
 from benchmarks.__main__ import main, parser
 from benchmarks.cases import CASES, Case, Load, Unit
 from benchmarks.children import Workspace
@@ -519,6 +519,22 @@ class SoakTests(SynchronousTestCase):
         held.clear()
         gc.collect()
         self.assertEqual(countObjects()[name], before)
+
+
+class GarbageTests(SynchronousTestCase):
+    """How long collections take."""
+
+    def test_bothWaysAreMeasured(self) -> None:
+        """And nothing of it is left to the process."""
+        lines: list[str] = []
+        options = parser().parse_args(["garbage", "--entries", "9000"])
+        self.assertIn(garbage.run(options, lines.append), (0, 2))
+        table = "\n".join(lines)
+        for name in ("Python", "twistd intermediary"):
+            for part in ("filled", "replaced"):
+                self.assertIn(f"{name}, {part}", table)
+        self.assertIn("<Garbage on steps=1 full=1>", table)
+        self.assertEqual(gc.get_freeze_count(), 0)
 
 
 class CommandTests(SynchronousTestCase):

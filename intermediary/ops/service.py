@@ -23,6 +23,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from .descriptors import raiseLimit
+from .garbage import Garbage
 from .options import Options, assembled
 from .signals import SignalHandlers
 
@@ -161,6 +162,9 @@ class ProxyService(MultiService):
         self._configuration = configuration
         self._assembly = assembly
         self._open = False
+        cache = assembly.cache
+        #: This process is ours: see to it that no collection holds it up.
+        self._garbage = None if cache is None else Garbage(reactor, cache)
         #: Fires when the connections have had their time; None before the stop.
         self._patience: Deferred[None] | None = None
         for settings, listen, front in assembly.fronts:
@@ -199,6 +203,8 @@ class ProxyService(MultiService):
                 "of a daemon. Name a file in [log] access, or start it with twistd -n."
             )
         super().startService()  # type: ignore[no-untyped-call]
+        if self._garbage is not None:
+            self._garbage.start()
         self._reactor.callWhenRunning(SignalHandlers(self._reactor, self._told).install)
 
     def stopService(self) -> Deferred[Any]:
@@ -223,6 +229,8 @@ class ProxyService(MultiService):
         # The last connection is gone, but its exchange may end only in what the
         # reactor does next, and has a line to write.
         await deferLater(self._reactor, 0)
+        if self._garbage is not None:
+            self._garbage.stop()
         self._assembly.stop()
         self._open = False
         await super().stopService()  # type: ignore[no-untyped-call]

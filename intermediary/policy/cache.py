@@ -317,7 +317,7 @@ class RouteCache:
         if not visit.key:
             return None
         status = response.status
-        if visit.ahead is not None and self._dismisses(visit, visit.ahead, status):
+        if self._dismisses(visit, status):
             return None
         outdated = self._isOutdated(visit, response.fields)
         if outdated and (visit.completing or (visit.validating and status == 304)):
@@ -385,7 +385,7 @@ class RouteCache:
             tags += visit.part.tags
         return purges.covered(visit.key, tags, visit.epoch)
 
-    def _dismisses(self, visit: Visit, ahead: Entry, status: int) -> bool:
+    def _dismisses(self, visit: Visit, status: int) -> bool:
         """
         Do without what a refresh brought, where it must not take the place of what is stored.
 
@@ -394,6 +394,9 @@ class RouteCache:
 
         @return: whether it was so.
         """
+        ahead = visit.ahead
+        if ahead is None:
+            return False
         assert visit.shelf is not None
         if status in (304, ahead.status) and visit.shelf.entryOf(ahead.variant) is ahead:
             return False

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import signal
@@ -24,6 +25,7 @@ from zope.interface.verify import verifyObject
 import intermediary.ops.service as serviceModule
 from intermediary.interfaces import IFront
 from intermediary.ops.config import Configuration, LogSettings
+from intermediary.ops.endpoints import makeCache
 from intermediary.ops.options import Options
 from intermediary.ops.problems import Problem
 from intermediary.ops.service import ProxyService, StartError, makeService
@@ -59,6 +61,7 @@ class FakeAssembly:
         self.fronts = [
             (SimpleNamespace(name=front.name), listen, front) for front, listen in fronts
         ]
+        self.cache: Any = None
         self.calls: list[str] = []
         self.startError: OSError | None = None
 
@@ -156,6 +159,29 @@ class StartTests(ServiceCase):
         self.assertEqual(self.assembly.calls, ["start"])
         self.assertEqual(self.ports(), [3128, 3129, 8000])
         self.assertEqual(len(self.eager), 3)
+
+    def test_withACacheCollectionsAreKeptShort(self) -> None:
+        """From the start, when all is there that it takes, to the end."""
+        self.assembly.cache = makeCache(self.reactor)
+        service = ProxyService(self.reactor, self.configuration, cast("Any", self.assembly))
+        service.privilegedStartService()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.addCleanup(gc.unfreeze)
+        service.startService()
+        self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
+        self.assertGreater(gc.get_freeze_count(), 0)
+        stopped = service.stopService()
+        self.first.drained.callback(None)  # type: ignore[union-attr]
+        self.second.drained.callback(None)  # type: ignore[union-attr]
+        self.ends(stopped)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(gc.get_freeze_count(), 0)
+
+    def test_withoutOneNothingIsDoneAboutThem(self) -> None:
+        """There is nothing to set aside."""
+        self.service.startService()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(gc.get_freeze_count(), 0)
 
     def test_opensOnce(self) -> None:
         """C{twistd} calls both methods."""
