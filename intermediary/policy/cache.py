@@ -85,6 +85,7 @@ class RouteCache:
         "_purging",
         "_refreshUses",
         "_rest",
+        "_restForNobody",
         "_revalidation",
         "_rules",
         "_seconds",
@@ -128,6 +129,7 @@ class RouteCache:
             if purgers is None
             else PurgeRequests(cache, self._targets, keys.partition, purgers)
         )
+        self._restForNobody = restProgram(engine, self.leaveBackground)
         # No entry was used 0 times when it has just been used.
         self._refreshUses = 0
         self._ahead: Ahead | None = None
@@ -303,17 +305,7 @@ class RouteCache:
         assert response is not None
         assert request is not None
         now = self._seconds()
-        own = False
-        if visit.reason is METHOD:
-            target = self._targets.targetOf(exchange)
-            self._admission.invalidate(request, target, response.status, response.fields)
-            own = (
-                request.method == b"POST"
-                and exchange.requestEnded
-                and isOwnLocation(target, response.fields)
-            )
-            if own:
-                visit.key = self._targets.keyOf(target, request.fields)
+        own = visit.reason is METHOD and self._changes(exchange, visit)
         if not visit.key:
             return None
         status = response.status
@@ -366,6 +358,26 @@ class RouteCache:
             self._stored(exchange, visit, new, unstoredNames(control.directives), now)
         self._collapsing.resolve(visit, outdated)
         return None
+
+    def _changes(self, exchange: Exchange, visit: Visit) -> bool:
+        """
+        Forget what an unsafe method may have changed.
+
+        @return: whether its answer is what a GET would get.
+        """
+        request, response = exchange.request, exchange.response
+        assert request is not None
+        assert response is not None
+        target = self._targets.targetOf(exchange)
+        self._admission.invalidate(request, target, response.status, response.fields)
+        own = (
+            request.method == b"POST"
+            and exchange.requestEnded
+            and isOwnLocation(target, response.fields)
+        )
+        if own:
+            visit.key = self._targets.keyOf(target, request.fields)
+        return own
 
     def _isOutdated(self, visit: Visit, fields: Fields) -> bool:
         """
@@ -433,8 +445,11 @@ class RouteCache:
         assert response is not None
         assert reply is not None
         lease = takeLease(exchange)
+        rest = self._rest
         if isinstance(exchange.downstream, Nobody):
-            pass
+            # It stays among those that are under way in the background.
+            self._cache.background += 1
+            rest = self._restForNobody
         elif response.status == PARTIAL_CONTENT and not visit.completing:
             self._answers.passOn(exchange, entry.body, visit.skipped, response.framing)
         else:
@@ -442,7 +457,7 @@ class RouteCache:
             if unstored:
                 self._answers.keep(exchange, reply.fields, unstored)
         filling = Filling(self._store, entry, visit.tail, visit.ahead)
-        continueWith(filling, exchange, lease, self._rest)
+        continueWith(filling, exchange, lease, rest)
 
     def _give(
         self, exchange: Exchange, visit: Visit, entry: Entry, now: float, status: int | None
@@ -551,11 +566,15 @@ class RouteCache:
         """An exchange has ended; if it leads a fetch, before there was an answer."""
         visit: Visit | None = exchange.visit
         if isinstance(exchange.downstream, Nobody):
-            self._cache.background -= 1
+            self.leaveBackground(exchange)
             if self._ahead is not None and visit is not None and visit.ahead is not None:
                 self._ahead.ended(exchange)
         if visit is not None and visit.fetch is not None:
             self._collapsing.abandon(exchange, visit)
+
+    def leaveBackground(self, exchange: Exchange) -> None:
+        """What was under way for nobody in particular has ended."""
+        self._cache.background -= 1
 
 
 __all__ = ["Cache", "RouteCache"]

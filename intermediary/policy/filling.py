@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..engine import Engine
     from ..errors import IntermediaryError
     from ..interfaces import ICacheStore, ILease
+    from ..program import Step
     from ..wire.fields import Fields
     from .body import Body
     from .entries import Entry
@@ -352,10 +353,15 @@ def continueWith(client: Nobody, of: Exchange, lease: ILease, program: Program) 
     of.front.engine.run(exchange, program, program.deliver)
 
 
-def restProgram(engine: Engine) -> Program:
-    """Make the program of those exchanges: all but the content has been seen to."""
+def restProgram(engine: Engine, *finish: Step) -> Program:
+    """
+    Make the program of those exchanges: all but the content has been seen to.
+
+    @param finish: what is to be done at the end.
+    """
     return Program(
-        "rest of a response", {"deliver": (_open,), "finish": (engine.release, engine.end)}
+        "rest of a response",
+        {"deliver": (_open,), "finish": (engine.release, *finish, engine.end)},
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from intermediary.policy.purging import Purge
 from intermediary.settings import CacheSettings, RouteCacheSettings, RouteSettings, UpstreamSettings
 
 from ..scenario import VIA, Scenario, Side
@@ -476,6 +477,26 @@ class StaleTests(CacheTestCase):
         self.asks()
         self.gets(body=b"new", hit=True)
         self.assertEqual(self.scenario.cache.background, 0)
+
+    def test_contentForNobodyIsUnderWayToo(self) -> None:
+        """The budget of the background counts it until all of it is there, or breaks off."""
+        for ending in ("whole", "broken"):
+            self.stores(b"Cache-Control: max-age=10, stale-while-revalidate=60")
+            self.scenario.passes(20)
+            self.asks()
+            self.gets(hit=True)
+            self.isAsked()
+            assert self.origin is not None
+            self.assertEqual(self.scenario.cache.background, 1)
+            head = b"HTTP/1.1 200 OK", b"Cache-Control: max-age=10", b"Content-Length: 9"
+            self.origin.sends(*head, b"", b"1234")
+            self.assertEqual(self.scenario.cache.background, 1)
+            if ending == "whole":
+                self.origin.sends(b"56789")
+                self.scenario.cache.store.purge(Purge.ofPrefix(b""))
+            else:
+                self.origin.closes()
+            self.assertEqual(self.scenario.cache.background, 0)
 
     def test_whenTheOriginFails(self) -> None:
         """By its own word, or by none."""
