@@ -13,16 +13,23 @@ from twisted.logger import ILogObserver, LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from intermediary.settings import CacheSettings
+from intermediary.settings import (
+    CacheSettings,
+    RouteCacheSettings,
+    RouteSettings,
+    UpstreamSettings,
+)
 
 from ..scenario import MemoryTransport, Scenario
 from .referencefields import Pairs, combined
 from .referencemodel import Model
-from .referencestored import Answer, Forward
+from .referencestored import Answer, Forward, Graces
 
 #: The longest content that is stored.
 MAX_OCTETS = 200
 HOST = "a.example"
+#: C{grace} and C{grace-error} of fronts where they are not the default.
+GRACES = {"graceful": (20.0, 30.0)}
 #: What a front adds or makes anew, and what no cache has to do with.
 NOT_COMPARED = frozenset(
     {
@@ -74,18 +81,21 @@ class Hearing:
     @ivar transcript: what was done and heard.
     """
 
-    def __init__(self, forward: bool = False) -> None:
+    def __init__(self, front: str = "reverse") -> None:
         self.case = Case()
         scenario = self.scenario = Scenario(self.case)
         self.case._cleanups.clear()
         scenario.caching(CacheSettings(maxObjectOctets=MAX_OCTETS))
-        self.forward = forward
-        if forward:
-            scenario.forward()
+        self.front = front
+        grace, graceError = GRACES.get(front, (0.0, 3600.0))
+        cache = RouteCacheSettings(graceSeconds=grace, graceErrorSeconds=graceError)
+        if front == "forward":
+            scenario.forward(cache=cache)
         else:
-            scenario.reverse()
+            web = UpstreamSettings(name="web", servers=("http://127.0.0.1:9000",))
+            scenario.reverse(routes=(RouteSettings(upstream=web, cache=cache),))
         self.clock = scenario.clock
-        self.model = Model("http", MAX_OCTETS)
+        self.model = Model("http", MAX_OCTETS, Graces(grace, graceError))
         self.clients: dict[int, Client] = {}
         self.origins: list[MemoryTransport] = []
         #: Where each pending request is, with what it asks.

@@ -44,8 +44,8 @@ class Growing:
 class Run(Hearing):
     """One sequence."""
 
-    def __init__(self, forward: bool = False) -> None:
-        super().__init__(forward)
+    def __init__(self, front: str = "reverse") -> None:
+        super().__init__(front)
         self.growing: list[Growing] = []
         self.numbers = 0
         self.versions = 0
@@ -90,7 +90,7 @@ class Run(Hearing):
         transport = MemoryTransport(protocol, self.clock)
         protocol.makeConnection(transport)
         self.clients[number] = Client(number, step.method, transport)
-        target = f"http://{HOST}{step.target}" if self.forward else step.target
+        target = f"http://{HOST}{step.target}" if self.front == "forward" else step.target
         lines = [f"{step.method} {target} HTTP/1.1", f"Host: {HOST}", f"X-Client: {number}"]
         lines += [f"{name}: {value}" for name, value in fields]
         content = step.method in ("POST", "PUT", "PATCH")
@@ -202,13 +202,14 @@ class Run(Hearing):
         grown.transport.arrive(rest)
 
     def _leave(self, step: Leaving) -> None:
-        waiting = [each for each in self.clients.values() if each.answer is None]
-        if not waiting:
+        if not self.clients:
             return
+        waiting = list(self.clients.values())
         client = waiting[step.which % len(waiting)]
         self.note(f"client {client.number} leaves")
-        self.asked.pop(client.number, None)
-        self.model.leaves(client.number)
+        if client.answer is None:
+            self.asked.pop(client.number, None)
+            self.model.leaves(client.number)
         del self.clients[client.number]
         close(client.transport)
 

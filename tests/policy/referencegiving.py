@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from .referencefields import Pairs, combined, notModified, rangeOf, spanOf, without
-from .referencestored import Answer, Response, Stored
+from .referencestored import Answer, Graces, Response, Stored
 from .referencestoring import Storing, Visit
 
 #: RFC 9110 §15.4.5: what describes content that a 304 does not have.
@@ -22,8 +22,8 @@ class Giving(Storing):
     @ivar effects: what was done since somebody emptied this.
     """
 
-    def __init__(self, scheme: str, maxOctets: int) -> None:
-        super().__init__(scheme, maxOctets)
+    def __init__(self, scheme: str, maxOctets: int, graces: Graces) -> None:
+        super().__init__(scheme, maxOctets, graces)
         self.effects: list[Any] = []
 
     def _member(self, visit: Visit, status: int | None, stored: Stored | None) -> str:

@@ -24,7 +24,7 @@ from .referencefields import (
     without,
 )
 from .referencegiving import Giving
-from .referencestored import Answer, Facts, Forward, Response, Stored
+from .referencestored import Answer, Facts, Forward, Graces, Response, Stored
 from .referencestoring import Shelf, Visit
 
 #: RFC 5861 §4.
@@ -48,8 +48,8 @@ class Model(Giving):
     @ivar pending: requests at the origin, by their client.
     """
 
-    def __init__(self, scheme: str, maxOctets: int) -> None:
-        super().__init__(scheme, maxOctets)
+    def __init__(self, scheme: str, maxOctets: int, graces: Graces) -> None:
+        super().__init__(scheme, maxOctets, graces)
         self.pending: dict[int, Visit] = {}
 
     def isAlone(self, client: int) -> bool:

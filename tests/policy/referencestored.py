@@ -26,8 +26,6 @@ from .referencefields import (
     written,
 )
 
-#: C{grace-error}.
-GRACE = 3600.0
 LIMIT = 2**31
 DELTAS = ("max-age", "s-maxage", "stale-while-revalidate", "stale-if-error")
 
@@ -154,6 +152,21 @@ def demandOf(request: Pairs) -> dict[str, str]:
     return {"cache-control": ", ".join(found)}
 
 
+def saying(said: rfc9111.Exchange, control: dict[str, str | None]) -> rfc9111.Exchange:
+    """The same with another C{Cache-Control}."""
+    elements = [
+        name if argument is None else f"{name}={argument}" for name, argument in control.items()
+    ]
+    return said._replace(response=said.response | {"cache-control": ", ".join(elements)})
+
+
+class Graces(NamedTuple):
+    """What the operator allows to be used stale, in seconds: C{grace} and C{grace-error}."""
+
+    use: float = 0.0
+    error: float = 3600.0
+
+
 class Stored:
     """
     One stored response.
@@ -172,7 +185,9 @@ class Stored:
         selector: Pairs,
         requested: float,
         received: float,
+        graces: Graces,
     ) -> None:
+        self.graces = graces
         self.status = status
         self.said = rfc9111.Exchange(
             "GET", {}, status, Facts.of(fields).fields, requested, received
@@ -196,19 +211,17 @@ class Stored:
         return Validators.of(self.fields, self.received)
 
     def effective(self) -> rfc9111.Exchange:
-        """What it says, or would say if it had stated that it is stale from its purge on."""
+        """What it says, or would say if it knew of the operator's grace and of its purge."""
         said = self.said
-        if self.purged is None:
-            return said
-        until = int(rfc9111.age(said, self.purged))
-        if rfc9111.lifetime(said) <= until:
-            return said
         control = rfc9111.directives(said.response)
-        control["s-maxage" if "s-maxage" in control else "max-age"] = str(until)
-        value = ", ".join(
-            name if argument is None else f"{name}={argument}" for name, argument in control.items()
-        )
-        return said._replace(response=said.response | {"cache-control": value})
+        own = rfc9111.delta(control.get("stale-while-revalidate")) or 0.0
+        if self.graces.use > own:
+            control["stale-while-revalidate"] = str(int(self.graces.use))
+        if self.purged is not None:
+            until = int(rfc9111.age(said, self.purged))
+            if rfc9111.lifetime(said) > until:
+                control["s-maxage" if "s-maxage" in control else "max-age"] = str(until)
+        return saying(said, control)
 
     def age(self, now: float) -> int:
         """RFC 9111 §5.1."""
@@ -234,18 +247,14 @@ class Stored:
         if rfc9111.mayReuse(said, demand, now):
             control = rfc9111.directives(said.response)
             control.pop("stale-while-revalidate", None)
-            value = ", ".join(
-                name if argument is None else f"{name}={argument}"
-                for name, argument in control.items()
-            )
-            patient = said._replace(response=said.response | {"cache-control": value})
+            patient = saying(said, control)
             return "use" if rfc9111.mayReuse(patient, demand, now) else "while"
         return "request" if self.isFresh(now) else "stale"
 
     def mayStandIn(self, demand: dict[str, str], now: float) -> bool:
         """RFC 5861 §4."""
         return not self.content.broken and rfc9111.mayReplaceError(
-            self.effective(), demand, now, GRACE
+            self.effective(), demand, now, self.graces.error
         )
 
     def language(self) -> str | None:

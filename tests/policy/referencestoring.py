@@ -18,7 +18,7 @@ from .referencefields import (
     without,
     written,
 )
-from .referencestored import Content, Facts, Response, Stored, demandOf
+from .referencestored import Content, Facts, Graces, Response, Stored, demandOf
 
 #: What is never stored, see C{docs/notes/cache-rules.md}.
 NEVER_STORED = (304, 407, 412, 416, 417, 425, 428, 429, 431, 511)
@@ -78,12 +78,13 @@ class Storing:
     @ivar counts: how often what happened.
     """
 
-    def __init__(self, scheme: str, maxOctets: int) -> None:
+    def __init__(self, scheme: str, maxOctets: int, graces: Graces) -> None:
         """
         @param maxOctets: longer content is not stored.
         """
         self.scheme = scheme
         self.maxOctets = maxOctets
+        self.graces = graces
         self.shelves: dict[tuple[str, str], Shelf] = {}
         self.counts: dict[str, int] = {}
         self.now = 0.0
@@ -136,7 +137,13 @@ class Storing:
     def _made(self, visit: Visit, response: Response) -> Stored:
         fields = self._derived(response.fields)
         return Stored(
-            response.status, fields, response.content, visit.fields, visit.requested, self.now
+            response.status,
+            fields,
+            response.content,
+            visit.fields,
+            visit.requested,
+            self.now,
+            self.graces,
         )
 
     def _put(self, shelf: Shelf, new: Stored, old: Stored | None = None) -> None:
@@ -182,7 +189,9 @@ class Storing:
         newer = without(newer, *unstored)
         replaced = {name.lower() for name, _ in newer}
         fields = [*without(old.fields, "age", *replaced, *unstored), *newer]
-        merged = Stored(old.status, fields, old.content, visit.fields, visit.requested, self.now)
+        merged = Stored(
+            old.status, fields, old.content, visit.fields, visit.requested, self.now, self.graces
+        )
         if merged.vary == old.vary:
             merged.selected = old.selected
         merged.keys = old.keys

@@ -87,11 +87,13 @@ class SequenceTests(SynchronousTestCase):
 
         # Nothing at all is a sequence of some steps, each with some fields.
         @settings(suppress_health_check=[*strategies.QUIET, HealthCheck.large_base_example])
-        @given(st.randoms(use_true_random=False), st.booleans())
-        def run(random: Random, forward: bool) -> None:
+        @given(
+            st.randoms(use_true_random=False), st.sampled_from(["reverse", "forward", "graceful"])
+        )
+        def run(random: Random, front: str) -> None:
             steps = sequence(random)
-            error = attempt(steps, forward)[1]
-            assert error is None, told(steps, forward)
+            error = attempt(steps, front)[1]
+            assert error is None, told(steps, front)
 
         run()
 
@@ -99,7 +101,9 @@ class SequenceTests(SynchronousTestCase):
         """Also in what is heard of it."""
         steps = stepsOf("1/1")
         self.assertEqual(steps, stepsOf("1/1"))
-        self.assertEqual(attempt(steps, False)[0].transcript, attempt(steps, False)[0].transcript)
+        self.assertEqual(
+            attempt(steps, "reverse")[0].transcript, attempt(steps, "reverse")[0].transcript
+        )
 
     def test_mistakesAreFound(self) -> None:
         """Within some dozens of sequences; C{cachemutations} knows many more."""
@@ -112,9 +116,9 @@ class SequenceTests(SynchronousTestCase):
         recipe = Recipe(200, "", False, (("Cache-Control", "max-age=60"),), 5, False, False)
         asking = Asking("GET", "/a", ())
         steps: list[Step] = [asking, Answering(0, recipe), Passing(10), asking, Passing(1)]
-        self.assertIsNone(attempt(steps, False)[1])
+        self.assertIsNone(attempt(steps, "reverse")[1])
         # To answer what nobody asked is an error of the test itself.
         broken: Step = Answering(0, recipe._replace(fields=((1, 2),)))  # type: ignore[arg-type]
-        short = shortened([*steps, asking._replace(target="/b"), broken], False)
+        short = shortened([*steps, asking._replace(target="/b"), broken], "reverse")
         self.assertEqual(len(short), 2)
-        self.assertIn("client 1: GET /b", told(short, False))
+        self.assertIn("client 1: GET /b", told(short, "reverse"))
