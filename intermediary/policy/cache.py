@@ -472,8 +472,12 @@ class RouteCache:
         if entry is not None:
             record: Record = entry.verdict
             ttl = record.freshness.ttl(self._seconds())
+        collapsed: bool | None = None
+        if visit.collapsed:
+            # If it was sent on as well, it has waited in vain.
+            collapsed = visit.epoch < 0
         return self._status.forwarded(
-            visit.reason, status, ttl=ttl, stored=visit.stored, collapsed=visit.collapsed
+            visit.reason, status, ttl=ttl, stored=visit.stored, collapsed=collapsed
         )
 
     def _unstored(self, visit: Visit, status: int, now: float) -> None:

@@ -73,7 +73,7 @@ class CacheStatus:
         *,
         ttl: int | None = None,
         stored: bool = False,
-        collapsed: bool = False,
+        collapsed: bool | None = None,
         key: bytes | None = None,
         detail: bytes | None = None,
     ) -> bytes:
@@ -85,8 +85,8 @@ class CacheStatus:
             none, or if the client gets the same.
         @param ttl: of what was stored or validated.
         @param stored: the answer was stored.
-        @param collapsed: the answer is that to another request, for which this
-            one waited.
+        @param collapsed: whether the answer is that to another request, for which
+            this one waited; False if it waited in vain, None if it did not.
         """
         member = self._forward + reason
         if status is not None:
@@ -95,8 +95,9 @@ class CacheStatus:
             member = b"%b; ttl=%d" % (member, ttl)
         if stored:
             member += b"; stored"
-        if collapsed:
-            member += b"; collapsed"
+        if collapsed is not None:
+            # RFC 9211 §2.6.
+            member += b"; collapsed" if collapsed else b"; collapsed=?0"
         return _more(member, key, detail)
 
     def unanswered(self, detail: bytes) -> bytes:

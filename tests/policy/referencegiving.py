@@ -35,7 +35,9 @@ class Giving(Storing):
             member += f"; ttl={stored.ttl(self.now)}"
         if visit.stores:
             member += "; stored"
-        return member + "; collapsed" if visit.collapsed else member
+        if not visit.collapsed:
+            return member
+        return member + ("; collapsed=?0" if visit.sent else "; collapsed")
 
     def _pass(self, visit: Visit, response: Response) -> None:
         """What the origin answers, as it is."""

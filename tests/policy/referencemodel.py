@@ -162,6 +162,7 @@ class Model(Giving):
         fields = visit.fields
         target = visit.target
         visit.validating = False
+        visit.sent = True
         visit.requested = self.now
         visit.purges = []
         if visit.shelf is not None:

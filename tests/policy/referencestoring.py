@@ -54,6 +54,7 @@ class Visit:
         self.validating = False
         self.preconditions = False
         self.collapsed = False
+        self.sent = False
         self.failed = False
         self.pardoned = False
         self.outdated = False

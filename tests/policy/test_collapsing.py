@@ -56,7 +56,9 @@ class CollapsingTests(CollapsingTestCase):
                 b"HTTP/1.1 200 OK", b"Cache-Control: no-store", b"Content-Length: 1", b"", b"x"
             )
         for self.client in clients[1:]:
-            self.gets(body=b"x", hit=False)
+            status = self.gets(body=b"x", hit=False)[b"cache-status"]
+            # RFC 9211 §2.6.
+            self.assertEqual(status, b"test; fwd=uri-miss; collapsed=?0")
         self.scenario.accepts()
 
     def test_theyWaitAgainOnceItCanBeStored(self) -> None:

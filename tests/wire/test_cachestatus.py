@@ -48,6 +48,9 @@ class MemberTests(SynchronousTestCase):
             b"a.example; fwd=stale; fwd-status=304; collapsed",
         )
         self.assertEqual(
+            self.status.forwarded(STALE, collapsed=False), b"a.example; fwd=stale; collapsed=?0"
+        )
+        self.assertEqual(
             self.status.forwarded(REQUEST, key=b"k", detail=b"no lifetime"),
             b'a.example; fwd=request; key="k"; detail="no lifetime"',
         )
