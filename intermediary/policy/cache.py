@@ -528,6 +528,9 @@ class RouteCache:
             # What has been changed since is no better than none.
             return False
         record: Record = entry.verdict
+        if entry.expires < record.freshness.freshUntil:
+            # Purged softly since it was looked up.
+            record.freshness.expire(entry.expires)
         if not entry.body.isWhole or not mayReplaceError(record.freshness, visit.demand, now):
             return False
         # Not what was purged meanwhile, unless softly: then it is stored still.

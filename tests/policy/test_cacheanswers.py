@@ -5,6 +5,8 @@ Which stored response is the answer, and what of it, in transcripts (RFC 9111 §
 
 from __future__ import annotations
 
+from intermediary.policy.purging import Purge
+
 from .test_cache import CacheTestCase
 
 
@@ -344,6 +346,17 @@ class UpdateTests(OriginTestCase):
         self.isAsked()
         self.answers(body=b"new")
         self.gets(body=b"new", hit=False)
+
+    def test_whatIsPurgedSoftlyMeanwhileIsStale(self) -> None:
+        """Where it stands in for an error, it says so."""
+        self.stores(b"Cache-Control: max-age=60")
+        self.scenario.passes(2)
+        self.asks(b"Cache-Control: max-age=1")
+        self.isAsked()
+        self.scenario.cache.purge(Purge.ofPrefix(b""), soft=True)
+        self.scenario.passes(2)
+        self.answers(status=b"503 Service Unavailable", body=b"no")
+        self.assertEqual(self.gets()[b"cache-status"], b"test; fwd=request; fwd-status=503; ttl=-2")
 
     def test_aHeadHasNoLengthOfAnError(self) -> None:
         """But that of what stands in for it, also while that is on its way (RFC 9110 §8.6)."""
