@@ -200,6 +200,7 @@ MISTAKES: dict[str, list[Mistake]] = {
     "who waits for what was purged goes on alone": [
         (Collapsing, "resolve", lambda old: lambda self, visit, outdated=False: old(self, visit))
     ],
+    "what was overtaken is stored": [(cache.RouteCache, "_isOutdated", _returning(False))],
     "soft purges do nothing": [(MemoryStore, "_purge", _softly)],
     "stale-if-error has no limit": [
         (cache, "mayReplaceError", lambda old: lambda known, *more: not known.staleForbidden)
