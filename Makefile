@@ -18,6 +18,7 @@ $(BIN)/python:
 # The package as it is installed, made anew when a source changed.  Nothing of an
 # earlier build may get into it.
 $(VENV)/.wheel: $(SOURCES) | $(BIN)/python
+	@echo "Building the package, which takes some minutes where there is a C compiler."
 	rm -rf build $(VENV)/wheel $(VENV)/wheel.log
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(VENV)/wheel \
 	    --log $(VENV)/wheel.log .
