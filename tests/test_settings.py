@@ -14,7 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary import settings
 from intermediary.settings import (
+    BypassSettings,
     CacheSettings,
+    ForceSettings,
     ForwardSettings,
     FrontSettings,
     Limits,
@@ -38,6 +40,8 @@ EXAMPLES: tuple[Any, ...] = (
     Timeouts(),
     PoolSettings(),
     CacheSettings(),
+    BypassSettings(),
+    ForceSettings(),
     RouteCacheSettings(),
     UPSTREAM,
     RouteSettings(upstream=UPSTREAM),

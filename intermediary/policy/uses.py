@@ -52,7 +52,7 @@ class Uses:
         visit: Visit | None = exchange.visit
         request = exchange.request
         assert request is not None
-        if visit is None or visit.reason is not URI_MISS or request.method != b"GET":
+        if visit is None or visit.reason != URI_MISS or request.method != b"GET":
             return
         if visit.demand.noStore:
             # Nobody is to remember it.

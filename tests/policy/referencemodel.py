@@ -36,6 +36,8 @@ PRECONDITIONS = (
     "if-range",
     "if-unmodified-since",
 )
+#: Who waited for so many fetches that failed gets an error.
+MOST_FAILURES = 2
 #: Requests for what could not be stored don't wait for each other for so long.
 PASS_SECONDS = 120
 
@@ -77,15 +79,15 @@ class Model(Giving):
         assert shelf is not None
         visit.entries, visit.others = [], []
         reason = visit.reason
-        failed, visit.failed = visit.failed, False
+        looked, visit.looked = visit.looked, now
         fitting = self._select(shelf, visit.fields)
         if fitting is not None:
             verdict = fitting.judge(visit.demand, now)
-            if failed and fitting.mayStandIn(visit.demand, now):
+            if visit.failures and fitting.mayStandIn(visit.demand, now):
                 verdict = "use"
             if verdict in ("use", "while"):
                 if visit.collapsed:
-                    stored = "" if failed else "; stored"
+                    stored = "; stored" if fitting.received >= looked else ""
                     member = f"test; fwd={reason}; ttl={fitting.ttl(now)}{stored}; collapsed"
                     self.count("collapsed hit")
                 else:
@@ -111,8 +113,19 @@ class Model(Giving):
             self.effects.append(Answer(visit.client, 504, fields, None, 0, None, 0, ours=True))
             return
         self.count(reason)
-        if not self._waits(visit, shelf):
+        if self._hasSeenEnough(visit, shelf):
+            self.count("seen enough")
+            self._fail(visit, None, 503)
+        elif not self._waits(visit, shelf):
             self._forward(visit)
+
+    def _hasSeenEnough(self, visit: Visit, shelf: Shelf) -> bool:
+        """Whether it waited while the origin failed others, and would have to ask itself."""
+        if shelf.passUntil > self.now:
+            return False
+        if visit.method == "HEAD" and shelf.leader is None and visit.failures:
+            return True
+        return visit.failures >= MOST_FAILURES
 
     @staticmethod
     def _select(shelf: Shelf, request: Pairs) -> Stored | None:
@@ -150,9 +163,10 @@ class Model(Giving):
             if visit.method == "GET":
                 shelf.leader = visit
             return False
-        if visit.collapsed:
+        if visit.collapsed and not visit.excused:
             return False
         visit.collapsed = True
+        visit.excused = False
         shelf.leader.followers.append(visit)
         self.count("waited")
         return True
@@ -283,7 +297,9 @@ class Model(Giving):
             self._store(visit, response)
         else:
             self._pass(visit, response)
-            if status not in ERRORS:
+            if status in ERRORS:
+                self._failFollowers(visit)
+            else:
                 self._separate(visit)
                 if visit.entries and status != 304:
                     self._remove(visit.entries[0])
@@ -353,14 +369,23 @@ class Model(Giving):
         visit = self.pending.pop(client)
         self._fail(visit, None)
 
-    def _fail(self, visit: Visit, status: int | None) -> None:
+    def _failFollowers(self, visit: Visit) -> None:
+        """One of them asks, a GET if there is one; the others wait once more, if they may."""
+        followers = self._released(visit)
+        for follower in sorted(followers, key=lambda each: each.method == "HEAD"):
+            self.count("failed")
+            follower.failures += 1
+            follower.excused = True
+            self._look(follower)
+
+    def _fail(self, visit: Visit, status: int | None, own: int = 502) -> None:
         if status is None and visit.entries and self._mayStandIn(visit):
             self._standIn(visit, None)
             return
         if not visit.background:
             self.count("error")
             fields = [("Cache-Status", self._member(visit, status, None))]
-            self.effects.append(Answer(visit.client, 502, fields, None, 0, None, 0, ours=True))
+            self.effects.append(Answer(visit.client, own, fields, None, 0, None, 0, ours=True))
         for follower in self._released(visit):
             self._fail(follower, None)
 
@@ -375,11 +400,7 @@ class Model(Giving):
     def _standIn(self, visit: Visit, status: int | None) -> None:
         """RFC 5861 §4: it, and who waits for it, get what is stale."""
         self.count("stale if error")
-        followers = self._released(visit)
-        for follower in followers:
-            follower.failed = True
-        for follower in followers:
-            self._look(follower)
+        self._failFollowers(visit)
         stored = visit.entries[0]
         self._give(visit, stored, self._member(visit, status, stored))
 

@@ -55,7 +55,9 @@ class Visit:
         self.preconditions = False
         self.collapsed = False
         self.sent = False
-        self.failed = False
+        self.looked = 0.0
+        self.failures = 0
+        self.excused = False
         self.pardoned = False
         self.outdated = False
         self.purges: list[tuple[str, str]] = []
