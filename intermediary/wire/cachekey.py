@@ -55,7 +55,7 @@ def normaliseTarget(target: bytes) -> bytes:
     if _PERCENT in target and _MALFORMED.search(target) is None:
         # Where a percent sign encodes nothing, decoding could make it do so.
         target = _ENCODED.sub(_decoded, target)
-    if target.find(b"/.") >= 0:
+    if target.partition(b"/.")[1]:
         path, mark, query = target.partition(b"?")
         if path.find(b"/.") >= 0:
             target = b"%b%b%b" % (_withoutDots(path), mark, query)
