@@ -288,7 +288,9 @@ class Filling(Nobody):
         entry, before = self._entry, self._before
         self._before = None
         if before is not None and entry.queue is not None and before.queue is None:
-            # Not if it was purged meanwhile, or had to make room.
+            # Not if it was purged meanwhile, or had to make room; and no fresher than
+            # what it comes back for, which may have been purged softly.
+            before.expires = min(before.expires, max(entry.expires, entry.stored))
             self._store.add(before)
         else:
             self._store.remove(entry)

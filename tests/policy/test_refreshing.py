@@ -510,6 +510,30 @@ class FailureTests(RefreshTestCase):
         self.origin.closes()
         self.assertEqual(self.cache.store.count, 0)
 
+    def test_aBreakAfterASoftPurge(self) -> None:
+        """What had been replaced is back, and as stale as what was purged."""
+        assert self.origin is not None
+        self.origin.sends(b"HTTP/1.1 200 OK", HUNDRED, A, b"Content-Length: 9", b"", b"123")
+        self.cache.purge(Purge.ofPrefix(b""), soft=True)
+        self.origin.closes()
+        self.asks()
+        self.origin = None
+        self.isAsked(b'If-None-Match: "a"')
+        self.answers(HUNDRED, A)
+        self.assertIn(b"fwd=stale", self.gets(hit=False)[b"cache-status"])
+
+    def test_aBreakOfWhatMustBeValidated(self) -> None:
+        """Then so must what is back."""
+        assert self.origin is not None
+        control = b"Cache-Control: no-cache"
+        self.origin.sends(b"HTTP/1.1 200 OK", control, A, b"Content-Length: 9", b"", b"123")
+        self.origin.closes()
+        self.asks()
+        self.origin = None
+        self.isAsked(b'If-None-Match: "a"')
+        self.answers(status=b"304 Not Modified", body=b"")
+        self.assertIn(b"fwd=stale", self.gets()[b"cache-status"])
+
     def test_whatWasPurgedMeanwhileStaysAway(self) -> None:
         """The answer may be from before the purge."""
         self.cache.store.purge(Purge.ofPrefix(b""))
