@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from . import conformance, garbage, hitratios, purges, slow, soak
+from . import bigobject, conformance, garbage, hitratios, purges, slow, soak
 from .cases import CASES, Load
 from .children import BenchmarkError, Workspace, findProgram
 from .machine import Cores, facts, raiseFileLimit
@@ -83,7 +83,8 @@ def parser() -> argparse.ArgumentParser:
         " named by --only: .svg for a flame graph, .raw for folded stacks",
     )
     commands = top.add_subparsers(
-        dest="command", metavar="slow | soak | hitratios | purges | garbage | conformance"
+        dest="command",
+        metavar="slow | soak | hitratios | purges | garbage | conformance | bigobject",
     )
     slow.addArguments(commands.add_parser("slow", help=slow.HELP))
     soak.addArguments(commands.add_parser("soak", help=soak.HELP))
@@ -91,6 +92,7 @@ def parser() -> argparse.ArgumentParser:
     purges.addArguments(commands.add_parser("purges", help=purges.HELP))
     garbage.addArguments(commands.add_parser("garbage", help=garbage.HELP))
     conformance.addArguments(commands.add_parser("conformance", help=conformance.HELP))
+    bigobject.addArguments(commands.add_parser("bigobject", help=bigobject.HELP))
     return top
 
 
@@ -195,6 +197,8 @@ def main(arguments: list[str]) -> int:
         with Workspace() as workspace:
             if options.command == "slow":
                 return slow.run(options, workspace, cores, say)
+            if options.command == "bigobject":
+                return bigobject.run(options, workspace, cores, say)
             if options.command == "soak":
                 return soak.run(options, workspace, cores, say)
             if options.command == "conformance":

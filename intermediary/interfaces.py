@@ -357,8 +357,52 @@ class ICacheStore(IShelves, IPurgeable):
             for another reason, and nobody new will find it.
         """
 
+    def shed(entry: Any, octets: int) -> None:
+        """Note that so many octets of the body of an entry are not in memory any more."""
+
     def remove(entry: Any) -> None:
         """Drop an entry; one that has left already is all right."""
+
+    def forget(key: bytes) -> Deferred[int] | int:
+        """
+        Drop all that is under a key, as it has changed (RFC 9111 §4.4).
+
+        What is being fetched for it is not to be found later, either.
+
+        @return: as L{IPurgeable.purge}.
+        """
+
+
+class ICacheTier(ICacheStore):
+    """
+    A store behind the one in memory.
+
+    Its answers are awaitable, and those of C{add} fire when the entry is there for
+    good, or will not be.  The entries that it finds have bodies whose content is
+    elsewhere (L{Body.within<intermediary.policy.body.Body.within>}).
+    """
+
+    def writingOf(entry: Any) -> Any:
+        """
+        Find who writes the content of an entry.
+
+        @return: None if nobody does; or who has C{written}, the octets that can be
+            read from the C{file} of its body already, C{owed}, those that cannot, and
+            C{failed}.
+        """
+
+    def removeAll(names: list[tuple[bytes, bytes]]) -> Deferred[None]:
+        """Drop what there is, or is on its way, with these keys and variants."""
+
+
+class IKeeper(Interface):
+    """Starts and stops what a tier of a cache needs: threads, timers, files."""
+
+    def start() -> None:
+        """Begin; what is asked of the tier meanwhile waits."""
+
+    def stop() -> Deferred[None]:
+        """Fires when all is closed, whatever state it is in."""
 
 
 class IOnRequest(Interface):

@@ -67,11 +67,26 @@ class PoolSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DiskSettings:
+    """Where a cache keeps what memory has no room for, and what is to outlive the process."""
+
+    #: A folder of its own, made if need be.
+    path: str
+    #: The room for all of it, in octets.
+    sizeOctets: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CacheSettings:
     """What a process keeps of responses."""
 
     #: The room for all of them, in octets.
     memoryOctets: int = 256 * 1024 * 1024
+    #: None to keep them in memory alone.
+    disk: DiskSettings | None = None
+    #: The content of one response in memory, where there is a disk; None for the smaller
+    #: of C{maxObjectOctets} and an eighth of C{memoryOctets}.
+    maxMemoryObjectOctets: int | None = None
     #: The content of one response.
     maxObjectOctets: int = 64 * 1024 * 1024
     #: Fields that replace C{Cache-Control} where they are there (RFC 9213 §2.2).

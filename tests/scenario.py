@@ -363,6 +363,11 @@ class Scenario:
         self.cache = makeCache(self.clock, settings)
         return self
 
+    def cachingIn(self, cache: Any) -> Scenario:
+        """Give the front, which is made next, this cache."""
+        self.cache = cache
+        return self
+
     def forward(self, components: Any = (), **settings: Any) -> Scenario:
         """Make the front a forward proxy; the guard is off unless asked for."""
         settings.setdefault("guarded", False)

@@ -16,6 +16,7 @@ from intermediary import settings
 from intermediary.settings import (
     BypassSettings,
     CacheSettings,
+    DiskSettings,
     ForceSettings,
     ForwardSettings,
     FrontSettings,
@@ -42,6 +43,7 @@ EXAMPLES: tuple[Any, ...] = (
     CacheSettings(),
     BypassSettings(),
     ForceSettings(),
+    DiskSettings(path="cache", sizeOctets=1 << 30),
     RouteCacheSettings(),
     UPSTREAM,
     RouteSettings(upstream=UPSTREAM),

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from twisted.internet.defer import succeed
+
 from ..policy.access import needsGuard
 from ..settings import Limits
 from .accesslog import AccessLog
@@ -26,6 +28,8 @@ from .logformat import compileFormat
 from .programs import Upstreams
 
 if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
     from ..interfaces import IResolver
     from ..settings import FrontSettings
     from .config import Configuration, ForwardFront
@@ -102,6 +106,15 @@ class Assembly:
         """
         if self.accessLog is not None:
             self.accessLog.open()
+
+    def begin(self) -> None:
+        """Begin to use the disk of the cache."""
+        if self.cache is not None:
+            self.cache.start()
+
+    def end(self) -> Deferred[None]:
+        """Fires when the disk of the cache is closed; no exchange is under way any more."""
+        return succeed(None) if self.cache is None else self.cache.stop()
 
     def stop(self) -> None:
         """Drop idle connections, end timers and close the log; the fronts are through."""

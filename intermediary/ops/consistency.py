@@ -98,7 +98,34 @@ def _caching(document: Mapping[str, Any]) -> Iterator[Finding]:
                 )
         return
     yield from _purging(document, cache)
-    if "max-object" in cache:
+    disk = cache.get("disk")
+    if disk is None and "max-memory-object" in cache:
+        yield Finding(
+            ("cache", "max-memory-object"),
+            cache["max-memory-object"],
+            "means nothing without a disk",
+            "add disk = { path = ..., size = ... }, or remove the key",
+        )
+    if disk is not None:
+        largest = values.octets(cache.get("max-object", CacheSettings().maxObjectOctets))
+        room = values.octets(disk["size"])
+        if largest > room:
+            yield Finding(
+                ("cache", "disk", "size"),
+                disk["size"],
+                "is below max-object, so the largest responses are never stored",
+                f"keep it well above max-object ({largest})",
+            )
+        if "max-memory-object" in cache:
+            memory = values.octets(cache.get("memory", CacheSettings().memoryOctets))
+            if values.octets(cache["max-memory-object"]) > memory // 2:
+                yield Finding(
+                    ("cache", "max-memory-object"),
+                    cache["max-memory-object"],
+                    "is above half of memory, so one response may drive out all others",
+                    f"keep it well below memory ({memory})",
+                )
+    elif "max-object" in cache:
         room = values.octets(cache.get("memory", CacheSettings().memoryOctets))
         if values.octets(cache["max-object"]) > room:
             yield Finding(

@@ -37,6 +37,7 @@ from ..policy.networks import Networks
 from ..policy.refreshing import Refreshing
 from ..policy.replies import ErrorReplies
 from ..policy.stores import MemoryStore
+from ..policy.tiers import Tiers
 from ..settings import CacheSettings, ForwardSettings, Limits, PoolSettings, ReverseSettings
 from .programs import ForwardPrograms, Hooks, ReversePrograms, Sections, Upstreams
 from .values import pseudonym
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
     from twisted.internet.interfaces import IAddress
 
-    from ..interfaces import IAccessLog, IResolver
+    from ..interfaces import IAccessLog, ICacheStore, IResolver
     from ..program import Program
     from ..settings import FrontSettings
 
@@ -76,17 +77,34 @@ def makeCache(reactor: Any, settings: CacheSettings | None = None) -> Cache:
     Make a cache for one front or for several.
 
     Where a route has entries refreshed before they expire, it has a timer until it is
-    closed.
+    closed.  One with a disk has to be started and stopped: see L{Cache.start} and
+    L{Cache.stop}.
 
+    @param reactor: with a disk, its time must be that of the epoch.
     @raise ValueError: one of those who may purge is misspelt.
     """
     if settings is None:
         settings = CacheSettings()
-    store = MemoryStore(reactor, settings.memoryOctets, settings.maxObjectOctets)
+    largest = settings.maxObjectOctets
+    store: ICacheStore
+    keeper = None
+    if settings.disk is None:
+        store = MemoryStore(reactor, settings.memoryOctets, largest)
+    else:
+        # Only who has a disk needs SQLite.
+        from .keeper import DiskKeeper
+
+        limit = settings.maxMemoryObjectOctets
+        if limit is None:
+            limit = settings.memoryOctets // 8
+        memory = MemoryStore(reactor, settings.memoryOctets, min(limit, largest))
+        keeper = DiskKeeper(reactor, settings.disk, largest)
+        store = keeper.tiers = Tiers(reactor, memory, keeper.store, largest)
     targeted = tuple(name.lower().encode("ascii") for name in settings.targeted)
     purgers = Networks(settings.purgeFrom) if settings.purgeFrom else None
-    cache = Cache(store, settings.maxObjectOctets, targeted, purgers)
+    cache = Cache(store, largest, targeted, purgers)
     cache.refreshing = Refreshing(reactor, cache)
+    cache.keeper = keeper
     return cache
 
 

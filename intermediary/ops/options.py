@@ -15,7 +15,7 @@ from twisted.python import usage
 
 from .. import __version__
 from .config import Guard, fromOptions, load
-from .problems import ConfigurationError
+from .problems import ConfigurationError, Problem
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorCore
@@ -137,12 +137,40 @@ class Options(usage.Options):
 
         assembly = assembled(self.configuration, cast("IReactorCore", reactor))
         if self["check"]:
+            self._checkDisk()
             sys.stdout.write(summary(self.configuration))
         if self["explain"]:
             sys.stdout.write(assembly.explain().rstrip("\n") + "\n")
         for warning in self.configuration.warnings:
             sys.stderr.write(f"warning: {warning}\n")
         raise SystemExit(0)
+
+    def _checkDisk(self) -> None:
+        """
+        Refuse a cache folder that can't be used; a process would go on without it.
+
+        @raise ConfigurationError: that is so.
+        """
+        cache = self.configuration.cache
+        if cache is None or cache.disk is None:
+            return
+        from .keeper import whyUnusable
+
+        path = cache.disk.path
+        found = whyUnusable(path)
+        if found is not None:
+            message, remedy = found
+            raise ConfigurationError(
+                [
+                    Problem(
+                        file=self.configuration.source,
+                        table="cache.disk.path",
+                        value=path,
+                        message=message,
+                        remedy=remedy,
+                    )
+                ]
+            )
 
 
 def assembled(configuration: Configuration, reactor: IReactorCore) -> Assembly:
@@ -182,6 +210,8 @@ def summary(configuration: Configuration) -> str:
             f"  cache: {_spelled(cache.memoryOctets)} of memory,"
             f" {_spelled(cache.maxObjectOctets)} for one object"
         )
+        if cache.disk is not None:
+            lines.append(f"  cache on disk: {cache.disk.path} ({cache.disk.sizeOctets} octets)")
     log = configuration.log
     where = "standard output" if log.access == "-" else log.access
     lines.append(f"  access log: {where} ({log.format})" if where else "  no access log")

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from ..settings import (
     BypassSettings,
     CacheSettings,
+    DiskSettings,
     ForceSettings,
     ForwardSettings,
     Limits,
@@ -248,6 +249,8 @@ def _cacheSettings(table: CacheTable | None) -> CacheSettings | None:
     return CacheSettings(
         memoryOctets=table.memoryOctets,
         maxObjectOctets=table.maxObjectOctets,
+        disk=None if table.disk is None else DiskSettings(**dict(table.disk)),
+        maxMemoryObjectOctets=table.maxMemoryObjectOctets,
         targeted=tuple(table.targeted),
         purgeFrom=tuple(table.purgeFrom),
     )

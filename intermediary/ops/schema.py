@@ -104,6 +104,7 @@ ServerURL = Annotated[str, AfterValidator(_fit(values.serverURL))]
 Host = Annotated[str, AfterValidator(_fit(values.hostPattern))]
 PathPrefix = Annotated[str, AfterValidator(_fit(values.pathPrefix))]
 Pseudonym = Annotated[str, AfterValidator(_fit(values.pseudonym))]
+FolderPath = Annotated[str, AfterValidator(_fit(values.folder))]
 AccessLogPath = Annotated[str, AfterValidator(_fit(values.accessLog))]
 Format = Annotated[str, AfterValidator(_fit(lambda text: compileFormat(text) and text))]
 
@@ -355,6 +356,27 @@ class RouteCacheTable(Table):
 Cached = Annotated[RouteCacheTable | None, BeforeValidator(_fit(_switch))]
 
 
+class DiskTable(Table):
+    """
+    A disk for the cache: `disk = { path = "/var/cache/intermediary", size = "10GiB" }`.
+
+    What is on it outlives the process, and several processes may share it.
+    """
+
+    path: FolderPath = Field(
+        examples=["/var/cache/intermediary"],
+        description="A folder of its own, made if need be, for this user alone. If it can't be "
+        "used, all goes on without it. Whoever may write there decides what clients get, and "
+        "whoever may read there sees what they got.",
+    )
+    sizeOctets: Size = Field(
+        alias="size",
+        examples=["10GiB"],
+        description="The room for all that is stored there, as the file system counts it; what "
+        "is being written comes on top. What was not used for longest leaves. Octets.",
+    )
+
+
 class CacheTable(Table):
     """
     The cache, which all fronts share, each with what is its own.
@@ -375,6 +397,20 @@ class CacheTable(Table):
         alias="max-object",
         examples=["64MiB"],
         description="The content of one response: larger ones pass through. Octets.",
+    )
+    disk: DiskTable | None = Field(
+        default=None,
+        examples=[{"path": "/var/cache/intermediary", "size": "10GiB"}],
+        description="Where to keep what memory has no room for, and what is to be there after "
+        "a restart. Absent: all is in memory.",
+    )
+    maxMemoryObjectOctets: Size | None = Field(
+        default=_CACHE.maxMemoryObjectOctets,
+        alias="max-memory-object",
+        examples=["32MiB"],
+        description="With a disk: the content of one response that is kept in memory as well. "
+        "Larger ones are read from the disk each time. Absent: the smaller of `max-object` and "
+        "an eighth of `memory`. Octets.",
     )
     targeted: list[FieldName] = Field(
         default=list(_CACHE.targeted),

@@ -205,6 +205,8 @@ class ProxyService(MultiService):
         super().startService()  # type: ignore[no-untyped-call]
         if self._garbage is not None:
             self._garbage.start()
+        # As the user that the process runs as from here on, and with threads.
+        self._assembly.begin()
         self._reactor.callWhenRunning(SignalHandlers(self._reactor, self._told).install)
 
     def stopService(self) -> Deferred[Any]:
@@ -231,6 +233,7 @@ class ProxyService(MultiService):
         await deferLater(self._reactor, 0)
         if self._garbage is not None:
             self._garbage.stop()
+        await self._assembly.end()
         self._assembly.stop()
         self._open = False
         await super().stopService()  # type: ignore[no-untyped-call]

@@ -86,6 +86,13 @@ def octetsOrUnlimited(value: object) -> int | None:
         raise Unfit(problem.message, f'{problem.remedy}, or "unlimited"') from None
 
 
+def folder(text: str) -> str:
+    """Check the path of a folder, which need not be there."""
+    if not text.strip() or "\0" in text:
+        raise Unfit("is not a path", 'name a folder, such as "/var/cache/intermediary"')
+    return text
+
+
 def name(text: str) -> str:
     """Check the name of a front or an upstream: it stands in logs."""
     if _NAME.fullmatch(text) is None:

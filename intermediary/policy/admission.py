@@ -209,7 +209,7 @@ class Admission:
     ) -> ContentRange | None:
         """Find which octets are stored that can be joined with a new part (RFC 9111 §3.4)."""
         old = visit.part
-        if old is None or not old.body.complete or old.body.file is not None:
+        if old is None or not old.body.complete or old.body.start:
             return None
         known = parseContentRange(self._heads.fieldsOf(old).get(b"content-range") or b"")
         if (
@@ -356,12 +356,7 @@ class Admission:
         @param fields: of the answer.
         """
         for each in invalidTargets(request.method, target, status, fields):
-            shelf = self._store.find(self._targets.keyOf(each, request.fields))
-            if shelf is not None:
-                if shelf.fetch is not None:
-                    shelf.fetch.outdated = True
-                for entry in shelf.entries:
-                    self._store.remove(entry)
+            self._store.forget(self._targets.keyOf(each, request.fields))
 
 
 def _tagsOf(fields: Fields) -> tuple[bytes, ...]:

@@ -6,6 +6,7 @@ Replies from stored responses: whole, not modified, or in part (RFC 9111 §4).
 from __future__ import annotations
 
 import os
+from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from ..exchange import Reply
@@ -18,6 +19,7 @@ from ..wire.conditional import (
     readValidators,
 )
 from ..wire.fields import EMPTY, Fields
+from ..wire.freshness import Freshness
 from ..wire.message import CHUNKED
 from ..wire.ranges import (
     Multipart,
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from ..engine import Engine
     from ..exchange import Exchange
     from ..wire.conditional import Validators
-    from ..wire.freshness import Freshness
     from ..wire.message import RequestHead
     from ..wire.ranges import Span
     from .body import Body
@@ -45,6 +46,11 @@ PARTIAL_CONTENT: Final = 206
 WHOLE_OCTETS: Final = 262144
 #: Answers of several ranges are put together in memory, up to this.
 PARTS_OCTETS: Final = 1 << 20
+
+
+#: Of a L{Record} on disk.
+RECORD_VERSION: Final = 1
+_RECORD: Final = Struct("<BBq7d")
 
 
 class Record:
@@ -61,6 +67,52 @@ class Record:
         self.freshness = freshness
         self.length = length
         self.received = received
+
+    def encode(self) -> bytes:
+        """Make octets of it, for a store on disk."""
+        freshness = self.freshness
+        flags = (
+            (1 if freshness.staleForbidden else 0)
+            | (2 if freshness.heuristic else 0)
+            | (4 if freshness.immutable else 0)
+        )
+        return _RECORD.pack(
+            RECORD_VERSION,
+            flags,
+            -1 if self.length is None else self.length,
+            self.received,
+            freshness.bornAt,
+            freshness.date,
+            freshness.lifetime,
+            freshness.freshUntil,
+            freshness.staleWhileUntil,
+            freshness.staleErrorUntil,
+        )
+
+    @classmethod
+    def decode(cls, octets: bytes) -> Record:
+        """
+        Make it of octets.
+
+        @raise ValueError: they are of another version.
+        """
+        if len(octets) != _RECORD.size or octets[0] != RECORD_VERSION:
+            raise ValueError("a record of another version")
+        _, flags, length, received, born, date, lifetime, until, staleWhile, staleError = (
+            _RECORD.unpack(octets)
+        )
+        freshness = Freshness(
+            born,
+            date,
+            lifetime,
+            until,
+            staleWhile,
+            staleError,
+            bool(flags & 1),
+            bool(flags & 2),
+            bool(flags & 4),
+        )
+        return cls(freshness, None if length < 0 else length, received)
 
 
 class Answers:
@@ -100,7 +152,7 @@ class Answers:
             # for a GET.
             if request.method != b"POST" and self._conditional(exchange, entry, now, more):
                 return
-        if body.complete and body.octets <= WHOLE_OCTETS:
+        if body.complete and body.octets <= WHOLE_OCTETS and not body.start:
             reply = Reply(entry.status, EMPTY, body.whole, None, entry.reason)
         else:
             reply = Reply(entry.status, EMPTY, None, self._framing(entry), entry.reason)
@@ -124,16 +176,11 @@ class Answers:
         body = entry.body
         if body.complete:
             return body.octets
-        if body.file is not None:
-            length: int = body.file.octets
-            return length
         record: Record = entry.verdict
         return record.length
 
     def _read(self, exchange: Exchange, body: Body, start: int = 0, stop: int = -1) -> None:
         """Have an exchange's content come from a body."""
-        if body.file is not None:
-            body.file.load(body)
         exchange.lease = Reading(self._engine, exchange, body, start, stop)  # type: ignore[assignment]
 
     def _conditional(self, exchange: Exchange, entry: Entry, now: float, more: bytes) -> bool:
@@ -179,7 +226,7 @@ class Answers:
     ) -> None:
         """Answer with one range of a body."""
         start, stop = span
-        if body.complete and stop - start <= WHOLE_OCTETS:
+        if body.complete and stop - start <= WHOLE_OCTETS and start >= body.start:
             reply = Reply(206, partial, b"".join(body.cut(start, stop)))
         else:
             reply = Reply(206, partial, None, stop - start)
@@ -275,7 +322,7 @@ class Answers:
         """Answer with several ranges, if all of it is here and small enough."""
         body = entry.body
         parts = Multipart(fields, spans, length, os.urandom(15).hex().encode("ascii"))
-        if not body.complete or parts.length > PARTS_OCTETS:
+        if not body.complete or body.start or parts.length > PARTS_OCTETS:
             return False
         pieces = []
         for head, (start, stop) in zip(parts.heads, spans, strict=True):

@@ -11,6 +11,7 @@ has all of it, also when no store does any more; unless its owner lets it go
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..wire.fields import EMPTY, Fields
@@ -57,14 +58,16 @@ class Body:
 
     @ivar pieces: what is there, in order; not to be changed.  A reader does not
         count pieces, as they are joined: it counts octets, see L{read}.
-    @ivar start: how many octets at the beginning are not here any more; who comes
-        now can't read it if there are any.
+    @ivar start: how many octets at the beginning are not here any more; who wants
+        them has to read the C{file}, if there is one.
     @ivar octets: how many there are, those included.
     @ivar complete: no more will come, and nothing is missing.
     @ivar error: why it will never be complete; None if it may be.
     @ivar trailers: the fields after it, once it is complete.
     @ivar file: where it can be had from if it is not here, or as well; None if it
         is nowhere else.  See L{StoredFile<intermediary.policy.diskstore.StoredFile>}.
+    @ivar spilling: who writes it to its file, where it is too big to be here: what is
+        written is let go.  None for all else.
     @ivar source: who brings it, and wants to know how far its readers are; None
         if nobody does.
     """
@@ -79,6 +82,7 @@ class Body:
         "octets",
         "pieces",
         "source",
+        "spilling",
         "start",
         "trailers",
     )
@@ -92,6 +96,7 @@ class Body:
         self.trailers: Fields = EMPTY
         self.file: Any = None
         self.source: Any = None
+        self.spilling: Any = None
         # Where each piece ends; None as long as there was never more than one.
         self._ends: list[int] | None = None
         self._watchers: dict[Any, None] | None = None
@@ -107,6 +112,16 @@ class Body:
         body.complete = True
         return body
 
+    @classmethod
+    def within(cls, file: Any) -> Body:
+        """Make a complete body whose content is all in a file."""
+        body = cls()
+        body.file = file
+        body.start = body.octets = file.octets
+        body.trailers = file.trailers
+        body.complete = True
+        return body
+
     @property
     def ended(self) -> bool:
         """Whether it will not change any more."""
@@ -115,7 +130,14 @@ class Body:
     @property
     def isWhole(self) -> bool:
         """Whether who begins to read it now can have all of it, now or later."""
-        return self.error is None and not self.start
+        if self.start:
+            return self.error is None and self.file is not None and self.file.isOpen
+        return self.error is None
+
+    @property
+    def heldOctets(self) -> int:
+        """How many octets are here."""
+        return self.octets - self.start
 
     # Writing
 
@@ -165,14 +187,17 @@ class Body:
         self.error = error
         self._last()
 
-    def shed(self, offset: int) -> None:
+    def shed(self, offset: int) -> int:
         """
         Let go what all who read it have had, for content that is too big to be kept.
 
         Memory is bounded then, if the writer waits for the slowest reader.
 
-        @param offset: how many octets the slowest reader has, a store included.
+        @param offset: how many octets the slowest reader has, a store included; or
+            how many are in the file.
+        @return: how many octets went.
         """
+        before = self.start
         ends = self._ends
         if ends is None:
             ends = self._ends = [self.octets] if self.pieces else []
@@ -181,6 +206,17 @@ class Body:
             self.start = ends[number - 1]
             del self.pieces[:number]
             del ends[:number]
+        return self.start - before
+
+    def restore(self, pieces: list[bytes]) -> None:
+        """Take all of the content back, which was only in the file."""
+        assert self.complete
+        assert self.start == self.octets
+        self.start = 0
+        self.pieces = pieces
+        self._ends = list(accumulate(map(len, pieces))) if len(pieces) > 1 else None
+        if len(pieces) > 1 and self.octets <= ONE_PIECE_OCTETS:
+            self._join()
 
     def _join(self) -> None:
         self.pieces = [b"".join(self.pieces)]

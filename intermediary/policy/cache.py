@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ResponseInvalid
 from ..exchange import Exchange, Reply
-from ..program import DELIVER, REFETCH
+from ..program import DELIVER, PARKED, REFETCH
 from ..wire.cachekey import normaliseTarget
 from ..wire.cachestatus import (
     BYPASS,
@@ -92,6 +92,7 @@ class RouteCache:
         "_status",
         "_store",
         "_targets",
+        "_tiers",
         "_validation",
     )
 
@@ -113,11 +114,17 @@ class RouteCache:
             readModestDemand if rules.ignoreClient else readDemand
         )
         self._store = cache.store
+        self._tiers = cache.tiers
         self._seconds: Callable[[], float] = engine.seconds
         self._answers = Answers(engine, cache.heads, hooked)
         self._status = CacheStatus(engine.pseudonym)
         self._admission = Admission(
-            cache.store, cache.heads, self._targets, rules, self._answers, engine.seconds
+            cache.store,
+            cache.heads,
+            self._targets,
+            rules,
+            self._answers,
+            engine.seconds,
         )
         self._collapsing = Collapsing(cache, engine)
         self._revalidation = Revalidation(cache, engine)
@@ -190,6 +197,8 @@ class RouteCache:
             if entry is None:
                 reason = VARY_MISS
                 others = tagged(entries, fields, self._cache.heads)
+            elif entry.body.start and not entry.body.file.isOpen:
+                return self._bring(exchange, entry, now)
             elif entry.status == PARTIAL_CONTENT and not self._answers.holds(entry, request, now):
                 reason = PARTIAL
                 part, entry = entry, None
@@ -223,8 +232,10 @@ class RouteCache:
                     reason = STALE
         else:
             reason = URI_MISS
+        if entry is None and part is None and self._mayBeBehind(exchange, shelf, now):
+            return self._lookBehind(exchange, key, reason, now)
         if demand.onlyIfCached:
-            return self._unavailable()
+            return self._unavailable(exchange)
         visit = self._visit(exchange, reason, now)
         visit.key = key
         visit.demand = demand
@@ -232,6 +243,8 @@ class RouteCache:
         visit.others = others
         if entry is not None:
             visit.entries = candidates(entries, entry, fields, self._cache.heads)
+            if entry.body.start:
+                visit.keep(entry.body.file)
         outcome = self._collapsing.join(exchange, visit, shelf, now)
         if outcome is None:
             # Who waits is looked up again, and counted then.
@@ -246,8 +259,33 @@ class RouteCache:
             visit.pardoned = before.pardoned
             visit.failures = before.failures
             visit.excused = before.excused
+            visit.looked = before.looked
+            visit.kept, before.kept = before.kept, None
         exchange.visit = visit
         return visit
+
+    def _mayBeBehind(self, exchange: Exchange, shelf: Shelf | None, now: float) -> bool:
+        """Whether to look for what memory does not have."""
+        if self._tiers is None or (shelf is not None and shelf.passUntil > now):
+            return False
+        before: Visit | None = exchange.visit
+        return before is None or not before.looked
+
+    def _lookBehind(self, exchange: Exchange, key: bytes, reason: bytes, now: float) -> Any:
+        """Look up what memory does not have; parks while that is done."""
+        visit = exchange.visit or self._visit(exchange, reason, now)
+        assert self._tiers is not None
+        if self._tiers.look(exchange, visit, key):
+            return PARKED
+        return self.lookup(exchange)
+
+    def _bring(self, exchange: Exchange, entry: Entry, now: float) -> Any:
+        """Get the content of what fits; parks while that is done."""
+        visit = exchange.visit or self._visit(exchange, URI_MISS, now)
+        assert self._tiers is not None
+        if self._tiers.bring(exchange, visit, entry):
+            return PARKED
+        return self.lookup(exchange)
 
     def _hit(self, exchange: Exchange, entry: Entry, record: Record, now: float) -> None:
         self._cache.hits += 1
@@ -264,9 +302,15 @@ class RouteCache:
                     collapsed=True,
                 )
         self._answers.give(exchange, entry, now, member)
+        if visit is not None:
+            visit.letGo()
 
-    def _unavailable(self) -> Reply:
+    def _unavailable(self, exchange: Exchange) -> Reply:
         """Answer C{only-if-cached} (RFC 9111 §5.2.1.7)."""
+        visit: Visit | None = exchange.visit
+        if visit is not None:
+            exchange.visit = None
+            visit.letGo()
         member = self._status.unanswered(b"only-if-cached")
         return Reply(504, Fields.fromPairs([(b"Cache-Status", member)]))
 
@@ -576,8 +620,10 @@ class RouteCache:
             self.leaveBackground(exchange)
             if self._ahead is not None and visit is not None and visit.ahead is not None:
                 self._ahead.ended(exchange)
-        if visit is not None and visit.fetch is not None:
-            self._collapsing.abandon(exchange, visit)
+        if visit is not None:
+            visit.letGo()
+            if visit.fetch is not None:
+                self._collapsing.abandon(exchange, visit)
 
     def leaveBackground(self, exchange: Exchange) -> None:
         """What was under way for nobody in particular has ended."""

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from .heads import Heads
 from .recentpurges import RecentPurges
+from .tiers import Tiers
 
 if TYPE_CHECKING:
-    from ..interfaces import ICacheStore
+    from ..interfaces import ICacheStore, IKeeper
     from .networks import Networks
     from .purging import Purge
     from .refreshing import Refreshing
@@ -30,6 +31,8 @@ class Cache:
         misses afterwards, unless they got its error.
     @ivar stored: responses that were stored.
     @ivar validated: 304s that were about what is stored.
+    @ivar tiers: both stores, where there is one behind the memory; None otherwise.
+    @ivar keeper: starts and stops what the tiers need; None if nothing is needed.
     @ivar background: exchanges under way for nobody in particular.
     @ivar purgers: who may purge by requests; None where nobody may.
     @ivar purges: those of late.
@@ -43,6 +46,7 @@ class Cache:
         "collapsed",
         "heads",
         "hits",
+        "keeper",
         "maxObjectOctets",
         "misses",
         "purgers",
@@ -53,6 +57,7 @@ class Cache:
         "store",
         "stored",
         "targeted",
+        "tiers",
         "validated",
     )
 
@@ -67,6 +72,8 @@ class Cache:
         @param targeted: see L{CacheRules<intermediary.wire.rules.CacheRules>}.
         """
         self.store = store
+        self.tiers = store if isinstance(store, Tiers) else None
+        self.keeper: IKeeper | None = None
         self.maxObjectOctets = maxObjectOctets
         self.targeted = targeted
         self.heads = Heads()
@@ -107,6 +114,20 @@ class Cache:
         """Stop the timer of the refreshes; what is stored stays, and can be used."""
         if self.refreshing is not None:
             self.refreshing.close()
+
+    def start(self) -> None:
+        """Begin to use the disk, if there is one; in a process that does not fork any more."""
+        if self.keeper is not None:
+            self.keeper.start()
+
+    def stop(self) -> Deferred[None]:
+        """
+        Leave the disk in order, when no exchange is under way any more.
+
+        @return: fires when nothing is being written and all is closed, after some
+            seconds at most.
+        """
+        return succeed(None) if self.keeper is None else self.keeper.stop()
 
     def __repr__(self) -> str:
         return (

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Where files are written; the shards have two hexadecimal digits each.
 GROWING: Final = "growing"
+#: In which pieces a file is read.
+PIECE_OCTETS: Final = 1 << 20
 #: What has not changed for so long, and has no row, is left over from a process
 #: that died, and not on its way in another one.
 LEFT_OVER_SECONDS: Final = 3600.0
@@ -45,7 +47,7 @@ class Files:
         """Begin a new file."""
         name = uuid.uuid4().hex
         path = os.path.join(self.folder, GROWING, name)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         return Growing(self, name, path, os.open(path, flags, 0o600))
 
     def read(self, name: str, octets: int) -> int:
@@ -63,6 +65,25 @@ class Files:
             os.close(descriptor)
             raise FileNotFoundError(f"{name} has {found} octets instead of {octets}")
         return descriptor
+
+    def content(self, name: str, octets: int) -> list[bytes]:
+        """
+        Read a complete file, in pieces.
+
+        @raise FileNotFoundError: it is gone, or has another length.
+        """
+        descriptor = self.read(name, octets)
+        pieces: list[bytes] = []
+        try:
+            while octets:
+                piece = os.read(descriptor, min(octets, PIECE_OCTETS))
+                if not piece:
+                    raise FileNotFoundError(f"{name} became shorter")
+                pieces.append(piece)
+                octets -= len(piece)
+        finally:
+            os.close(descriptor)
+        return pieces
 
     def remove(self, names: Iterable[str]) -> None:
         """Delete files; some may be gone already."""
@@ -132,6 +153,10 @@ class Growing:
             rest = memoryview(piece)
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
+
+    def share(self) -> int:
+        """Get another descriptor for it, the caller's."""
+        return os.dup(self._descriptor)
 
     def commit(self) -> None:
         """Put it into its place; it is complete."""

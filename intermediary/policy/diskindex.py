@@ -277,6 +277,14 @@ class DiskIndex:
         with self._transaction(self._connection()) as connection:
             return self._delete(connection, "key = ? AND variant = ? LIMIT 1", (key, variant))
 
+    def dropAll(self, names: list[tuple[bytes, bytes]]) -> list[str]:
+        """Delete rows by key and variant, in one transaction."""
+        gone: list[str] = []
+        with self._transaction(self._connection()) as connection:
+            for name in names:
+                gone += self._delete(connection, "key = ? AND variant = ? LIMIT 1", name)
+        return gone
+
     def forget(self, name: str) -> None:
         """Delete the row of a file that is not there."""
         with self._transaction(self._connection()) as connection:

@@ -14,19 +14,19 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from ..interfaces import ICacheStore
+from ..interfaces import ICacheTier
 from ..wire.fields import EMPTY, Fields, parseFields
 from .body import Body
 from .diskfiles import Files
 from .diskindex import DiskIndex, Row
 from .diskwriting import Writing
 from .entries import Entry, Shelf
-from .purging import hostOf, urlOf
+from .purging import Purge, hostOf, urlOf
 from .storedfile import StoredFile
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from .diskfiles import Growing
-    from .purging import Purge
 
 #: How long it stays out of use.
 RETRY_SECONDS: Final = 60.0
@@ -50,7 +49,7 @@ def _parsed(lines: bytes) -> Fields:
     return EMPTY if found is None else found[0]
 
 
-@implementer(ICacheStore)
+@implementer(ICacheTier)
 class DiskStore:
     """
     Keeps entries in a folder, for any number of processes and from one to the next.
@@ -58,6 +57,8 @@ class DiskStore:
     An entry that it finds has a body without content that has a L{StoredFile}.
     Its shelves carry no marks: they are made anew for each answer.
 
+    @ivar pool: as it was handed in; another one may take its place while the store is
+        closed.
     @ivar inUse: whether the disk works.
     """
 
@@ -82,7 +83,7 @@ class DiskStore:
             another version, and what they belong to is not found.
         """
         self._reactor = reactor
-        self._pool = pool
+        self.pool = pool
         self.folder = folder
         self.maxObjectOctets = maxObjectOctets
         self._encode = encode
@@ -95,6 +96,8 @@ class DiskStore:
         self._touched: dict[str, float] = {}
         self._touchedAt = reactor.seconds()
         self.inUse = False
+        # Who waits for the first opening.
+        self._beginning: list[Deferred[None]] | None = None
         self._retryAt = 0.0
         # Whether it was logged that it is out of use.
         self._said = False
@@ -107,7 +110,7 @@ class DiskStore:
 
     def inThread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         """Call something that blocks."""
-        return deferToThreadPool(self._reactor, self._pool, function, *arguments)
+        return deferToThreadPool(self._reactor, self.pool, function, *arguments)
 
     def failed(self, failure: Failure) -> None:
         """Something went wrong: with the disk, and it is out of use, or with us."""
@@ -127,6 +130,10 @@ class DiskStore:
     def _ask(self, default: Any, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         """Call something that blocks, if the disk works."""
         if not self.inUse:
+            if self._beginning is not None:
+                begun: Deferred[None] = Deferred()
+                self._beginning.append(begun)
+                return begun.addCallback(lambda _: self._ask(default, function, *arguments))
             if self._reactor.seconds() < self._retryAt:
                 return succeed(default)
             return self.open().addCallback(
@@ -164,10 +171,26 @@ class DiskStore:
         return self._ask((False, default), noted, *arguments).addCallback(done)
 
     def _owe(self, function: Callable[..., Any], *arguments: Any) -> None:
+        if function == self._drop:
+            # By name: what is owed for a minute must not keep content in memory.
+            (entry,) = arguments
+            function, arguments = self._dropAll, ([(entry.key, entry.variant)],)
         if len(self._owed) < OWED:
             self._owed.append((function, arguments))
         else:
             self._doubtful = True
+
+    def begin(self) -> Deferred[bool]:
+        """As L{open}, and whoever asks meanwhile waits for that."""
+        self._beginning = []
+
+        def begun(works: bool) -> bool:
+            waiting, self._beginning = self._beginning, None
+            for each in waiting or ():
+                each.callback(None)
+            return works
+
+        return self.open().addCallback(begun)
 
     def open(self) -> Deferred[bool]:
         """
@@ -208,6 +231,19 @@ class DiskStore:
     def _sweep(self) -> int:
         return self.files.leftOver(self.index.known)
 
+    def end(self) -> Deferred[Any]:
+        """
+        Let what is complete be written, and give up the rest.
+
+        @return: fires when nothing is being written any more.
+        """
+        writings = list(self._writing.values())
+        ended = DeferredList([writing.done for writing in writings])
+        for writing in writings:
+            if not writing.entry.body.complete:
+                writing.cancel()
+        return ended
+
     def close(self) -> Deferred[None]:
         """Close the index; fires when that is done.  Nothing may be under way."""
         touched, self._touched = self._touched, {}
@@ -239,7 +275,18 @@ class DiskStore:
         return self.index.find(key)
 
     def _shelved(self, rows: list[Row], key: bytes) -> Shelf | None:
-        entries = [entry for row in rows if (entry := self._entryOf(row)) is not None]
+        # What is on its way is newer than what it will replace.
+        coming = [
+            writing.entry
+            for (each, _), writing in reversed(self._writing.items())
+            if each == key and not writing.failed and writing.entry.body.error is None
+        ]
+        variants = {entry.variant for entry in coming}
+        entries = coming + [
+            entry
+            for row in rows
+            if row.variant not in variants and (entry := self._entryOf(row)) is not None
+        ]
         if not entries:
             return None
         shelf = Shelf(key)
@@ -251,8 +298,7 @@ class DiskStore:
             verdict = self._decode(row.verdict)
         except ValueError:
             return None
-        body = Body()
-        body.file = StoredFile(self, row.name, row.octets, _parsed(row.trailers))
+        body = Body.within(StoredFile(self, row.name, row.octets, _parsed(row.trailers)))
         return Entry(
             row.key,
             row.status,
@@ -277,20 +323,29 @@ class DiskStore:
     # Entries
 
     def opened(self, file: StoredFile) -> Deferred[int]:
-        """See L{StoredFile.open}."""
+        """Open a file; fires with its descriptor."""
+        return self.inThread(self.files.read, file.name, file.octets).addErrback(self._gone, file)
 
-        def gone(failure: Failure) -> Failure:
-            if failure.check(FileNotFoundError):
-                self._ask(None, self.index.forget, file.name)
-            return failure
+    def loaded(self, file: StoredFile) -> Deferred[list[bytes]]:
+        """Read a file; fires with its content in pieces."""
+        return self.inThread(self.files.content, file.name, file.octets).addErrback(
+            self._gone, file
+        )
 
-        return self.inThread(self.files.read, file.name, file.octets).addErrback(gone)
+    def _gone(self, failure: Failure, file: StoredFile) -> Failure:
+        if failure.check(FileNotFoundError):
+            self._ask(None, self.index.forget, file.name)
+        return failure
+
+    def closing(self, descriptor: int) -> None:
+        """Close what may take long to close."""
+        self.inThread(os.close, descriptor).addErrback(self.failed)
 
     def used(self, entry: Entry) -> None:
         """See L{ICacheStore.used}."""
-        entry.uses += 1
-        if entry.body.file is not None:
-            self._touched[entry.body.file.name] = self._reactor.seconds()
+        file = entry.body.file
+        if file is not None and file.complete:
+            self._touched[file.name] = self._reactor.seconds()
 
     def add(self, entry: Entry) -> Deferred[bool]:
         """
@@ -303,7 +358,7 @@ class DiskStore:
             not be.
         """
         file = entry.body.file
-        if file is not None and file.store is self:
+        if file is not None and file.store is self and file.complete:
             renewing: Deferred[bool] = self._tell(False, self._renew, entry, later=self._drop)
             return renewing.addCallback(
                 lambda renewed: succeed(True) if renewed else self._write(entry)
@@ -312,11 +367,24 @@ class DiskStore:
 
     def _write(self, entry: Entry) -> Deferred[bool]:
         body = entry.body
-        isElsewhere = body.file is not None and not body.octets
-        if body.octets > self.maxObjectOctets or isElsewhere or not self.inUse:
-            return self._tell(False, self._drop, entry).addCallback(lambda _: False)
         name = entry.key, entry.variant
-        before = self._writing.pop(name, None)
+        before = self._writing.get(name)
+        if before is not None and before.entry.body is body and not before.failed:
+            # It was validated on its way.
+            before.entry = entry
+            followed: Deferred[bool] = Deferred()
+
+            def ended(stored: bool) -> bool:
+                followed.callback(stored)
+                return stored
+
+            before.done.addCallback(ended)
+            return followed
+        if body.octets > self.maxObjectOctets or body.start or not self.inUse:
+            if before is not None:
+                before.cancel()
+            return self._tell(False, self._drop, entry).addCallback(lambda _: False)
+        self._writing.pop(name, None)
         writing = self._writing[name] = Writing(self, entry)
         if before is not None:
             before.cancel()
@@ -335,8 +403,13 @@ class DiskStore:
             raise
 
     def _renew(self, entry: Entry) -> bool:
-        """Give another row to a file; whether it is there."""
+        """Give another row to a file that is this entry's; whether it is there."""
         file = entry.body.file
+        if not any(
+            row.name == file.name and row.variant == entry.variant
+            for row in self.index.find(entry.key)
+        ):
+            return False
         try:
             os.close(self.files.read(file.name, file.octets))
         except FileNotFoundError:
@@ -397,12 +470,34 @@ class DiskStore:
         writing = self._writing.get((entry.key, entry.variant))
         return None if writing is None or writing.entry is not entry else writing.position
 
+    def shed(self, entry: Entry, octets: int) -> None:
+        """See L{ICacheStore.shed}: what is in memory is none of its business."""
+
+    def writingOf(self, entry: Entry) -> Writing | None:
+        """See L{ICacheTier.writingOf<intermediary.interfaces.ICacheTier.writingOf>}."""
+        writing = self._writing.get((entry.key, entry.variant))
+        if writing is None or writing.entry.body is not entry.body or writing.failed:
+            return None
+        return writing
+
     def remove(self, entry: Entry) -> None:
         """See L{ICacheStore.remove}."""
-        writing = self._writing.get((entry.key, entry.variant))
-        if writing is not None:
-            writing.cancel()
-        self._tell(None, self._drop, entry)
+        self.removeAll([(entry.key, entry.variant)])
+
+    def removeAll(self, names: list[tuple[bytes, bytes]]) -> Deferred[None]:
+        """See L{ICacheTier.removeAll<intermediary.interfaces.ICacheTier.removeAll>}."""
+        for name in names:
+            writing = self._writing.get(name)
+            if writing is not None:
+                writing.cancel()
+        return self._tell(None, self._dropAll, names)
+
+    def forget(self, key: bytes) -> Deferred[int]:
+        """See L{ICacheStore.forget}."""
+        return self.purge(Purge.ofKey(key))
+
+    def _dropAll(self, names: list[tuple[bytes, bytes]]) -> None:
+        self.files.remove(self.index.dropAll(names))
 
     def _drop(self, entry: Entry) -> None:
         self.files.remove(self.index.drop(entry.key, entry.variant))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 
+from ..wire.fields import EMPTY
 from .storedfile import CHUNK_OCTETS, StoredFile
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ class Writing:
     """
     Follows a body into a file, as fast as the disk can.
 
+    While it does, the file can be read, as far as it is written: it is the C{file}
+    of the body.
+
+    @ivar entry: what it is for; another one with the same body may take its place.
     @ivar done: fires with whether the entry was stored.
     @ivar position: how many octets of the body it has taken.
     @ivar failed: it will not be, whatever comes.
@@ -31,44 +36,79 @@ class Writing:
     def __init__(self, store: DiskStore, entry: Entry) -> None:
         self._store = store
         self.entry = entry
-        self._file: Growing | None = None
+        self._growing: Growing | None = None
+        self._file: StoredFile | None = None
         self.position = 0
         self._busy = False
         self.failed = False
         self.done: Deferred[bool] = Deferred()
 
+    @property
+    def written(self) -> int:
+        """How many octets can be read from the file."""
+        return 0 if self._file is None else self._file.octets
+
+    @property
+    def owed(self) -> int:
+        """How many octets are in memory for it alone, if nobody else wants them."""
+        return self.entry.body.octets - self.written
+
     def begin(self) -> None:
         """Begin with what there is of the body."""
         self._busy = True
         self.entry.body.watch(self)
-        self._store.inThread(self._store.files.begin).addCallbacks(self._begun, self._broke)
+        self._store.inThread(self._make).addCallbacks(self._begun, self._broke)
 
-    def _begun(self, file: Growing) -> None:
-        self._file = file
+    def _make(self) -> tuple[Growing, int]:
+        """Make the file, and a descriptor for its readers; in a thread."""
+        growing = self._store.files.begin()
+        try:
+            return growing, growing.share()
+        except BaseException:
+            growing.discard()
+            raise
+
+    def _begun(self, made: tuple[Growing, int]) -> None:
+        self._growing, descriptor = made
+        body = self.entry.body
+        self._file = StoredFile(self._store, self._growing.name, 0, EMPTY, descriptor)
+        if not self.failed:
+            body.file = self._file
+            if body.spilling is not None:
+                # Readers are to have it open before anything is let go.
+                body.tell()
         self._idle()
 
-    def _idle(self, _: object = None) -> None:
+    def _wrote(self, _: object) -> None:
+        file = self._file
+        assert file is not None
+        file.octets = self.position
+        # Its source may bring more now.
+        self.entry.body.passed()
+        self._idle()
+
+    def _idle(self) -> None:
         self._busy = False
         self.grown()
 
     def grown(self) -> None:
         """See L{Watcher<intermediary.policy.body.Watcher>}."""
-        file = self._file
-        if self._busy or file is None:
+        growing = self._growing
+        if self._busy or growing is None:
             return
         body = self.entry.body
         store = self._store
         if self.failed or body.error is not None or body.octets > store.maxObjectOctets:
             self._busy = True
-            store.inThread(file.discard).addBoth(lambda _: self._end(False))
+            store.inThread(growing.discard).addBoth(lambda _: self._end(False))
         elif body.octets > self.position:
             self._busy = True
             pieces = body.cut(self.position, min(body.octets, self.position + CHUNK_OCTETS))
             self.position += sum(map(len, pieces))
-            store.inThread(file.write, pieces).addCallbacks(self._idle, self._broke)
+            store.inThread(growing.write, pieces).addCallbacks(self._wrote, self._broke)
         elif body.complete:
             self._busy = True
-            store.inThread(store.committed, file, self.entry).addCallbacks(
+            store.inThread(store.committed, growing, self.entry).addCallbacks(
                 # Meanwhile it may have been purged.
                 lambda _: self._end(not self.failed),
                 self._broke,
@@ -80,8 +120,8 @@ class Writing:
         self.grown()
 
     def _broke(self, failure: Failure) -> None:
-        if self._file is not None:
-            self._store.inThread(self._file.discard).addErrback(lambda _: None)
+        if self._growing is not None:
+            self._store.inThread(self._growing.discard).addErrback(lambda _: None)
         self._end(False)
         self._store.failed(failure)
 
@@ -89,9 +129,19 @@ class Writing:
         body = self.entry.body
         body.unwatch(self)
         self.failed = not stored
-        if stored:
-            assert self._file is not None
-            body.file = StoredFile(self._store, self._file.name, body.octets, body.trailers)
-        self._file = None
+        file, self._file = self._file, None
+        self._growing = None
+        if file is not None:
+            if stored:
+                file.complete = True
+                file.trailers = body.trailers
+            else:
+                file.failed = True
+                if body.file is file and not body.start:
+                    body.file = None
         self._store.ended(self)
         self.done.callback(stored)
+        if file is not None:
+            file.drop()
+        # Whoever brings it may have waited for the disk.
+        body.passed()

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from zope.interface import classImplements
 
-from ..errors import ClientGone, ContentGone
+from ..errors import ClientGone, ContentGone, ResponseIncomplete
 from ..exchange import Exchange
 from ..interfaces import IBodySource, IDownstream
 from ..program import PARKED, Program
 from ..wire.fields import EMPTY
 
 if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
     from ..engine import Engine
     from ..errors import IntermediaryError
     from ..interfaces import ICacheStore, ILease
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
 #: Octets that the slowest reader has not taken yet of content that is not stored
 #: any more, from which on its origin is not read.
 WINDOW_OCTETS = 256 * 1024
+#: The same for a disk, where only that has the content.
+SPILL_OCTETS = 1 << 20
+#: How much of a file one reader has in memory at a time.
+FILE_OCTETS = 128 * 1024
 
 _BEHIND = "readers do not keep up"
 
@@ -40,6 +46,8 @@ class Reading:
     """
     One exchange's way through a body: the source of its reply's content.
 
+    What is not in memory any more it reads from the body's file, piece by piece.
+
     @ivar position: the octet of the body that is next.
     """
 
@@ -47,9 +55,12 @@ class Reading:
         "_body",
         "_engine",
         "_exchange",
+        "_file",
         "_open",
         "_paused",
+        "_piece",
         "_pumping",
+        "_reading",
         "_stop",
         "position",
     )
@@ -71,8 +82,13 @@ class Reading:
         self._pumping = False
         self._stop = stop
         self.position = start
+        self._file: Any = None
+        self._piece = b""
+        self._reading = False
         body.enter(self)
         body.watch(self)
+        if body.start or body.spilling is not None:
+            self._hold(body)
 
     def openBody(self) -> None:
         """See L{IBodySource.openBody}."""
@@ -93,6 +109,9 @@ class Reading:
     def release(self) -> None:
         """See L{IBodySource.release}."""
         body, self._body = self._body, None
+        file, self._file = self._file, None
+        if file is not None:
+            file.drop()
         if body is not None:
             body.leave(self)
             body.unwatch(self)
@@ -105,7 +124,52 @@ class Reading:
 
     def grown(self) -> None:
         """See L{Watcher<intermediary.policy.body.Watcher>}."""
+        body = self._body
+        if body is not None and body.spilling is not None and self._file is None:
+            self._hold(body)
         self._pump()
+
+    # The file
+
+    def _hold(self, body: Body) -> None:
+        """Have the file stay open."""
+        file = body.file
+        if file is not None and file.isOpen:
+            file.take()
+            self._file = file
+
+    def _fetch(self, body: Body) -> bool:
+        """
+        Read the next piece from the file, if that is not being done.
+
+        @return: whether it comes; not if there is no file.
+        """
+        file = self._file
+        if self._reading:
+            return True
+        if file is None:
+            return False
+        self._reading = True
+        stop = self._stop if self._stop >= 0 else body.octets
+        octets = min(FILE_OCTETS, stop - self.position, file.octets - self.position)
+        file.read(self.position, octets).addCallbacks(self._fetched, self._lost)
+        return True
+
+    def _fetched(self, piece: bytes) -> None:
+        self._reading = False
+        if self._body is None:
+            return
+        if not piece:
+            self._engine.fail(self._exchange, ResponseIncomplete("a file became shorter"))
+            return
+        self._piece = piece
+        self._pump()
+
+    def _lost(self, failure: Failure) -> None:
+        self._reading = False
+        if self._body is not None:
+            error = ResponseIncomplete(failure.getErrorMessage())
+            self._engine.fail(self._exchange, error)
 
     def _pump(self) -> None:
         """Hand on what is there, as long as the client takes it."""
@@ -123,7 +187,19 @@ class Reading:
                 self.release()
                 sink.end(EMPTY)
                 break
-            piece = body.read(self.position)
+            if self._piece:
+                piece, self._piece = self._piece, b""
+            elif self.position < body.start:
+                if not self._fetch(body):
+                    self.release()
+                    self._engine.fail(exchange, ResponseIncomplete("it was let go"))
+                elif self._reading:
+                    # The head, if it is still here.
+                    sink.flush()
+                    break
+                continue
+            else:
+                piece = body.read(self.position)
             if piece:
                 if 0 <= stop < self.position + len(piece):
                     piece = piece[: stop - self.position]
@@ -227,12 +303,22 @@ class Filling(Nobody):
     """
     Brings the rest of a response into the body of an entry.
 
-    As long as the store keeps the entry, the content comes as fast as it may; when
-    it does not any more, what readers have had is let go, and the origin waits
-    for the slowest of them.
+    As long as the store keeps the entry, the content comes as fast as it may.  If it is
+    too big for memory but is written to a disk, what was written is let go, and the
+    origin waits for the disk.  If nobody stores it any more, what readers have had is
+    let go, and the origin waits for the slowest of them.
     """
 
-    __slots__ = ("_before", "_behind", "_body", "_entry", "_store", "_stored", "_tail")
+    __slots__ = (
+        "_before",
+        "_behind",
+        "_body",
+        "_entry",
+        "_spilling",
+        "_store",
+        "_stored",
+        "_tail",
+    )
 
     def __init__(
         self,
@@ -252,6 +338,7 @@ class Filling(Nobody):
         self._body = entry.body
         self._stored = True
         self._behind = False
+        self._spilling = False
         self._tail = tail
         self._before = before
         entry.body.source = self
@@ -263,7 +350,7 @@ class Filling(Nobody):
         if self._stored and not self._store.grew(self._entry, len(piece)):
             self._stored = False
         self._body.take(piece)
-        if not self._stored:
+        if not self._stored or self._body.spilling is not None:
             self.balance()
 
     def flush(self) -> None:
@@ -301,19 +388,32 @@ class Filling(Nobody):
         self._entry = entry
 
     def balance(self) -> None:
-        """Some reader is further, or is gone: see what that means for the origin."""
+        """Some reader, or the disk, is further, or is gone: see what that means for the origin."""
+        body = self._body
         if self._stored:
-            return
+            writing = body.spilling
+            if writing is None:
+                return
+            if writing.failed:
+                self._stored = False
         exchange = self.exchange
         if exchange is None or exchange.lease is None or exchange.finishing:
             return
-        body = self._body
-        if not body.watchers:
-            exchange.front.engine.fail(exchange, ClientGone("nobody reads what is not stored"))
-            return
-        slowest = body.slowest()
-        body.shed(slowest)
-        behind = body.octets - slowest > WINDOW_OCTETS
+        if self._stored:
+            if not self._spilling:
+                self._spilling = True
+                # Readers are to have the file open before anything is let go.
+                body.tell()
+            written: int = body.spilling.written
+            self._store.shed(self._entry, body.shed(written))
+            behind = body.octets - written > SPILL_OCTETS
+        else:
+            if not body.watchers:
+                exchange.front.engine.fail(exchange, ClientGone("nobody reads what is not stored"))
+                return
+            slowest = body.slowest()
+            body.shed(slowest)
+            behind = body.octets - slowest > WINDOW_OCTETS
         if behind is not self._behind:
             self._behind = behind
             if behind:

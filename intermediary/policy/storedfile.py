@@ -1,92 +1,155 @@
 # -*- test-case-name: tests.policy.test_diskstore -*-
 """
-Content that is on disk, as a body knows it.
+Content that is on disk, or on its way there, as a body knows it.
 
-It is loaded into the body, which grows by it as it would by what comes from an
-origin; or opened, to be sent without passing through here.
+Small content is loaded into the body.  Big content stays where it is, and whoever
+wants it reads the file, at its own pace: all readers of a file share one
+descriptor, which is closed when the last of them has gone.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import ResponseIncomplete
+from twisted.internet.defer import Deferred, succeed
 
 if TYPE_CHECKING:
-    from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
 
     from ..wire.fields import Fields
     from .body import Body
     from .diskstore import DiskStore
 
-#: How much is read by one call of a thread.
+#: How much is written by one call of a thread.
 CHUNK_OCTETS: Final = 1 << 20
+#: To close a file that was deleted takes long if it is big: then a thread does it.
+_QUICKLY_CLOSED: Final = 1 << 20
 
 
 class StoredFile:
     """
-    Content on disk: what the C{file} of a L{Body} is.
+    A file with the content of a response: what the C{file} of a L{Body} is.
 
     @ivar store: whose it is.
-    @ivar octets: its length.
+    @ivar octets: how many are on the disk.
+    @ivar trailers: the fields after the content, once it is complete.
+    @ivar complete: it is in its place, and will not change.
+    @ivar failed: it will never be complete; whoever has it open reads what there
+        is.
+    @ivar descriptor: -1 if it is not open.
+    @ivar users: how many want it open.
     """
 
-    def __init__(self, store: DiskStore, name: str, octets: int, trailers: Fields) -> None:
+    def __init__(
+        self, store: DiskStore, name: str, octets: int, trailers: Fields, descriptor: int = -1
+    ) -> None:
+        """
+        @param descriptor: of one that is being written: closed when its writer, its
+            first user, and all others have dropped it.
+        """
         self.store = store
         self.name = name
         self.octets = octets
         self.trailers = trailers
-        self._loading = False
+        self.descriptor = descriptor
+        self.complete = descriptor < 0
+        self.failed = False
+        self.users = 0 if descriptor < 0 else 1
+        self._opening: list[Deferred[None]] | None = None
+        self._loading: list[Deferred[None]] | None = None
 
-    def open(self) -> Deferred[int]:
+    @property
+    def isOpen(self) -> bool:
+        """Whether it can be read now."""
+        return self.descriptor >= 0
+
+    # Reading from the file
+
+    def open(self) -> Deferred[None]:
         """
-        Open it, to have its content sent without being read here.
+        Have it open for one more user, who drops it, come what may.
 
-        @return: fires with a file descriptor, the caller's; fails with C{OSError}
-            if it is gone.
+        @return: fires when it is; fails with C{OSError} if it is gone.
         """
-        return self.store.opened(self)
+        self.users += 1
+        if self.descriptor >= 0:
+            return succeed(None)
+        done: Deferred[None] = Deferred()
+        if self._opening is None:
+            self._opening = [done]
+            self.store.opened(self).addCallbacks(self._opened, self._notOpened)
+        else:
+            self._opening.append(done)
+        return done
 
-    def load(self, body: Body) -> None:
-        """
-        Let a body grow by its content, chunk by chunk; the second time, nothing.
+    def _opened(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        opening, self._opening = self._opening, None
+        for done in opening or ():
+            done.callback(None)
+        if not self.users:
+            self._close()
 
-        The body fails with L{ResponseIncomplete} if it can't be had any more.
-        """
-        if not self._loading and not body.ended:
-            self._loading = True
-            self.open().addCallbacks(
-                self._read, self._gone, callbackArgs=(body,), errbackArgs=(body,)
-            )
+    def _notOpened(self, failure: Failure) -> None:
+        opening, self._opening = self._opening, None
+        for done in opening or ():
+            done.errback(failure)
 
-    def _read(self, descriptor: int, body: Body) -> None:
-        if body.octets >= self.octets:
+    def take(self) -> None:
+        """Have it stay open for one more user; it has to be open."""
+        assert self.descriptor >= 0
+        self.users += 1
+
+    def drop(self) -> None:
+        """One user needs it no more."""
+        self.users -= 1
+        if not self.users and self.descriptor >= 0:
+            self._close()
+
+    def _close(self) -> None:
+        descriptor, self.descriptor = self.descriptor, -1
+        if self.octets <= _QUICKLY_CLOSED:
             os.close(descriptor)
-            body.end(self.trailers)
-            return
-        self.store.inThread(os.pread, descriptor, CHUNK_OCTETS, body.octets).addCallbacks(
-            self._took,
-            self._broke,
-            callbackArgs=(descriptor, body),
-            errbackArgs=(descriptor, body),
-        )
+        else:
+            self.store.closing(descriptor)
 
-    def _took(self, piece: bytes, descriptor: int, body: Body) -> None:
-        if not piece:
-            os.close(descriptor)
-            body.fail(ResponseIncomplete(f"{self.name} became shorter"))
-            return
-        body.append(piece)
-        self._read(descriptor, body)
+    def read(self, start: int, octets: int) -> Deferred[bytes]:
+        """
+        Read some of it; it has to be open.
 
-    def _broke(self, failure: Failure, descriptor: int, body: Body) -> None:
-        os.close(descriptor)
-        self._gone(failure, body)
+        @return: fires with what there is at C{start}, nothing if it became shorter;
+            fails with C{OSError}.
+        """
+        self.take()
+        return self.store.inThread(os.pread, self.descriptor, octets, start).addBoth(self._wasRead)
 
-    def _gone(self, failure: Failure, body: Body) -> None:
-        body.fail(ResponseIncomplete(f"{self.name}: {failure.getErrorMessage()}"))
+    def _wasRead(self, result: Any) -> Any:
+        self.drop()
+        return result
+
+    # Reading all of it
+
+    def load(self, body: Body) -> Deferred[None]:
+        """
+        Bring it into a body that has none of it.
+
+        @return: fires when it is there, once for all who ask meanwhile; fails with
+            C{OSError} if it can't be had any more.
+        """
+        done: Deferred[None] = Deferred()
+        if self._loading is not None:
+            self._loading.append(done)
+            return done
+        self._loading = [done]
+        self.store.loaded(self).addCallback(body.restore).addBoth(self._loaded)
+        return done
+
+    def _loaded(self, result: Any) -> None:
+        loading, self._loading = self._loading, None
+        for done in loading or ():
+            done.callback(result)
 
     def __repr__(self) -> str:
-        return f"<StoredFile {self.name} {self.octets} octets>"
+        state = "complete" if self.complete else "failed" if self.failed else "growing"
+        return f"<StoredFile {self.name} {self.octets} octets, {state}, users={self.users}>"

@@ -49,6 +49,8 @@ class MemoryStore:
     @ivar purged: how many were purged, softly or not.
     @ivar refused: how many were too big, at once or when they had grown.
     @ivar leftovers: what of it is still read, and takes as much again at most.
+    @ivar leaving: is told of each entry that leaves for want of room; None if nobody
+        wants to know.
     """
 
     __slots__ = (
@@ -63,6 +65,7 @@ class MemoryStore:
         "count",
         "evicted",
         "leftovers",
+        "leaving",
         "limitOctets",
         "maxObjectOctets",
         "purged",
@@ -93,6 +96,7 @@ class MemoryStore:
         self._eviction = S3FIFO(limitOctets)
         self._tags = TagIndex()
         self.leftovers = Leftovers(reactor, limitOctets)
+        self.leaving: Callable[[Entry], None] | None = None
         self.size = 0
         self.count = 0
         self.added = 0
@@ -127,7 +131,7 @@ class MemoryStore:
         """See L{ICacheStore.add}."""
         assert entry.queue is None
         own = entry.ownOctets()
-        content = entry.body.octets
+        content = entry.body.heldOctets
         shelf = self._shelves.make(entry.key)
         old = shelf.entryOf(entry.variant)
         entry.size = own + content
@@ -175,11 +179,47 @@ class MemoryStore:
             self.refused += 1
             self._remove(entry)
             return False
-        queue.resize(entry, size)
+        self._resize(entry, octets)
+        return True
+
+    def takes(self, entry: Entry, octets: int) -> bool:
+        """Tell whether an entry may grow by so many octets."""
+        content = entry.body.heldOctets + octets
+        return content <= self.maxObjectOctets and entry.size + octets <= self.limitOctets
+
+    def swell(self, entry: Entry, octets: int) -> None:
+        """Note that a body holds so many octets more, which will soon be shed."""
+        if entry.queue is None:
+            return
+        if entry.size + octets > self.limitOctets:
+            self._remove(entry)
+        else:
+            self._resize(entry, octets)
+
+    def shed(self, entry: Entry, octets: int) -> None:
+        """See L{ICacheStore.shed}."""
+        if entry.queue is not None:
+            self._resize(entry, -octets)
+
+    def _resize(self, entry: Entry, octets: int) -> None:
+        queue = entry.queue
+        assert queue is not None
+        queue.resize(entry, entry.size + octets)
         self.size += octets
         if self.size > self.limitOctets:
             self._makeRoom(entry)
-        return True
+
+    def forget(self, key: bytes) -> Deferred[int] | int:
+        """See L{ICacheStore.forget}."""
+        shelf = self._byKey.get(key)
+        if shelf is None:
+            return 0
+        if shelf.fetch is not None:
+            shelf.fetch.outdated = True
+        entries = shelf.entries
+        for entry in entries:
+            self._remove(entry)
+        return len(entries)
 
     def remove(self, entry: Entry) -> None:
         """See L{ICacheStore.remove}."""
@@ -193,6 +233,8 @@ class MemoryStore:
             assert isinstance(victim, Entry), "what is kept fits alone"
             self.evicted += 1
             self._gone(victim)
+            if self.leaving is not None:
+                self.leaving(victim)
 
     def _remove(self, entry: Entry) -> None:
         queue = entry.queue
@@ -224,7 +266,11 @@ class MemoryStore:
     # Purging
 
     def purge(self, what: Purge, soft: bool = False) -> Deferred[int] | int:
-        """See L{IPurgeable.purge<intermediary.interfaces.IPurgeable.purge>}."""
+        """
+        See L{IPurgeable.purge<intermediary.interfaces.IPurgeable.purge>}.
+
+        What is on disk as well is not counted here.
+        """
         if what.kind == TAG:
             return Slices(self._reactor, self._tagged(what, soft)).begin()
         if what.kind == KEY:
@@ -284,7 +330,8 @@ class MemoryStore:
             entry.expires = min(entry.expires, self._seconds())
         else:
             self._remove(entry)
-        return 1
+        file = entry.body.file
+        return 0 if file is not None and file.complete else 1
 
     def __repr__(self) -> str:
         return (

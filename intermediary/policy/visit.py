@@ -5,7 +5,7 @@ What the cache remembers about one exchange.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..wire.reuse import ORDINARY
 
@@ -36,6 +36,9 @@ class Visit:
     @ivar failures: how many fetches that it waited for have failed.
     @ivar excused: the last of them has, and it may wait for another.
     @ivar pardoned: what it waited for came too late, and it may wait once more.
+    @ivar looked: it was looked up behind the memory, too.
+    @ivar kept: the file with the content of what it validates, which stays open; None
+        if that is in memory.
     """
 
     __slots__ = (
@@ -49,7 +52,9 @@ class Visit:
         "excused",
         "failures",
         "fetch",
+        "kept",
         "key",
+        "looked",
         "others",
         "pardoned",
         "part",
@@ -84,3 +89,18 @@ class Visit:
         self.failures = 0
         self.excused = False
         self.pardoned = False
+        self.looked = False
+        self.kept: Any = None
+
+    def keep(self, file: Any) -> None:
+        """Keep a file open, until L{letGo}; it is open."""
+        if self.kept is not file:
+            self.letGo()
+            file.take()
+            self.kept = file
+
+    def letGo(self) -> None:
+        """The file is not needed, or others need it."""
+        kept, self.kept = self.kept, None
+        if kept is not None:
+            kept.drop()

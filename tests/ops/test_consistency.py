@@ -201,6 +201,19 @@ class OddityTests(SynchronousTestCase):
             [finding.value for finding in oddities(document)], ["10.1.0.0/16", "fd00::1"]
         )
 
+    def test_objectsThatTheDiskHasNoRoomFor(self) -> None:
+        """With a disk that is what counts, and what memory takes has to fit that."""
+        disk = {"path": "a", "size": "1GiB"}
+        for cache, key in (
+            ({"memory": "1MiB", "max-object": "2MiB", "disk": disk}, None),
+            ({"max-object": "2GiB", "disk": disk}, ("cache", "disk", "size")),
+            ({"max-memory-object": 9}, ("cache", "max-memory-object")),
+            ({"max-memory-object": "200MiB", "disk": disk}, ("cache", "max-memory-object")),
+            ({"max-memory-object": "20MiB", "disk": disk}, None),
+        ):
+            found = [finding.path for finding in oddities({"cache": cache})]
+            self.assertEqual(found, [] if key is None else [key])
+
 
 leaves = (
     st.none()

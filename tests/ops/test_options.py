@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -182,6 +183,19 @@ servers = ["http://h"]
         path = self.file(STABLE + b"[upstream.spare]\nservers = ['http://h']\n".replace(b"'", b'"'))
         self.exits(0, "--config", path, "--check")
         self.assertIn("upstream.spare: no route uses it", self.stderr.getvalue())
+
+    def test_checkLooksAtTheDisk(self) -> None:
+        """Of the cache, and makes nothing."""
+        folder = self.mktemp()
+        text = "[cache]\ndisk = { path = '%s', size = 9 }\n[forward.a]\nlisten=['tcp:1']\n"
+        self.exits(0, "--config", self.file((text % folder).encode()), "--check")
+        self.assertIn(f"cache on disk: {folder} (9 octets)", self.stdout.getvalue())
+        self.assertFalse(os.path.exists(folder))
+        with open(folder, "wb"):
+            pass
+        self.exits(1, "--config", self.file((text % folder).encode()), "--check")
+        self.assertIn("cache.disk.path", self.stderr.getvalue())
+        self.assertIn("is not a folder; name a folder", self.stderr.getvalue())
 
     def test_checkOfABadFileFails(self) -> None:
         """As a start would."""

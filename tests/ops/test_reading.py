@@ -11,6 +11,7 @@ from intermediary.ops.reading import parse
 from intermediary.settings import (
     BypassSettings,
     CacheSettings,
+    DiskSettings,
     ForceSettings,
     ForwardSettings,
     Limits,
@@ -162,6 +163,16 @@ class GoodTests(SynchronousTestCase):
         """Though routes are ready for one."""
         self.assertIsNone(parse(FRONT.encode(), "p").cache)
         self.assertEqual(parse((FRONT + "[cache]").encode(), "p").cache, CacheSettings())
+
+    def test_aDisk(self) -> None:
+        """And how much of one response is in memory beside it."""
+        line = "cache.disk = { path = 'a/b', size = '1GiB' }\ncache.max-memory-object = 7\n"
+        self.assertEqual(
+            parse((line + FRONT).encode(), "p").cache,
+            CacheSettings(
+                disk=DiskSettings(path="a/b", sizeOctets=1 << 30), maxMemoryObjectOctets=7
+            ),
+        )
 
     def test_cachingIsASwitchOrATable(self) -> None:
         """Of a route, and of a forward front."""
@@ -396,7 +407,13 @@ class BadTests(SynchronousTestCase):
             ("cache.targeted = 'x'", "cache.targeted", "must be a valid array"),
             ("cache.targeted = ['a b']", "cache.targeted[0]", "is not the name of a field"),
             ("cache.targeted = [1]", "cache.targeted[0]", "must be a valid string"),
-            ("cache.disk = {}", "cache.disk", "unknown key"),
+            ("cache.disk = true", "cache.disk", "must be a table"),
+            ("cache.disk = { path = '/a' }", "cache.disk.size", "is missing"),
+            ("cache.disk = { size = 1 }", "cache.disk.path", "is missing"),
+            ("cache.disk = { path = ' ', size = 1 }", "cache.disk.path", "is not a path"),
+            ("cache.disk = { path = 1, size = 1 }", "cache.disk.path", "must be a valid string"),
+            ("cache.disk = { path = 'a', size = 0 }", "cache.disk.size", "must be at least 1"),
+            ("cache.max-memory-object = 'x'", "cache.max-memory-object", "is not a size"),
         ):
             problem = self.problem(f"{line}\n{FRONT}")
             self.assertEqual((problem.line, problem.table, problem.message), (1, table, message))

@@ -71,6 +71,15 @@ class FakeAssembly:
         if self.startError is not None:
             raise self.startError
 
+    def begin(self) -> None:
+        """Note it."""
+        self.calls.append("begin")
+
+    def end(self) -> Deferred[None]:
+        """Note it."""
+        self.calls.append("end")
+        return succeed(None)
+
     def stop(self) -> None:
         """Note it."""
         self.calls.append("stop")
@@ -187,7 +196,7 @@ class StartTests(ServiceCase):
         """C{twistd} calls both methods."""
         self.service.privilegedStartService()
         self.service.startService()
-        self.assertEqual(self.assembly.calls, ["start"])
+        self.assertEqual(self.assembly.calls, ["start", "begin"])
         self.assertEqual(len(self.ports()), 3)
 
     def test_opensWhenItIsOnlyStarted(self) -> None:
@@ -338,10 +347,10 @@ class StopTests(ServiceCase):
         assert self.second.drained is not None
         self.first.drained.callback(None)
         self.assertNoResult(stopped)
-        self.assertEqual(self.assembly.calls, ["start"])
+        self.assertEqual(self.assembly.calls, ["start", "begin"])
         self.second.drained.callback(None)
         self.ends(stopped)
-        self.assertEqual(self.assembly.calls, ["start", "stop"])
+        self.assertEqual(self.assembly.calls, ["start", "begin", "end", "stop"])
         self.assertFalse(self.first.aborted or self.second.aborted)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
@@ -359,7 +368,7 @@ class StopTests(ServiceCase):
         self.reactor.callLater(0, calls.append, "line")
         self.first.drained.callback(None)
         self.ends(stopped)
-        self.assertEqual(calls, ["start", "line", "stop"])
+        self.assertEqual(calls, ["start", "begin", "line", "end", "stop"])
 
     def test_dropsTheRestAfterItsTime(self) -> None:
         """C{shutdown-seconds}, and not before."""
@@ -403,7 +412,7 @@ class StopTests(ServiceCase):
         self.reactor.advance(10)
         self.ends(stopped)
         self.service.startService()
-        self.assertEqual(self.assembly.calls, ["start", "stop", "start"])
+        self.assertEqual(self.assembly.calls, ["start", "begin", "end", "stop", "start", "begin"])
 
 
 class SignalTests(ServiceCase):

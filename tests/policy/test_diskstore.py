@@ -20,7 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from intermediary.errors import ResponseIncomplete
-from intermediary.interfaces import ICacheStore
+from intermediary.interfaces import ICacheTier
 from intermediary.policy.body import Body
 from intermediary.policy.diskfiles import GROWING
 from intermediary.policy.diskstore import (
@@ -133,7 +133,8 @@ class DiskTests(SynchronousTestCase):
 
     def content(self, entry: Entry) -> bytes:
         """What is on disk of an entry."""
-        entry.body.file.load(entry.body)
+        if entry.body.start:
+            self.successResultOf(entry.body.file.load(entry.body))
         return entry.body.whole
 
     def contents(self, key: bytes, store: DiskStore | None = None) -> list[bytes]:
@@ -155,7 +156,7 @@ class KeepingTests(DiskTests):
 
     def test_itIsAStore(self) -> None:
         """With the methods of one."""
-        verifyObject(ICacheStore, self.store)
+        verifyObject(ICacheTier, self.store)
         self.assertEqual(repr(self.store), f"<DiskStore {self.folder} in use, writing=0>")
 
     def test_everythingOfAnEntryComesBack(self) -> None:
@@ -183,7 +184,8 @@ class KeepingTests(DiskTests):
                 "tags",
             ):
                 self.assertEqual(getattr(found, name), getattr(entry, name), name)
-            self.assertEqual((found.body.octets, found.body.complete), (0, False))
+            self.assertEqual((found.body.start, found.body.complete), (7, True))
+            self.assertEqual(found.body.heldOctets, 0)
             self.assertEqual(found.body.file.octets, 7)
             self.assertEqual(self.content(found), b"content")
             self.assertEqual(found.body.trailers, body.trailers)
@@ -207,12 +209,13 @@ class KeepingTests(DiskTests):
     def test_theSameVariantIsReplaced(self) -> None:
         """And its file goes; who has it open reads on."""
         self.add(entryOf(A, b"old"), entryOf(A, b"other", variant=b"br"))
-        descriptor = self.successResultOf(self.entries(A)[1].body.file.open())
-        self.addCleanup(os.close, descriptor)
+        file = self.entries(A)[1].body.file
+        self.successResultOf(file.open())
+        self.addCleanup(file.drop)
         self.add(entryOf(A, b"newer"))
         self.assertEqual(self.contents(A), [b"newer", b"other"])
         self.assertEqual(len(self.filesThere()), 2)
-        self.assertEqual(os.read(descriptor, 100), b"old")
+        self.assertEqual(self.successResultOf(file.read(0, 100)), b"old")
 
     def renewed(self, entry: Entry) -> Entry:
         """Make an entry as it is after a validation: the same body under another head."""
@@ -263,7 +266,7 @@ class KeepingTests(DiskTests):
         while self.pool.waiting:
             self.pool.step()
         self.assertEqual(entry.body.whole, b"content")
-        self.assertIn("7 octets>", repr(file))
+        self.assertIn("7 octets, complete, users=0>", repr(file))
 
     def test_theLimitHolds(self) -> None:
         """What was not used for longest leaves with its file."""
@@ -302,11 +305,12 @@ class GrowingTests(DiskTests):
         return entry, self.store.add(entry)
 
     def test_itIsThereWhenItIsComplete(self) -> None:
-        """And no earlier."""
+        """And no earlier for other processes; this one has it, as far as it is."""
         entry, done = self.growing()
         entry.body.append(b"con")
         self.assertTrue(self.store.grew(entry, 3))
-        self.assertEqual(self.entries(A), ())
+        self.assertEqual(self.entries(A), (entry,))
+        self.assertEqual(self.entries(A, self.opened()), ())
         entry.body.append(b"tent")
         self.assertNoResult(done)
         self.assertEqual(self.store.written(entry), 7)
@@ -363,6 +367,53 @@ class GrowingTests(DiskTests):
             self.pool.holding = False
             self.successResultOf(done)
             self.assertEqual((self.entries(A), self.filesThere()), ((), []), steps)
+
+    def test_whatIsOnItsWayCanBeRead(self) -> None:
+        """As far as it is written; by who has it open, also when it is given up."""
+        entry, done = self.growing()
+        entry.body.append(b"content")
+        writing = self.store.writingOf(entry)
+        assert writing is not None
+        self.assertEqual((writing.written, writing.owed), (7, 0))
+        file = entry.body.file
+        self.assertFalse(file.complete)
+        file.take()
+        self.assertEqual(self.successResultOf(file.read(3, 4)), b"tent")
+        self.store.remove(entry)
+        self.assertFalse(self.successResultOf(done))
+        self.assertIsNone(self.store.writingOf(entry))
+        self.assertTrue(writing.failed)
+        self.assertIsNone(entry.body.file)
+        self.assertEqual(self.successResultOf(file.read(0, 3)), b"con")
+        self.assertEqual(self.filesThere(), [])
+        file.drop()
+        self.assertFalse(file.isOpen)
+        self.assertIn("failed", repr(file))
+
+    def test_whatIsValidatedOnItsWay(self) -> None:
+        """Gets the newer head, and is written once."""
+        entry, done = self.growing()
+        entry.body.append(b"con")
+        newer = Entry(A, 200, b"OK", Fields([(b"ETag", b"2")]), entry.body, 9.0, 90.0, "v")
+        also = self.store.add(newer)
+        entry.body.append(b"tent")
+        entry.body.end()
+        self.assertEqual([self.successResultOf(each) for each in (done, also)], [True, True])
+        (found,) = self.entries(A)
+        self.assertEqual(found.head, b"ETag: 2\r\n")
+        self.assertEqual(len(self.filesThere()), 1)
+
+    def test_theEnd(self) -> None:
+        """What is complete is written, the rest given up."""
+        self.pool.holding = True
+        _, growing = self.growing()
+        whole = self.store.add(entryOf(B, b"content"))
+        ended = self.store.end()
+        self.assertNoResult(ended)
+        while self.pool.waiting:
+            self.pool.step()
+        self.successResultOf(ended)
+        self.assertEqual([self.successResultOf(each) for each in (growing, whole)], [False, True])
 
     def test_theNewerOfTwoStays(self) -> None:
         """Whichever is complete first."""
@@ -424,6 +475,15 @@ class PurgeTests(DiskTests):
         self.assertEqual(self.filesThere(), [])
         self.pool.holding = False
 
+    def test_removingSeveral(self) -> None:
+        """At once, by their names."""
+        self.add(entryOf(A, b"x"), entryOf(A, b"y", variant=b"br"), entryOf(B, b"z"))
+        self.successResultOf(self.store.removeAll([(A, b"br"), (B, b""), (B, b"br")]))
+        self.assertEqual(self.contents(A), [b"x"])
+        self.assertEqual(len(self.filesThere()), 1)
+        self.assertEqual(self.successResultOf(self.store.forget(A)), 1)
+        self.store.shed(entryOf(A), 0)
+
     def test_removing(self) -> None:
         """One variant."""
         self.add(entryOf(A, b"x"), entryOf(A, b"y", variant=b"br"))
@@ -439,8 +499,7 @@ class TroubleTests(DiskTests):
         self.add(entryOf(A, b"content"))
         (entry,) = self.entries(A)
         os.unlink(self.store.files.pathOf(entry.body.file.name))
-        entry.body.file.load(entry.body)
-        self.assertIsInstance(entry.body.error, ResponseIncomplete)
+        self.failureResultOf(entry.body.file.load(entry.body), FileNotFoundError)
         self.assertEqual(self.entries(A), ())
         self.assertTrue(self.store.inUse)
 
@@ -449,21 +508,26 @@ class TroubleTests(DiskTests):
         self.add(entryOf(A, b"content"))
         (entry,) = self.entries(A)
         os.truncate(self.store.files.pathOf(entry.body.file.name), 3)
-        entry.body.file.load(entry.body)
-        self.assertEqual((entry.body.complete, entry.body.octets), (False, 0))
-        self.failureResultOf(entry.body.file.open(), FileNotFoundError)
+        file = entry.body.file
+        self.failureResultOf(file.load(entry.body), FileNotFoundError)
+        self.assertFalse(entry.body.isWhole)
+        self.failureResultOf(file.open(), FileNotFoundError)
+        file.drop()
+        self.assertFalse(file.isOpen)
 
     def test_aFileThatGetsShorterIsNotTakenForWhole(self) -> None:
-        """Who reads it is told."""
+        """Whoever loads it is told; whoever reads it gets what there is."""
         self.add(entryOf(A, b"content"))
         (entry,) = self.entries(A)
-        self.pool.holding = True
-        entry.body.file.load(entry.body)
-        self.pool.step()
-        os.truncate(self.store.files.pathOf(entry.body.file.name), 3)
-        while self.pool.waiting:
-            self.pool.step()
-        self.assertIsInstance(entry.body.error, ResponseIncomplete)
+        file = entry.body.file
+        self.successResultOf(file.open())
+        os.truncate(self.store.files.pathOf(file.name), 3)
+        self.assertEqual(self.successResultOf(file.read(0, 7)), b"con")
+        self.assertEqual(self.successResultOf(file.read(3, 4)), b"")
+        file.drop()
+        path = self.store.files.pathOf(file.name)
+        self.patch(self.store.files, "read", lambda name, octets: os.open(path, os.O_RDONLY))
+        self.failureResultOf(file.load(entry.body), FileNotFoundError)
 
     def test_aDeletedFolderIsSaidOnce(self) -> None:
         """Nothing is found or stored, until it is made anew after some time."""
@@ -516,6 +580,15 @@ class TroubleTests(DiskTests):
         self.assertEqual([len(self.entries(key)) for key in keys], [0, 0, 0, 1])
         self.assertEqual(len(self.filesThere()), 1)
 
+    def test_whatIsOwedKeepsNoContent(self) -> None:
+        """A disk that is out of use costs no memory."""
+        self.store.failed(Failure(OSError("trouble")))
+        for number in range(3):
+            self.successResultOf(self.store.add(entryOf(A + b"%d" % number, b"content")))
+        for _, arguments in self.store._owed:
+            self.assertEqual(type(arguments[0]), list)
+        self.assertEqual(len(self.store._owed), 3)
+
     def test_ifTooMuchCouldNotBeDoneAllGoes(self) -> None:
         """Nobody can tell any more what is good."""
         self.add(entryOf(A, b"content"))
@@ -553,6 +626,24 @@ class TroubleTests(DiskTests):
             self.assertFalse(self.successResultOf(store.open()))
             self.assertIsNone(self.successResultOf(store.find(A)))
         self.assertEqual(len(self.lines), 1, self.lines)
+
+    def test_whoAsksAtTheStartWaits(self) -> None:
+        """So what was stored is found by the first request after a restart."""
+        self.add(entryOf(A, b"content"))
+        store = DiskStore(self.reactor, self.pool, self.folder, 1 << 20, 99, encode, decode)
+        self.pool.holding = True
+        begun = store.begin()
+        found = store.find(A)
+        self.assertNoResult(found)
+        while self.pool.waiting:
+            self.pool.step()
+        self.assertTrue(self.successResultOf(begun))
+        shelf = self.successResultOf(found)
+        assert shelf is not None
+        self.assertEqual(len(shelf.entries), 1)
+        store.close()
+        self.pool.step()
+        self.pool.holding = False
 
     def test_ourDefectsAreNotTheDisks(self) -> None:
         """They are logged with their traceback, and it stays in use."""

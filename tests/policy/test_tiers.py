@@ -1,0 +1,781 @@
+# -*- test-case-name: tests.policy.test_tiers -*-
+"""
+Memory and disk as one cache: conversations with a disk whose threads wait to be told.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import LogLevel, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from intermediary.interfaces import ICacheStore
+from intermediary.policy import tiers as tiersModule
+from intermediary.policy.answers import Record
+from intermediary.policy.body import Body
+from intermediary.policy.cachestate import Cache
+from intermediary.policy.diskstore import DiskStore
+from intermediary.policy.purging import Purge
+from intermediary.policy.stores import MemoryStore
+from intermediary.policy.tiers import LOOK_SECONDS, OUTDATED, REST_SECONDS, Tiers
+from intermediary.wire.fields import Fields
+from intermediary.wire.freshness import Freshness
+from tests.scenario import Scenario, Side
+
+from .stored import entryOf
+from .test_diskstore import Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from intermediary.policy.entries import Entry
+
+MEMORY = 400_000
+SMALL = 50_000
+LARGEST = 4 << 20
+
+KEY = b"http://example.org/a"
+
+
+def ask(path: bytes = b"/a", *lines: bytes, method: bytes = b"GET") -> tuple[bytes, ...]:
+    """A request."""
+    return (b"%b %b HTTP/1.1" % (method, path), b"Host: example.org", *lines, b"", b"")
+
+
+def answer(content: bytes, *lines: bytes, control: bytes = b"max-age=60") -> bytes:
+    """A response that is stored."""
+    head = b"\r\n".join(
+        (b"HTTP/1.1 200 OK", b"Cache-Control: %b" % control, *lines, b"Content-Length: %d")
+    )
+    return head % len(content) + b"\r\n\r\n" + content
+
+
+class TiersTestCase(SynchronousTestCase):
+    """A reverse front with a cache in memory and on a disk."""
+
+    def setUp(self) -> None:
+        self.folder = self.mktemp()
+        self.pool = Pool()
+        self.lines: list[str] = []
+        observer: Any = self.observe
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        self.begin()
+
+    def observe(self, event: Any) -> None:
+        """Note what is logged in earnest."""
+        if event.get("log_level") in (LogLevel.error, LogLevel.warn):
+            self.lines.append(event["log_format"])
+
+    def begin(self) -> None:
+        """Begin a process."""
+        scenario = self.scenario = Scenario(self)
+        clock: Any = scenario.clock
+        clock.callFromThread = lambda function, *arguments: function(*arguments)
+        self.memory = MemoryStore(clock, MEMORY, SMALL)
+        self.disk = DiskStore(
+            clock, self.pool, self.folder, 1 << 30, LARGEST, Record.encode, Record.decode
+        )
+        self.disk.begin()
+        self.tiers = Tiers(clock, self.memory, self.disk, LARGEST)
+        scenario.cachingIn(Cache(self.tiers, LARGEST)).reverse()
+        self.addCleanup(self.disk.close)
+        self._origin: Side | None = None
+
+    def again(self) -> None:
+        """Let another process begin in the same folder."""
+        self.works()
+        self.disk.close()
+        self.scenario.finish()
+        self.begin()
+
+    def works(self) -> None:
+        """Let the disk do all it has to."""
+        while self.pool.waiting:
+            self.pool.step()
+
+    def client(self, *lines: bytes) -> Side:
+        """A client that asks."""
+        client = self.scenario.client()
+        client.sends(*(lines or ask()))
+        return client
+
+    def origin(self) -> Side:
+        """The connection to the origin, where a request came."""
+        if self._origin is None:
+            self._origin = self.scenario.accepts()
+        return self._origin
+
+    def fetches(self, content: bytes = b"content", *lines: bytes, path: bytes = b"/a") -> None:
+        """Have something stored."""
+        client = self.client(*ask(path))
+        self.answers(answer(content, *lines))
+        self.gets(client, content, b"; stored")
+
+    def answers(self, octets: bytes) -> bytes:
+        """The origin answers the request that came; give that."""
+        origin = self.origin()
+        request = origin.takes()
+        self.assertTrue(request)
+        origin.sends(octets)
+        return request
+
+    def gets(self, client: Side, content: bytes, member: bytes = b"; hit") -> bytes:
+        """A client gets it."""
+        heard = client.takes()
+        head, _, body = heard.partition(b"\r\n\r\n")
+        self.assertIn(member, head)
+        self.assertTrue(body == content, (len(body), len(content), body[:50]))
+        return head
+
+    def exact(self) -> None:
+        """What the memory counts is what it has."""
+        entries = [each for shelf in self.memory._byKey.values() for each in shelf.entries]
+        for entry in entries:
+            self.assertEqual(entry.size, entry.ownOctets() + sum(map(len, entry.body.pieces)))
+        self.assertEqual(self.memory.size, sum(entry.size for entry in entries))
+
+    def opened(self) -> int:
+        """How many files of bodies are open."""
+        count = 0
+        for name in os.listdir("/proc/self/fd"):
+            try:
+                target = os.readlink(f"/proc/self/fd/{name}")
+            except OSError:
+                continue
+            inside = os.path.abspath(self.folder) in target
+            count += inside and "index" not in target
+        return count
+
+
+class LookingTests(TiersTestCase):
+    """What memory has not."""
+
+    def test_itIsAStore(self) -> None:
+        """With the methods of one."""
+        verifyObject(ICacheStore, self.tiers)
+        self.assertIn("<Tiers <MemoryStore", repr(self.tiers))
+        self.assertIs(self.scenario.cache.tiers, self.tiers)
+
+    def test_afterARestart(self) -> None:
+        """The head and the content are there, and the content is in memory then."""
+        self.fetches(b"content", b'ETag: "1"')
+        self.again()
+        for _ in range(2):
+            head = self.gets(self.client(), b"content")
+            self.assertIn(b'ETag: "1"', head)
+        self.assertEqual(self.tiers.found, 1)
+        self.exact()
+
+    def test_oneLookUpForAllWhoAsk(self) -> None:
+        """And one load; who leaves takes nobody with it."""
+        self.fetches()
+        self.again()
+        self.pool.holding = True
+        clients = [self.client() for _ in range(5)]
+        self.assertEqual(len(self.pool.waiting), 1)
+        clients[0].closes()
+        self.pool.step()
+        self.assertEqual(len(self.pool.waiting), 1)
+        clients[1].closes()
+        self.works()
+        for client in clients[2:]:
+            self.gets(client, b"content")
+        self.pool.holding = False
+
+    def test_whatIsNowhereIsFetchedOnce(self) -> None:
+        """By the first who waited for the disk, and the others wait for it."""
+        self.pool.holding = True
+        clients = [self.client() for _ in range(3)]
+        self.scenario.connectsNowhere()
+        self.works()
+        self.answers(answer(b"content"))
+        self.gets(clients[0], b"content", b"fwd=uri-miss")
+        for client in clients[1:]:
+            self.gets(client, b"content", b"collapsed")
+        self.works()
+        self.pool.holding = False
+
+    def test_aSlowDiskIsLeftAlone(self) -> None:
+        """Who waits goes on, and others don't ask for a while; said once."""
+        self.fetches()
+        self.again()
+        self.pool.holding = True
+        client = self.client()
+        self.scenario.passes(LOOK_SECONDS)
+        self.answers(answer(b"new"))
+        self.gets(client, b"new", b"fwd=uri-miss")
+        other = self.client(*ask(b"/b"))
+        self.answers(answer(b"other"))
+        self.gets(other, b"other", b"fwd=uri-miss")
+        self.assertEqual(len(self.lines), 1)
+        self.works()
+        self.scenario.passes(REST_SECONDS)
+        self.pool.holding = False
+        self.gets(self.client(), b"new")
+        self.assertEqual(self.tiers.late, 1)
+
+    def test_aSlowLoadIsAMiss(self) -> None:
+        """As well."""
+        self.fetches()
+        self.again()
+        self.pool.holding = True
+        client = self.client()
+        self.pool.step()
+        self.scenario.passes(LOOK_SECONDS)
+        self.answers(answer(b"new"))
+        self.gets(client, b"new", b"fwd=uri-miss")
+        self.works()
+        self.pool.holding = False
+        self.gets(self.client(), b"new")
+        self.exact()
+
+    def test_contentThatIsLostIsAMiss(self) -> None:
+        """Small and large, and nothing was said yet."""
+        for size in (10, SMALL * 2):
+            path = b"/%d" % size
+            self.fetches(b"x" * size, path=path)
+            self.again()
+            for folder, _, names in os.walk(self.folder):
+                for name in names:
+                    if not name.startswith("index"):
+                        os.unlink(os.path.join(folder, name))
+            client = self.client(*ask(path))
+            self.answers(answer(b"new"))
+            self.gets(client, b"new", b"fwd=uri-miss")
+            self.again()
+            self.gets(self.client(*ask(path)), b"new")
+        self.assertEqual(self.lines, [])
+
+    def test_aDiskThatDoesNotWork(self) -> None:
+        """Is as if it were not there, and said once."""
+        shutil.rmtree(self.folder)
+        for path in (b"/1", b"/2"):
+            self.fetches(path=path)
+            self.gets(self.client(*ask(path)), b"content")
+        self.assertEqual(len(self.lines), 1)
+
+    def test_variants(self) -> None:
+        """One that memory does not have is looked for, though it has others."""
+        for language in (b"de", b"en"):
+            client = self.client(*ask(b"/a", b"Accept-Language: " + language))
+            self.answers(answer(language, b"Vary: Accept-Language"))
+            self.gets(client, language, b"; stored")
+        shelf = self.memory.find(KEY) or self.memory.find(next(iter(self.memory._byKey)))
+        assert shelf is not None
+        self.memory.remove(shelf.entries[0])
+        for language in (b"de", b"en"):
+            self.gets(self.client(*ask(b"/a", b"Accept-Language: " + language)), language)
+
+    def test_onlyIfCached(self) -> None:
+        """The disk is a part of the cache."""
+        self.fetches()
+        self.again()
+        self.gets(self.client(*ask(b"/a", b"Cache-Control: only-if-cached")), b"content")
+        client = self.client(*ask(b"/b", b"Cache-Control: only-if-cached"))
+        self.assertTrue(client.takes().startswith(b"HTTP/1.1 504 "))
+
+    def test_whatCanNotBeStoredIsNotLookedFor(self) -> None:
+        """As long as that is known of it."""
+        client = self.client()
+        self.answers(answer(b"x", control=b"private"))
+        self.gets(client, b"x", b"fwd=uri-miss")
+        self.pool.holding = True
+        client = self.client()
+        self.assertEqual(self.pool.waiting, [])
+        self.answers(answer(b"x", control=b"private"))
+        self.gets(client, b"x", b"fwd=uri-miss")
+        self.pool.holding = False
+
+    def test_aTierThatAnswersAtOnce(self) -> None:
+        """Needs no waiting."""
+        self.patch(self.disk, "find", lambda key: None)
+        client = self.client()
+        self.answers(answer(b"x"))
+        self.gets(client, b"x", b"fwd=uri-miss")
+
+    def test_aDefectIsAMiss(self) -> None:
+        """And logged."""
+        self.patch(self.disk, "find", lambda key: succeed(None).addCallback(lambda _: 1 / 0))
+        client = self.client()
+        self.answers(answer(b"x"))
+        self.gets(client, b"x", b"fwd=uri-miss")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_theEnd(self) -> None:
+        """Nobody waits for the disk any more."""
+        self.pool.holding = True
+        client = self.client()
+        self.tiers.end()
+        self.answers(answer(b"x"))
+        self.gets(client, b"x", b"fwd=uri-miss")
+        self.works()
+        self.pool.holding = False
+
+
+class ValidatingTests(TiersTestCase):
+    """What is stale."""
+
+    def test_a304RenewsTheRow(self) -> None:
+        """And writes no content; small and large."""
+        for size in (10, SMALL * 3):
+            path = b"/%d" % size
+            content = b"x" * size
+            self.fetches(content, b'ETag: "1"', path=path)
+            self.again()
+            self.scenario.passes(61)
+            files = self.disk.files
+            begun: list[Any] = []
+            begin = files.begin
+            self.patch(files, "begin", lambda begin=begin, begun=begun: begun.append(1) or begin())
+            client = self.client(*ask(path))
+            asked = self.answers(
+                b'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\nCache-Control: max-age=99\r\n\r\n'
+            )
+            self.assertIn(b'If-None-Match: "1"', asked)
+            self.gets(client, content, b"fwd=stale; fwd-status=304")
+            self.assertEqual(begun, [])
+            self.again()
+            self.assertIn(b"max-age=99", self.gets(self.client(*ask(path)), content))
+            self.assertEqual(self.opened(), 0)
+
+    def test_whatIsUsedStaleIsValidated(self) -> None:
+        """In the background, large content, too."""
+        content = b"x" * (SMALL * 3)
+        client = self.client()
+        self.answers(
+            answer(content, b'ETag: "1"', control=b"max-age=60, stale-while-revalidate=60")
+        )
+        self.gets(client, content, b"; stored")
+        self.again()
+        self.scenario.passes(61)
+        self.gets(self.client(), content)
+        self.answers(b'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\nCache-Control: max-age=99\r\n\r\n')
+        self.assertIn(b"max-age=99", self.gets(self.client(), content))
+        self.assertEqual(self.opened(), 0)
+
+
+class WritingTests(TiersTestCase):
+    """What is written."""
+
+    def entry(self, key: bytes, content: bytes | Body = b"x", **more: Any) -> Entry:
+        """Make an entry with a record."""
+        entry = entryOf(key, content, **more)
+        entry.expires = entry.expires + self.scenario.clock.seconds()
+        until = entry.expires
+        entry.verdict = Record(Freshness(0, 0, 0, until, until, until, False), None, 0.0)
+        return entry
+
+    def stored(self, key: bytes) -> bool:
+        """Whether the disk has something."""
+        return self.successResultOf(self.disk.find(key)) is not None
+
+    def test_whatIsNotWorthIt(self) -> None:
+        """Short and without a validator; what it replaces goes."""
+        self.tiers.add(self.entry(b"a"))
+        self.tiers.add(self.entry(b"a", expires=5.0))
+        self.tiers.add(self.entry(b"b", expires=5.0, fields=Fields([(b"Last-Modified", b"x")])))
+        self.tiers.add(self.entry(b"c", expires=5.0, fields=Fields([(b"ETag", b'"1"')])))
+        self.tiers.end()
+        self.assertEqual([self.stored(key) for key in (b"a", b"b", b"c")], [False, True, True])
+
+    def test_whatIsNotCurrentIsNotFound(self) -> None:
+        """Also before it is dropped, which is done for many at once."""
+        self.tiers.add(self.entry(b"a"))
+        for number in range(OUTDATED):
+            short = self.entry(b"a" if not number else b"%d" % number, expires=5.0)
+            self.tiers.add(short)
+            self.memory.remove(short)
+            if number == 1:
+                self.assertTrue(self.stored(b"a"))
+                shelf = self.successResultOf(self.disk.find(b"a"))
+                assert shelf is not None
+                self.tiers._took(shelf, [])
+                self.assertIsNone(self.memory.find(b"a"))
+        self.assertFalse(self.stored(b"a"))
+
+    def test_thereIsALimit(self) -> None:
+        """What was skipped is offered again when it is used, or has to go."""
+        self.patch(tiersModule, "WRITINGS", 2)
+        self.pool.holding = True
+        entries = [self.entry(b"%d" % number) for number in range(5)]
+        for entry in entries:
+            self.tiers.add(entry)
+        self.works()
+        self.pool.holding = False
+        self.assertEqual([self.stored(each.key) for each in entries], [True, True, *[False] * 3])
+        for _ in range(2):
+            self.tiers.used(entries[2])
+        self.tiers.add(self.entry(b"x", b"x" * SMALL))
+        for number in range(10):
+            self.tiers.add(self.entry(b"y%d" % number, b"x" * SMALL))
+        self.assertIsNone(self.memory.find(b"3"))
+        self.assertEqual([self.stored(each.key) for each in entries], [True] * 5)
+
+    def test_whatIsOwedToTheDiskIsBounded(self) -> None:
+        """In octets, too."""
+        self.tiers._roomOctets = SMALL
+        self.pool.holding = True
+        entries = [self.entry(b"%d" % number, b"x" * (SMALL - 10)) for number in range(4)]
+        for entry in entries:
+            self.tiers.add(entry)
+        self.works()
+        self.pool.holding = False
+        self.assertEqual([self.stored(each.key) for each in entries], [True, True, False, False])
+
+    def test_whatLeavesMemoryIsOnTheDisk(self) -> None:
+        """And comes back."""
+        self.fetches(b"content")
+        for number in range(12):
+            self.fetches(b"y" * (SMALL - 1000), path=b"/%d" % number)
+        self.assertGreater(self.memory.evicted, 0)
+        self.gets(self.client(), b"content")
+        self.assertEqual(self.tiers.found, 1)
+        self.exact()
+
+    def test_whatLeavesMemoryOnItsWay(self) -> None:
+        """Goes on to the disk, and who reads it gets all of it."""
+        client = self.client()
+        octets = answer(b"x" * 30_000)
+        self.answers(octets[:10_000])
+        for number in range(12):
+            self.tiers.add(self.entry(b"%d" % number, b"y" * (SMALL - 10)))
+        self.assertEqual(
+            len(self.memory._byKey[b"0"].entries) if b"0" in self.memory._byKey else 0, 0
+        )
+        self.origin().sends(octets[10_000:])
+        self.assertEqual(client.takes().partition(b"\r\n\r\n")[2], b"x" * 30_000)
+        self.exact()
+        self.gets(self.client(), b"x" * 30_000)
+        self.again()
+        self.gets(self.client(), b"x" * 30_000)
+
+    def test_exactWhenValidatedOnItsWay(self) -> None:
+        """An entry that grows for another one."""
+        body = Body()
+        entry = self.entry(b"a", body)
+        self.tiers.add(entry)
+        self.assertTrue(self.tiers.grew(entry, 3))
+        body.append(b"abc")
+        newer = self.entry(b"a", body)
+        self.tiers.add(newer)
+        self.assertTrue(self.tiers.grew(newer, 3))
+        body.append(b"def")
+        body.end()
+        self.exact()
+        self.assertTrue(self.stored(b"a"))
+
+
+class GoingTests(TiersTestCase):
+    """What is to be found nowhere any more."""
+
+    def test_unsafeMethods(self) -> None:
+        """Reach the disk, whether memory has it or not."""
+        for inMemory in (True, False):
+            path = b"/%d" % inMemory
+            self.fetches(path=path)
+            if not inMemory:
+                self.again()
+            client = self.client(*ask(path, method=b"DELETE"))
+            self.answers(b"HTTP/1.1 204 No Content\r\n\r\n")
+            client.takes()
+            self.again()
+            client = self.client(*ask(path))
+            self.answers(answer(b"new"))
+            self.gets(client, b"new", b"fwd=uri-miss")
+
+    def test_purges(self) -> None:
+        """Of all kinds; what is in both counts once."""
+        for what in (
+            Purge.ofTag(b"t"),
+            Purge.ofHost(b"example.org"),
+            Purge.ofPrefix(b"http://example.org/"),
+        ):
+            self.fetches(b"one", b"Cache-Tag: t", path=b"/1")
+            self.again()
+            self.fetches(b"two", b"Cache-Tag: t", path=b"/2")
+            for soft in (True, False):
+                self.assertEqual(self.count(self.tiers.purge(what, soft)), 2, (what, soft))
+            self.assertEqual(self.count(self.tiers.purge(what)), 0)
+
+    def count(self, answer: Any) -> int:
+        """How many were purged."""
+        if not isinstance(answer, Deferred):
+            return int(answer)
+        self.scenario.clock.advance(0)
+        return int(self.successResultOf(answer))
+
+    def test_softlyPurgedIsValidated(self) -> None:
+        """Also where it was only on the disk."""
+        for again in (False, True):
+            self.fetches(b"content", b'ETag: "1"')
+            if again:
+                self.again()
+            self.count(self.tiers.purge(Purge.ofPrefix(b""), soft=True))
+            client = self.client()
+            asked = self.answers(answer(b"new"))
+            self.assertIn(b'If-None-Match: "1"', asked)
+            self.gets(client, b"new", b"fwd=stale")
+            self.again()
+            self.count(self.tiers.purge(Purge.ofPrefix(b"")))
+
+    def test_aLookUpFromBefore(self) -> None:
+        """Brings nothing back; whatever changed meanwhile, and whenever it is through."""
+        for change in (
+            lambda: self.tiers.purge(Purge.ofHost(b"example.org")),
+            lambda: self.tiers.forget(self.key),
+            lambda: self.tiers.remove(entryOf(self.key)),
+        ):
+            for first in (True, False):
+                self.fetches()
+                (self.key,) = list(self.memory._byKey)
+                self.again()
+                self.interleave(change, first)
+                shelf = self.memory.find(self.key)
+                self.assertTrue(shelf is None or not shelf.entries)
+                self.again()
+
+    key = b""
+
+    def interleave(self, change: Callable[[], Any], first: bool) -> None:
+        """Change something while somebody looks; the thread that looks is faster."""
+        self.pool.holding = True
+        if first:
+            change()
+        client = self.client()
+        if not first:
+            change()
+        self.pool.waiting.sort(key=lambda work: "find" not in str(work.__closure__))
+        looking = self.pool.waiting.pop(1 if first else 0)
+        looking()
+        self.works()
+        self.pool.holding = False
+        self.answers(answer(b"new", control=b"no-store"))
+        self.gets(client, b"new", b"fwd=uri-miss")
+
+    def test_aSoftPurgeReachesWhatIsBeingLookedUp(self) -> None:
+        """It is stale when it is found."""
+        self.fetches(b"content", b'ETag: "1"')
+        self.again()
+        self.pool.holding = True
+        client = self.client()
+        self.tiers.purge(Purge.ofHost(b"example.org"), soft=True)
+        self.works()
+        self.pool.holding = False
+        self.assertIn(b'If-None-Match: "1"', self.answers(answer(b"new")))
+        self.gets(client, b"new", b"fwd=stale")
+
+    def test_anEntryThatIsNotCurrentDropsNothing(self) -> None:
+        """The newer one stays, on the disk as well."""
+        old, new = entryOf(b"a", b"old"), entryOf(b"a", b"new")
+        for entry in (old, new):
+            entry.expires = 2e9
+            entry.verdict = Record(Freshness(0, 0, 0, 2e9, 2e9, 2e9, False), None, 0.0)
+            self.tiers.add(entry)
+        self.tiers.remove(old)
+        self.assertIsNotNone(self.successResultOf(self.disk.find(b"a")))
+        self.tiers.remove(new)
+        self.assertIsNone(self.successResultOf(self.disk.find(b"a")))
+
+
+class BigTests(TiersTestCase):
+    """What memory has no room for."""
+
+    content = os.urandom(SMALL * 30)
+
+    def test_itGoesToTheDisk(self) -> None:
+        """Memory has a window of it, and its size is exact all the time."""
+        client = self.client()
+        octets = answer(self.content)
+        self.answers(octets[:1000])
+        heard = client.takes()
+        most = 0
+        for start in range(1000, len(octets), 20_000):
+            self.origin().sends(octets[start : start + 20_000])
+            heard += client.takes()
+            self.exact()
+            most = max(most, self.memory.size)
+        self.assertLess(most, SMALL + 25_000)
+        self.assertEqual(heard.partition(b"\r\n\r\n")[2], self.content)
+        self.gets(self.client(), self.content)
+        self.exact()
+        self.assertEqual(self.opened(), 0)
+        self.again()
+        self.gets(self.client(), self.content)
+        self.assertEqual(self.opened(), 0)
+        self.exact()
+
+    def test_whoComesLateReadsTheFile(self) -> None:
+        """While it grows; and who stalls does not keep the origin waiting."""
+        slow = self.client()
+        slow.stalls()
+        octets = answer(self.content)
+        half = len(octets) // 2
+        self.answers(octets[:half])
+        late = self.client()
+        self.assertTrue(self.origin().isRead)
+        heard = late.takes()
+        self.assertIn(b"; hit", heard)
+        self.origin().sends(octets[half:])
+        heard += late.takes()
+        self.assertEqual(heard.partition(b"\r\n\r\n")[2], self.content)
+        slow.reads()
+        heard = b""
+        while more := slow.takes():
+            heard += more
+        self.assertEqual(heard.partition(b"\r\n\r\n")[2], self.content)
+        self.assertEqual(self.opened(), 0)
+
+    def test_theOriginWaitsForTheDisk(self) -> None:
+        """And for nobody else."""
+        client = self.client()
+        octets = answer(b"x" * (3 << 20))
+        self.pool.holding = True
+        self.answers(octets[: 2 << 20])
+        self.assertFalse(self.origin().isRead)
+        self.pool.holding = False
+        self.works()
+        self.assertTrue(self.origin().isRead)
+        self.origin().sends(octets[2 << 20 :])
+        self.assertEqual(client.takes().partition(b"\r\n\r\n")[2], b"x" * (3 << 20))
+        self.exact()
+
+    def test_ifTheDiskFails(self) -> None:
+        """Who reads gets all of it, also who had not read what is in the file alone."""
+        slow = self.client()
+        slow.stalls()
+        client = self.client()
+        octets = answer(self.content)
+        half = len(octets) // 2
+        self.answers(octets[:half])
+        heard = client.takes()
+
+        def write(descriptor: int, data: bytes) -> int:
+            raise OSError(28, "no space left on device")
+
+        self.patch(os, "write", write)
+        for start in range(half, len(octets), 50_000):
+            self.origin().sends(octets[start : start + 50_000])
+            heard += client.takes()
+        slow.reads()
+        self.scenario.passes(1)
+        for side in (slow, client):
+            part = heard if side is client else b""
+            for _ in range(50):
+                part += side.takes()
+                self.origin().settle()
+            self.assertEqual(part.partition(b"\r\n\r\n")[2], self.content)
+        self.assertEqual(len(self.lines), 1, self.lines)
+        self.assertEqual(self.opened(), 0)
+        self.exact()
+
+    def test_ifItIsPurgedOnItsWay(self) -> None:
+        """The same, and nobody new finds it."""
+        client = self.client()
+        octets = answer(self.content)
+        half = len(octets) // 2
+        self.answers(octets[:half])
+        heard = client.takes()
+        self.tiers.purge(Purge.ofPrefix(b""))
+        self.origin().sends(octets[half:])
+        heard += client.takes()
+        self.assertEqual(heard.partition(b"\r\n\r\n")[2], self.content)
+        self.assertEqual(self.memory.count, 0)
+        self.again()
+        client = self.client()
+        self.answers(answer(b"new"))
+        self.gets(client, b"new", b"fwd=uri-miss")
+
+    def test_whatOutgrowsTheDiskToo(self) -> None:
+        """Passes, and leaves nothing."""
+        content = os.urandom(LARGEST + 100)
+        client = self.client()
+        self.answers(
+            b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        heard = 0
+        client.takes()
+        for start in range(0, len(content), 100_000):
+            piece = content[start : start + 100_000]
+            self.origin().sends(b"%x\r\n" % len(piece) + piece + b"\r\n")
+            heard += len(client.takes())
+            self.exact()
+        self.origin().sends(b"0\r\n\r\n")
+        heard += len(client.takes())
+        self.assertGreaterEqual(heard, len(content))
+        self.assertEqual((self.memory.count, self.opened()), (0, 0))
+
+    def test_ranges(self) -> None:
+        """Of what is on the disk alone; several are answered with the whole."""
+        self.fetches(self.content)
+        self.again()
+        size = len(self.content)
+        for start, stop in ((0, 1), (size - 1, size), (1000, size - 1000)):
+            line = b"Range: bytes=%d-%d" % (start, stop - 1)
+            self.gets(self.client(*ask(b"/a", line)), self.content[start:stop])
+        self.gets(self.client(*ask(b"/a", b"Range: bytes=0-1,900000-900001")), self.content)
+        client = self.client(*ask(method=b"HEAD"))
+        self.assertIn(b"Content-Length: %d" % size, client.takes())
+        self.assertEqual(self.opened(), 0)
+
+    def test_whoLeavesClosesTheFile(self) -> None:
+        """At any moment."""
+        self.fetches(self.content)
+        self.again()
+        self.pool.holding = True
+        for steps in range(6):
+            client = self.client()
+            client.stalls()
+            for _ in range(steps):
+                if self.pool.waiting:
+                    self.pool.step()
+            client.takes()
+            client.closes()
+            self.works()
+            self.assertEqual(self.opened(), 0, steps)
+        self.pool.holding = False
+
+    def test_aFileThatBecomesShorterCutsOff(self) -> None:
+        """Who reads it can tell."""
+        self.fetches(self.content)
+        self.again()
+        client = self.scenario.client()
+        client.stalls()
+        client.sends(*ask())
+        client.takes()
+        for folder, _, names in os.walk(self.folder):
+            for name in names:
+                if not name.startswith("index"):
+                    os.truncate(os.path.join(folder, name), 10)
+        client.reads()
+        client.takes()
+        client.sees("closed")
+        self.assertEqual(self.opened(), 0)
+
+
+class RecordTests(SynchronousTestCase):
+    """What is known of an entry, on disk."""
+
+    def test_itComesBack(self) -> None:
+        """With everything."""
+        never = float("-inf")
+        for length in (None, 0, 1 << 40):
+            for flags in ((True, False, True), (False, True, False)):
+                record = Record(Freshness(1.5, 2.5, 3.5, never, never, 1e300, *flags), length, 7.25)
+                other = Record.decode(record.encode())
+                self.assertEqual((other.length, other.received), (length, 7.25))
+                for name in Freshness.__slots__:
+                    self.assertEqual(
+                        getattr(other.freshness, name), getattr(record.freshness, name), name
+                    )
+
+    def test_anotherVersion(self) -> None:
+        """Is none."""
+        good = Record(Freshness(1, 2, 3, 4, 5, 6, False), None, 7).encode()
+        for octets in (b"", good[:-1], good + b"x", bytes([good[0] + 1]) + good[1:]):
+            self.assertRaises(ValueError, Record.decode, octets)

@@ -1,0 +1,236 @@
+# -*- test-case-name: tests.smoke.test_diskcache -*-
+"""A real process with a cache on disk: restarts, kills, and content that memory has no room for."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from .peers import Background, Stream, dial, digestOf
+from .running import RunningProxy, until
+from .test_cache import CacheTestCase, memberOf
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MIB = 1 << 20
+
+DISK = """
+shutdown-seconds = {seconds}
+
+[reverse.site]
+listen = ["tcp:0:interface=127.0.0.1"]
+via = "site"
+[[reverse.site.route]]
+upstream = "web"
+
+[upstream.web]
+servers = ["http://127.0.0.1:{port}"]
+
+[cache]
+memory = "1MiB"
+max-object = "64MiB"
+disk = { path = "disk", size = "256MiB" }
+
+[log]
+access = "access.log"
+format = "json"
+"""
+
+
+class DiskCase(CacheTestCase):
+    """A process whose cache has a disk."""
+
+    def setUp(self) -> None:
+        self.asked = []
+        self.contents = {}
+        self.held = threading.Event()
+        self.held.set()
+        self.addCleanup(self.held.set)
+        self.answering = threading.Event()
+        self.answering.set()
+        self.started = self.start(self.serve, configuration=DISK, seconds=10)
+        self.configuration = (self.started.folder / "proxy.toml").read_text(encoding="utf-8")
+
+    def restarts(self, killed: bool = True) -> None:
+        """The process ends, and another one begins in the same folder."""
+        if killed:
+            self.started.signal(signal.SIGKILL)
+            self.started.ended()
+        else:
+            self.assertEqual(self.started.stop(), 0)
+            self.quiet()
+        self.started = self.proxy = RunningProxy(self.started.folder, self.configuration)
+        self.addCleanup(self.started.discard)
+
+    def files(self) -> list[Path]:
+        """What is in the shards."""
+        return list((self.started.folder / "disk").glob("??/??/*"))
+
+    def written(self, count: int) -> None:
+        """So many files are in their places."""
+        until(lambda: len(self.files()) == count, f"{count} files are written")
+        # Their rows follow at once.
+        time.sleep(0.1)
+
+
+class RestartTests(DiskCase):
+    """What was stored is there afterwards."""
+
+    def test_hitsAfterAKill(self) -> None:
+        """Small and large, octet by octet, with the head as it was; nothing is asked."""
+        sizes = (0, 1, 70_000, 300_000, 5 * MIB)
+        for octets in sizes:
+            content = self.has(octets, b"/%d" % octets)
+            self.assertIn(b"fwd=uri-miss", self.gets(self.asks("site", b"/%d" % octets), content))
+        self.written(len(sizes))
+        self.restarts()
+        for octets in sizes:
+            target = b"/%d" % octets
+            for _ in range(2):
+                member = self.gets(self.asks("site", target), self.contents[target])
+                self.assertIn(b"site; hit; ttl=", member)
+        self.assertEqual(len(self.asked), len(sizes))
+        self.assertEqual(self.started.stop(), 0)
+        self.quiet()
+
+    def test_inOrderNothingIsLost(self) -> None:
+        """What was just stored is written before the process ends."""
+        for number in range(20):
+            content = self.has(20_000, b"/%d" % number)
+            self.gets(self.asks("site", b"/%d" % number), content)
+        self.restarts(killed=False)
+        for target, content in self.contents.items():
+            self.assertIn(b"; hit", self.gets(self.asks("site", target), content))
+
+    def test_whatWasChangedIsNotThere(self) -> None:
+        """Neither in memory nor on the disk."""
+        content = self.has(20_000)
+        self.gets(self.asks(), content)
+        self.written(1)
+        client = self.connect("site")
+        client.send(b"DELETE /a HTTP/1.1\r\nHost: site.example\r\n\r\n")
+        client.head()
+        self.written(0)
+        self.restarts()
+        self.assertIn(b"fwd=uri-miss", self.gets(self.asks(), content))
+
+    def test_rangesOfWhatIsOnDisk(self) -> None:
+        """Small content and large, from files."""
+        for octets in (100_000, 5 * MIB):
+            target = b"/%d" % octets
+            content = self.has(octets, target)
+            self.gets(self.asks("site", target), content)
+            whole = b"".join(content.pieces())
+            until(self.files, "it is written")
+            time.sleep(0.3)
+            self.restarts()
+            for start, stop in ((0, 10), (octets - 5, octets), (10, octets - 10)):
+                client = self.asks("site", target, b"Range: bytes=%d-%d" % (start, stop - 1))
+                head = client.head()
+                self.assertTrue(head.startswith(b"HTTP/1.1 206 "), head)
+                self.assertIn(b"; hit", memberOf(head))
+                self.assertEqual(client.exactly(stop - start), whole[start:stop])
+
+    def test_killedAtAnyMoment(self) -> None:
+        """What is found afterwards is what was sent."""
+        for number in range(8):
+            self.has(random.randrange(1, 900_000), b"/%d" % number)
+        for _ in range(4):
+            loads = [Background(self.load, dial(self.started.port("site"))) for _ in range(3)]
+            time.sleep(random.uniform(0.1, 0.6))
+            self.restarts()
+            for load in loads:
+                load.result()
+        before = len(self.asked)
+        for target, content in self.contents.items():
+            self.gets(self.asks("site", target), content)
+        self.assertLess(len(self.asked) - before, len(self.contents))
+
+    def load(self, client: Stream) -> None:
+        """Ask until the process is gone; what came whole was right."""
+        try:
+            while True:
+                target, content = random.choice(list(self.contents.items()))
+                client.send(b"GET %b HTTP/1.1\r\nHost: site.example\r\n\r\n" % target)
+                self.gets(client, content)
+        except (OSError, EOFError):
+            pass
+
+
+class TroubleTests(DiskCase):
+    """A disk that does not work."""
+
+    def test_aFolderThatIsDeleted(self) -> None:
+        """Is said once, and requests are answered."""
+        content = self.has(20_000)
+        self.gets(self.asks(), content)
+        self.written(1)
+        shutil.rmtree(self.started.folder / "disk")
+        for number in range(10):
+            other = self.has(20_000, b"/%d" % number)
+            self.gets(self.asks("site", b"/%d" % number), other)
+            self.assertIn(b"; hit", self.gets(self.asks("site", b"/%d" % number), other))
+        self.assertEqual(self.started.log.count("is out of use"), 1)
+        self.assertEqual(self.started.stop(), 0)
+        self.quiet()
+
+    def test_aFolderThatCannotBeMade(self) -> None:
+        """The same: the process starts."""
+        self.started.stop()
+        shutil.rmtree(self.started.folder / "disk", ignore_errors=True)
+        (self.started.folder / "disk").write_bytes(b"")
+        self.restarts()
+        content = self.has(20_000)
+        self.gets(self.asks(), content)
+        self.assertIn(b"; hit", self.gets(self.asks(), content))
+        self.assertEqual(self.started.log.count("is out of use"), 1)
+
+
+class BigTests(DiskCase):
+    """More than memory has room for."""
+
+    def test_manyReadersWhileItFills(self) -> None:
+        """32 MiB through a memory of 1 MiB, some of them slow: one request, all of it right."""
+        content = self.has(32 * MIB)
+        self.held.clear()
+        clients = [self.asks() for _ in range(20)]
+        for client in clients:
+            client.head()
+        resident = self.started.residentOctets()
+        digests = [
+            Background(lambda stream: digestOf(stream.pieces(content.octets)), client)
+            for client in clients[:10]
+        ]
+        time.sleep(1)
+        late = self.asks()
+        self.held.set()
+        self.assertEqual({each.result() for each in digests}, {content.digest})
+        # Those who read nothing while all of it came.
+        for client in clients[10:]:
+            self.assertEqual(digestOf(client.pieces(content.octets)), content.digest)
+        self.gets(late, content)
+        self.assertIn(b"; hit", self.gets(self.asks(), content))
+        self.assertEqual(self.asked, [b"/a"])
+        self.assertLess(self.started.residentOctets() - resident, 24 * MIB)
+        self.written(1)
+        self.restarts()
+        self.assertIn(b"; hit", self.gets(self.asks(), content))
+        self.assertEqual(self.asked, [b"/a"])
+
+    def test_theOnlyClientIsSlow(self) -> None:
+        """The origin is not."""
+        content = self.has(16 * MIB)
+        slow = dial(self.started.port("site"), 65536)
+        self.addCleanup(slow.close)
+        slow.send(b"GET /a HTTP/1.1\r\nHost: site.example\r\n\r\n")
+        slow.head()
+        self.written(1)
+        self.assertEqual(digestOf(slow.pieces(content.octets)), content.digest)
+
+
+__all__ = ["BigTests", "RestartTests", "TroubleTests"]
