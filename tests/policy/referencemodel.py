@@ -25,10 +25,8 @@ from .referencefields import (
 )
 from .referencegiving import Giving
 from .referencestored import Answer, Facts, Forward, Graces, Response, Stored
-from .referencestoring import Shelf, Visit
+from .referencestoring import ERRORS, Shelf, Visit
 
-#: RFC 5861 §4.
-ERRORS = (500, 502, 503, 504)
 PRECONDITIONS = (
     "if-match",
     "if-modified-since",

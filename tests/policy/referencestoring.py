@@ -20,6 +20,8 @@ from .referencefields import (
 )
 from .referencestored import Content, Facts, Graces, Response, Stored, demandOf
 
+#: RFC 5861 §4.
+ERRORS = (500, 502, 503, 504)
 #: What is never stored, see C{docs/notes/cache-rules.md}.
 NEVER_STORED = (304, 407, 412, 416, 417, 425, 428, 429, 431, 511)
 
@@ -120,9 +122,19 @@ class Storing:
         return announced is None or announced <= self.maxOctets
 
     def _isOfUse(self, visit: Visit, response: Response) -> bool:
-        """It is fresh, or may be used stale, or can be validated."""
+        """
+        It is fresh, or may be used stale, or can be validated.
+
+        An error that does not say for how long is of less use than what may stand in
+        for it.
+        """
         stored = self._made(visit, response)
         control = rfc9111.directives(stored.said.response)
+        states = "expires" in stored.said.response or bool({"max-age", "s-maxage"} & set(control))
+        if response.status in ERRORS and not states and visit.shelf is not None:
+            for each in visit.shelf.stored:
+                if each.status not in ERRORS and each.mayStandIn({"cache-control": ""}, self.now):
+                    return False
         return (
             stored.isFresh(self.now)
             or bool({"stale-if-error", "stale-while-revalidate"} & set(control))
