@@ -149,10 +149,10 @@ class Admission:
         if shelf is not None:
             for entry in shelf.entries:
                 record: Record = entry.verdict
-                if entry.status not in ERRORS and (
-                    now < min(record.freshness.freshUntil, entry.expires)
-                    or mayReplaceError(record.freshness, ORDINARY, now)
-                ):
+                if entry.expires < record.freshness.freshUntil:
+                    # Purged softly.
+                    record.freshness.expire(entry.expires)
+                if entry.status not in ERRORS and mayReplaceError(record.freshness, ORDINARY, now):
                     return True
         return False
 

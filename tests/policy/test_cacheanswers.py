@@ -358,6 +358,16 @@ class UpdateTests(OriginTestCase):
         self.answers(status=b"503 Service Unavailable", body=b"no")
         self.assertEqual(self.gets()[b"cache-status"], b"test; fwd=request; fwd-status=503; ttl=-2")
 
+    def test_whatWasPurgedSoftlyAndHasToBeValidatedKeepsNoErrorOut(self) -> None:
+        """It can't stand in for that (RFC 9111 §5.2.2.2)."""
+        self.stores(b"Cache-Control: max-age=60, must-revalidate", b"Vary: X")
+        self.scenario.passes(1)
+        self.scenario.cache.purge(Purge.ofPrefix(b""), soft=True)
+        self.asks(b"X: y")
+        self.isAsked()
+        self.answers(b"Cache-Control: public", b'ETag: "b"', status=b"500 No", body=b"no")
+        self.assertIn(b"; stored", self.gets(500, b"no")[b"cache-status"])
+
     def test_aHeadHasNoLengthOfAnError(self) -> None:
         """But that of what stands in for it, also while that is on its way (RFC 9110 §8.6)."""
         self.asks()
