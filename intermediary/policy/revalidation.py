@@ -96,7 +96,7 @@ class Revalidation:
         visit.shelf = shelf
         visit.entries = entries
         visit.ahead = ahead
-        if entries[0].body.start:
+        if entries and entries[0].body.start:
             visit.keep(entries[0].body.file)
         visit.fetch = shelf.fetch = Fetch(later)
         self._cache.background += 1
