@@ -10,6 +10,7 @@ open network.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,6 +129,9 @@ class ForceSettings:
 class RouteCacheSettings:
     """How one route is cached."""
 
+    #: What clients see of C{Cache-Status} (RFC 9211): C{"on"}, C{"key"} for the key as
+    #: well, C{"off"}.
+    cacheStatus: Literal["on", "key", "off"] = "on"
     #: For how long after it became stale a response may be used while it is
     #: validated, where it does not forbid that (RFC 5861 §3).
     graceSeconds: float = 0.0
@@ -138,6 +142,13 @@ class RouteCacheSettings:
     refreshUses: int = 0
     #: Patterns of names of query parameters that do not matter.
     ignoreQuery: tuple[str, ...] = ()
+    #: Cookies that are part of the key, by their names.
+    keyCookies: tuple[str, ...] = ()
+    #: Request fields that are part of the key.
+    keyFields: tuple[str, ...] = ()
+    #: The partition in which it is stored, with all that name the same; None for
+    #: that of the front.
+    share: str | None = None
     #: The order of query parameters does not matter.
     sortQuery: bool = False
     #: Seconds by the name of a status, C{"404"}, or of a class, C{"5xx"}: for how
@@ -156,6 +167,8 @@ class RouteCacheSettings:
     rangeMiss: str = "pass"
     #: Requests that are neither answered from the cache nor stored: any of these.
     bypass: tuple[BypassSettings, ...] = ()
+    #: Responses with C{Set-Cookie} may be stored, cookie and all (RFC 9111 §7.3).
+    storeCookies: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

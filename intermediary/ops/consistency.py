@@ -53,6 +53,7 @@ def inconsistencies(document: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _sharedNames(fronts)
     yield from _sharedListeners(fronts)
     upstreams = dict(_tables(document.get("upstream")))
+    yield from _sharing(document)
     for kind, name, front in fronts:
         if kind == "reverse":
             yield from _routes(("reverse", name, "route"), front.get("route"), upstreams)
@@ -160,6 +161,38 @@ def _purging(document: Mapping[str, Any], cache: Mapping[str, Any]) -> Iterator[
                 "is also in trusted-proxies, and whose requests those pass on can purge, too",
                 "leave the proxies out, or have them refuse PURGE",
             )
+
+
+def _sharing(document: Mapping[str, Any]) -> Iterator[Finding]:
+    """
+    A forward front shares with no route for any host.
+
+    Whoever asks that for C{Host: bank.example} has its answer stored as that of
+    C{bank.example}, to which the clients of the forward front go.
+    """
+    shared: dict[str, str] = {}
+    found = list(_cacheable(document))
+    for path, table in found:
+        name = _shareOf(table)
+        if path[0] == "forward" and name is not None:
+            shared.setdefault(name, f"forward.{path[1]}")
+    for path, table in found:
+        name = _shareOf(table)
+        if path[0] == "reverse" and name in shared and not table.get("host"):
+            yield Finding(
+                (*path, "cache", "share"),
+                name,
+                f"[{shared[name]}] shares it too, and this route is for any host",
+                "give the route its host names, or another share: a client would choose "
+                "under which name its answers are stored",
+            )
+
+
+def _shareOf(table: Mapping[str, Any]) -> str | None:
+    """Find the part of the cache that a route shares, if it says so."""
+    cache = table.get("cache")
+    name = cache.get("share") if isinstance(cache, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _cacheable(document: Mapping[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -15,6 +15,7 @@ import re
 from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..policy.cachefield import handling, outcome
 from .logline import PARAMETERS, Line
 from .problems import nearest
 from .values import Unfit
@@ -100,6 +101,14 @@ VARIABLES = {
     "upstream": Variable(_TEXT, "exchange.upstreamName", "the name of the upstream"),
     "server": Variable(_TEXT, "exchange.peerName", "the server's address"),
     "attempts": Variable(_NUMBER, "exchange.attempts", "how many servers were tried"),
+    "cache": Variable(
+        _TEXT,
+        "cacheOutcome(exchange)",
+        "what the cache made of it in a word: `hit`, or why it was sent on, as in RFC 9211 §2.2",
+    ),
+    "cache_status": Variable(
+        _TEXT, "cacheHandling(exchange)", "all that the cache said of it in `Cache-Status`"
+    ),
     "outcome": Variable(_TEXT, "exchange.outcome", "what went wrong, as a token of RFC 9209 §2.3"),
     "detail": Variable(_TEXT, "detailOf(exchange.error)", "what went wrong, in words"),
 }
@@ -109,7 +118,7 @@ COMBINED = '$peer - $user [$time] "$request" $status $octets_out "$referer" "$us
 _JSON = (
     "time_iso", "front", "peer", "user", "method", "target", "version", "host", "referer",
     "user_agent", "status", "octets_in", "octets_out", "seconds", "upstream", "server",
-    "attempts", "outcome", "detail",
+    "attempts", "cache", "cache_status", "outcome", "detail",
 )  # fmt: skip
 
 _REFERENCE = re.compile(r"\$(?:(\$)|\{([^{}]*)\}|([A-Za-z_]\w*))?")
@@ -186,6 +195,8 @@ def compileFormat(text: str) -> Line:
         "DASH": "-",
         "REFERER": b"referer",
         "USER_AGENT": b"user-agent",
+        "cacheHandling": handling,
+        "cacheOutcome": outcome,
         "VERSIONS": {10: "1.0", 11: "1.1", None: ""},
         "detailOf": _detailOf,
         "jsonQuoted": _Remembered(_quoteJSON, "null"),

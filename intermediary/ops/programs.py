@@ -14,6 +14,7 @@ from ..policy.access import ConnectPorts, DestinationGuard
 from ..policy.balancing import HostField, Peer, RoundRobin, Upstream
 from ..policy.bypass import Bypass, Condition
 from ..policy.cache import Cache, RouteCache
+from ..policy.cachefield import CacheField
 from ..policy.collapsing import Collapsing
 from ..policy.destination import Destinations, statusPage
 from ..policy.disclosure import Disclosure
@@ -22,6 +23,7 @@ from ..policy.purgerequests import refusePurge
 from ..policy.rangemiss import RangeMiss
 from ..policy.redirects import Redirects
 from ..policy.routing import Route, RouteTable
+from ..policy.targets import Targets
 from ..policy.uses import Uses
 from ..program import Program
 from ..settings import ForceSettings
@@ -131,14 +133,21 @@ class Sections:
                 NOTES,
             )
         force = caching.force or _NO_FORCE
+        if caching.share is not None:
+            # No front can have a name with a plus sign.
+            partition = f"+{caching.share}"
+        keys = KeyMaker(
+            partition=partition.encode("ascii"),
+            dropParameters=[each.encode("ascii") for each in caching.ignoreQuery],
+            sortParameters=caching.sortQuery,
+            fields=[each.encode("ascii") for each in caching.keyFields],
+            cookies=[each.encode("ascii") for each in caching.keyCookies],
+        )
+        field = CacheField(Targets(keys))
         cache = RouteCache(
             self.cache,
             engine,
-            KeyMaker(
-                partition=partition.encode("ascii"),
-                dropParameters=[each.encode("ascii") for each in caching.ignoreQuery],
-                sortParameters=caching.sortQuery,
-            ),
+            keys,
             CacheRules(
                 targeted=self.cache.targeted,
                 staleWhileRevalidateSeconds=caching.graceSeconds,
@@ -148,6 +157,7 @@ class Sections:
                 ignoredFields=frozenset(each.lower().encode("ascii") for each in force.ignore),
                 authorized=force.authorization,
                 ignoreClient=caching.ignoreClient,
+                storeCookies=caching.storeCookies,
             ),
             bool(hooks.onDeliver),
         )
@@ -157,7 +167,11 @@ class Sections:
             "lookup": (*self._bypass(caching), cache.lookup, *self._uses(caching)),
             "fetch": (*fetch, cache.condition, *send),
             "fetched": (*self.fetched, *received, cache.admit),
-            "deliver": (cache.annotate, *self.deliver),
+            "deliver": (
+                cache.annotate,
+                *{"key": (field.showKey,), "off": (field.hide,)}.get(caching.cacheStatus, ()),
+                *self.deliver,
+            ),
             "finish": (engine.release, cache.settle, *self.account),
         }
         later = {key: sections[key] for key in ("fetch", "fetched")}

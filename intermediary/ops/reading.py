@@ -261,10 +261,14 @@ def _routeCache(table: RouteCacheTable | None) -> RouteCacheSettings | None:
     if table is None:
         return None
     return RouteCacheSettings(
+        cacheStatus=table.cacheStatus,
         graceSeconds=table.graceSeconds,
         graceErrorSeconds=table.graceErrorSeconds,
         refreshUses=table.refreshUses,
         ignoreQuery=tuple(table.ignoreQuery),
+        keyCookies=tuple(table.keyCookies),
+        keyFields=tuple(table.keyFields),
+        share=table.share,
         sortQuery=table.sortQuery,
         lifetimes=tuple(table.lifetimes.items()),
         force=None
@@ -287,6 +291,7 @@ def _routeCache(table: RouteCacheTable | None) -> RouteCacheSettings | None:
             )
             for each in table.bypass
         ),
+        storeCookies=table.storeCookies,
     )
 
 

@@ -90,6 +90,8 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Grace = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Uses = Annotated[int, Field(ge=0)]
+CookieName = Annotated[str, AfterValidator(_fit(values.cookieName))]
+KeyField = Annotated[str, AfterValidator(_fit(values.keyField))]
 ParameterPattern = Annotated[str, AfterValidator(_fit(values.parameterPattern))]
 FieldName = Annotated[str, AfterValidator(_fit(values.fieldName))]
 CookiePattern = Annotated[str, AfterValidator(_fit(values.cookiePattern))]
@@ -277,6 +279,15 @@ class RouteCacheTable(Table):
     `cache = true` takes the defaults, `cache = false` caches nothing.
     """
 
+    cacheStatus: Literal["on", "key", "off"] = Field(
+        default=_ROUTE_CACHE.cacheStatus,
+        examples=["off"],
+        description="What clients see of `Cache-Status`: what became of the request (`on`), the "
+        "key in the cache as well (`key`), or nothing (`off`). A key has the name of the front "
+        "in it, and the values of `key-fields` and `key-cookies`, which scripts in a page "
+        "could not read otherwise: it is for looking into things. The access log has it all "
+        "the same.",
+    )
     graceSeconds: Grace = Field(
         default=_ROUTE_CACHE.graceSeconds,
         alias="grace",
@@ -303,6 +314,29 @@ class RouteCacheTable(Table):
         examples=[["utm_*", "fbclid"]],
         description="Names of query parameters that make no difference, also with `*`. The "
         "origin still gets them, so one that does look at them answers for everybody.",
+    )
+    keyCookies: list[CookieName] = Field(
+        default=list(_ROUTE_CACHE.keyCookies),
+        examples=[["lang"]],
+        description="Names of cookies that are part of the key: what is stored for one value "
+        "answers no other. A request in which it is not clear which value one has (it is there "
+        "twice, `Cookie` is, or is not as RFC 6265 has it) is sent on and its answer not stored. "
+        "Never a session: it fills the cache with what is of use to one client.",
+    )
+    keyFields: list[KeyField] = Field(
+        default=list(_ROUTE_CACHE.keyFields),
+        examples=[["X-Device"]],
+        description="Names of request fields that are part of the key, for origins that look at "
+        "them and do not say so in `Vary`. Their values are compared octet by octet, and "
+        "clients choose them: each one is fetched and stored.",
+    )
+    share: Name | None = Field(
+        default=_ROUTE_CACHE.share,
+        examples=["site"],
+        description="The name of a part of the cache that all fronts and routes which give the "
+        "same name have in common; absent: each front has its own. **What is stored through "
+        "one of them answers the clients of all**, so they have to lead to the same servers. "
+        "They should also make the same keys of a URL.",
     )
     sortQuery: bool = Field(
         default=_ROUTE_CACHE.sortQuery,
@@ -350,6 +384,13 @@ class RouteCacheTable(Table):
         default=[],
         examples=[[{"cookie": "session*"}, {"path": "/admin/*"}]],
         description="Requests that are neither answered from the cache nor stored.",
+    )
+    storeCookies: bool = Field(
+        default=_ROUTE_CACHE.storeCookies,
+        description="Whether responses with `Set-Cookie` are stored like others, where they state "
+        "a lifetime or are `public` (RFC 9111 §7.3): **everybody gets the cookie**, and if it "
+        "is that of a session, the session. Without it they are stored only if they say "
+        '`no-cache="Set-Cookie"` or `private="Set-Cookie"`, and without the cookie.',
     )
 
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from ..errors import RequestInvalid
 from ..policy.access import Exceptions
 from ..policy.routing import normalPath
-from ..wire.cachekey import normaliseTarget
+from ..wire.cachekey import mayBeKeyed, normaliseTarget
 from ..wire.storing import storableStatuses
 from ..wire.target import hostToASCII
 
@@ -107,6 +107,34 @@ def fieldName(text: str) -> str:
     """Check the name of a field: a token (RFC 9110 §5.1)."""
     if _TOKEN.fullmatch(text) is None:
         raise Unfit("is not the name of a field", 'write it as in "CDN-Cache-Control"')
+    return text
+
+
+def keyField(text: str) -> str:
+    """Check the name of a request field that is part of a cache's key."""
+    fieldName(text)
+    lowered = text.lower()
+    if lowered == "cookie":
+        raise Unfit("is never the same for two clients", 'write key-cookies = ["NAME"]')
+    if lowered == "authorization":
+        raise Unfit(
+            "is a secret, which a key is not",
+            "leave it out: what answers credentials is stored only where it says that it is "
+            "for everybody (RFC 9111 §3.5)",
+        )
+    if not mayBeKeyed(lowered.encode("ascii")):
+        raise Unfit(
+            "does not reach the origin as the client wrote it",
+            "leave it out: the host is in every key, and what the proxy writes itself tells "
+            "nothing of the client",
+        )
+    return text
+
+
+def cookieName(text: str) -> str:
+    """Check the name of a cookie: a token (RFC 6265 §4.1.1)."""
+    if _TOKEN.fullmatch(text) is None:
+        raise Unfit("is not the name of a cookie", 'write it without its value, as in "lang"')
     return text
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from ..wire.combining import mayCombine, readPart
 from ..wire.conditional import headMatches, readValidators
 from ..wire.fields import Fields
+from ..wire.forwarding import DISCLOSING
 from ..wire.freshness import evaluate
-from ..wire.invalidation import invalidTargets
 from ..wire.message import NO_BODY
 from ..wire.ranges import parseContentRange, partialFields
 from ..wire.reuse import ERRORS, ORDINARY, mayReplaceError
@@ -20,6 +20,7 @@ from ..wire.storing import (
     readVary,
     statesLifetime,
     storedFields,
+    unmergedNames,
     unstoredNames,
     whyNotStored,
 )
@@ -29,6 +30,7 @@ from .answers import PARTIAL_CONTENT, Record
 from .body import Body
 from .entries import Entry
 from .selection import select
+from .siblings import Siblings
 from .tags import MOST_TAGS, readTags
 
 if TYPE_CHECKING:
@@ -36,14 +38,12 @@ if TYPE_CHECKING:
 
     from ..exchange import Exchange
     from ..interfaces import ICacheStore
-    from ..wire.message import RequestHead, ResponseHead
+    from ..wire.message import ResponseHead
     from ..wire.ranges import ContentRange, Span
     from ..wire.rules import CacheRules
-    from ..wire.target import Target
     from ..wire.targeted import CacheControl
     from .answers import Answers
     from .heads import Heads
-    from .targets import Targets
     from .visit import Visit
 
 _AGE: Final = frozenset({b"age"})
@@ -55,20 +55,18 @@ _NO_FIELDS: Final = Fields([])
 class Admission:
     """The way into the store, for one route."""
 
-    __slots__ = ("_answers", "_heads", "_rules", "_seconds", "_store", "_targets")
+    __slots__ = ("_answers", "_heads", "_rules", "_seconds", "_store")
 
     def __init__(
         self,
         store: ICacheStore,
         heads: Heads,
-        targets: Targets,
         rules: CacheRules,
         answers: Answers,
         seconds: Callable[[], float],
     ) -> None:
         self._store = store
         self._heads = heads
-        self._targets = targets
         self._rules = rules
         self._answers = answers
         self._seconds = seconds
@@ -114,6 +112,8 @@ class Admission:
             return None
         fields = fields.without(_AGE)
         vary = readVary(response.fields, self._rules) or ()
+        if not DISCLOSING.isdisjoint(vary) and self._isMisled(exchange, vary):
+            return None
         body = Body() if response.framing != NO_BODY else Body.of(b"")
         status, reason = response.status, response.reason
         if status == PARTIAL_CONTENT:
@@ -128,6 +128,9 @@ class Admission:
                 fields = fields.without(_CONTENT_RANGE)
             else:
                 fields = partialFields(fields, span, length)
+        tags = _tagsOf(response.fields)
+        if visit.common:
+            tags = (*tags, Siblings.tagOf(visit.common))
         entry = Entry(
             visit.key,
             status,
@@ -139,7 +142,7 @@ class Admission:
             Record(freshness, length, now),
             secondaryKey(vary, request.fields),
             vary,
-            _tagsOf(response.fields),
+            tags,
         )
         return entry if self._store.add(entry) else None
 
@@ -155,6 +158,22 @@ class Admission:
                 if entry.status not in ERRORS and mayReplaceError(record.freshness, ORDINARY, now):
                     return True
         return False
+
+    @staticmethod
+    def _isMisled(exchange: Exchange, vary: tuple[bytes, ...]) -> bool:
+        """
+        Whether the origin chose by something else than the client wrote.
+
+        C{Forwarded} and its like are written anew unless the peer is trusted.  Stored
+        by what it wrote, the answer would be that to a trusted one as well.
+        """
+        request, forward = exchange.request, exchange.forward
+        assert request is not None
+        assert forward is not None
+        wrote, sent = request.fields.index, forward.fields.index
+        return any(
+            name in DISCLOSING and name in wrote and wrote[name] != sent.get(name) for name in vary
+        )
 
     def completes(self, visit: Visit, response: ResponseHead) -> bool:
         """
@@ -255,7 +274,8 @@ class Admission:
             If not, it may answer this request, and no other.
         """
         control = readControl(new, self._rules)
-        fields = updated(self._heads.fieldsOf(entry), new, now, unstoredNames(control.directives))
+        unmerged = unmergedNames(control.directives, self._rules)
+        fields = updated(self._heads.fieldsOf(entry), new, now, unmerged)
         control = readControl(fields, self._rules)
         # What the stored one says still holds where the newer one says nothing.
         fields = fields.without(unstoredNames(control.directives))
@@ -346,17 +366,6 @@ class Admission:
             record: Record = entry.verdict
             record.freshness.expire(now)
             entry.expires = min(entry.expires, now)
-
-    def invalidate(self, request: RequestHead, target: Target, status: int, fields: Fields) -> None:
-        """
-        Forget what an unsafe method may have changed (RFC 9111 §4.4).
-
-        @param target: of the request.
-        @param status: of the answer.
-        @param fields: of the answer.
-        """
-        for each in invalidTargets(request.method, target, status, fields):
-            self._store.forget(self._targets.keyOf(each, request.fields))
 
 
 def _tagsOf(fields: Fields) -> tuple[bytes, ...]:

@@ -213,7 +213,9 @@ class Ahead:
         later.target = candidate.absolute
         later.secure = candidate.secure
         later.origin = candidate.origin
-        return self._revalidation.run(later, shelf, [entry], entry)
+        targets = self._targets
+        common = targets.commonOf(targets.targetOf(later)) if targets.several else b""
+        return self._revalidation.run(later, shelf, common, [entry], entry)
 
     def ended(self, exchange: Exchange) -> None:
         """A refresh has brought something, or nothing."""

@@ -46,16 +46,18 @@ from ..wire.reuse import (
     readModestDemand,
 )
 from ..wire.reuse import STALE as TOO_STALE
-from ..wire.storing import readControl, unstoredNames, whyNotStored
+from ..wire.storing import readControl, unmergedNames, unstoredNames, whyNotStored
 from .admission import Admission
 from .ahead import Ahead
 from .answers import PARTIAL_CONTENT, Answers, Record
 from .cachestate import Cache
 from .collapsing import Collapsing
 from .filling import Filling, Nobody, continueWith, restProgram, takeLease
+from .outdating import Outdating
 from .purgerequests import PURGE, PurgeRequests
 from .revalidation import Revalidation
 from .selection import candidates, select, tagged
+from .siblings import Siblings
 from .tags import readTags
 from .targets import Targets
 from .validation import Validation
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
     from ..engine import Engine
     from ..program import Program
     from ..wire.cachekey import KeyMaker
+    from ..wire.message import RequestHead
     from ..wire.reuse import Demand
     from ..wire.rules import CacheRules
     from .entries import Entry, Shelf
@@ -82,6 +85,7 @@ class RouteCache:
         "_cache",
         "_collapsing",
         "_demandOf",
+        "_outdating",
         "_purging",
         "_refreshUses",
         "_rest",
@@ -118,14 +122,10 @@ class RouteCache:
         self._seconds: Callable[[], float] = engine.seconds
         self._answers = Answers(engine, cache.heads, hooked)
         self._status = CacheStatus(engine.pseudonym)
-        self._admission = Admission(
-            cache.store,
-            cache.heads,
-            self._targets,
-            rules,
-            self._answers,
-            engine.seconds,
-        )
+        self._admission = Admission(cache.store, cache.heads, rules, self._answers, engine.seconds)
+        self._outdating = Outdating(cache.store, self._targets, cache.siblings)
+        if keys.several:
+            cache.siblings.exist = True
         self._collapsing = Collapsing(cache, engine)
         self._revalidation = Revalidation(cache, engine)
         self._validation = Validation(self._answers, self._admission)
@@ -180,10 +180,10 @@ class RouteCache:
                 return self._purging.answer(exchange)
             self._visit(exchange, METHOD, now)
             return None
-        if request.framing != NO_BODY or b"if-match" in index or b"if-unmodified-since" in index:
+        key = self._keyFor(exchange, request)
+        if not key:
             self._visit(exchange, BYPASS, now)
             return None
-        key = self._targets.keyFor(exchange)
         demand = ORDINARY
         if b"cache-control" in index or b"pragma" in index:
             demand = self._demandOf(fields)
@@ -221,6 +221,7 @@ class RouteCache:
                         self._revalidation.begin(
                             exchange,
                             key,
+                            self._commonOf(exchange),
                             candidates(entries, entry, fields, self._cache.heads),
                         )
                     elif entry.uses == self._refreshUses and self._ahead is not None:
@@ -238,6 +239,7 @@ class RouteCache:
             return self._unavailable(exchange)
         visit = self._visit(exchange, reason, now)
         visit.key = key
+        visit.common = self._commonOf(exchange)
         visit.demand = demand
         visit.part = part
         visit.others = others
@@ -250,6 +252,13 @@ class RouteCache:
             # Who waits is looked up again, and counted then.
             self._cache.misses += 1
         return outcome
+
+    def _keyFor(self, exchange: Exchange, request: RequestHead) -> bytes:
+        """Make the key of a GET or HEAD; empty where it is not answered from a store."""
+        index = request.fields.index
+        if request.framing != NO_BODY or b"if-match" in index or b"if-unmodified-since" in index:
+            return b""
+        return self._targets.keyFor(exchange)
 
     def _visit(self, exchange: Exchange, reason: bytes, now: float) -> Visit:
         visit = Visit(reason, now)
@@ -287,6 +296,11 @@ class RouteCache:
             return PARKED
         return self.lookup(exchange)
 
+    def _commonOf(self, exchange: Exchange) -> bytes:
+        """See L{Visit}."""
+        targets = self._targets
+        return targets.commonOf(targets.targetOf(exchange)) if targets.several else b""
+
     def _hit(self, exchange: Exchange, entry: Entry, record: Record, now: float) -> None:
         self._cache.hits += 1
         self._store.used(entry)
@@ -312,7 +326,9 @@ class RouteCache:
             exchange.visit = None
             visit.letGo()
         member = self._status.unanswered(b"only-if-cached")
-        return Reply(504, Fields.fromPairs([(b"Cache-Status", member)]))
+        reply = Reply(504)
+        reply.more = b"Cache-Status: %b\r\n" % member
+        return reply
 
     # miss -> fetch
 
@@ -349,7 +365,7 @@ class RouteCache:
         assert response is not None
         assert request is not None
         now = self._seconds()
-        own = visit.reason is METHOD and self._changes(exchange, visit)
+        own = visit.reason is METHOD and self._changed(exchange, visit)
         if not visit.key:
             return None
         status = response.status
@@ -389,39 +405,43 @@ class RouteCache:
             if not self._admission.takesPart(exchange, visit, now):
                 reason = "partial"
         length = response.framing if response.framing >= 0 else None
-        if reason is None and length is not None and length > self._cache.maxObjectOctets:
+        if reason is None and (length or 0) > self._cache.maxObjectOctets:
             reason = "too large"
         new: Entry | None = None
         if reason is None:
             new = self._admission.put(exchange, visit, control, length, now)
-        if new is None:
-            if reason != "outdated":
-                self._unstored(visit, status, now)
-        else:
+        if new is not None:
             self._cache.stored += 1
             self._stored(exchange, visit, new, unstoredNames(control.directives), now)
+        elif visit.completing and status == PARTIAL_CONTENT:
+            # Without what is before it, it answers nobody.
+            return self._afresh(visit)
+        elif not outdated:
+            self._unstored(visit, status, now)
         self._collapsing.resolve(visit, outdated)
         return None
 
-    def _changes(self, exchange: Exchange, visit: Visit) -> bool:
+    def _changed(self, exchange: Exchange, visit: Visit) -> bool:
         """
-        Forget what an unsafe method may have changed.
+        Forget what a method that is not safe may have changed.
 
-        @return: whether its answer is what a GET would get.
+        @return: whether the response is what a GET of the target would have given
+            (RFC 9110 §9.3.3).
         """
         request, response = exchange.request, exchange.response
         assert request is not None
         assert response is not None
         target = self._targets.targetOf(exchange)
-        self._admission.invalidate(request, target, response.status, response.fields)
-        own = (
-            request.method == b"POST"
-            and exchange.requestEnded
-            and isOwnLocation(target, response.fields)
-        )
-        if own:
-            visit.key = self._targets.keyOf(target, request.fields)
-        return own
+        self._outdating.invalidate(request, target, response.status, response.fields)
+        if (
+            request.method != b"POST"
+            or not exchange.requestEnded
+            or not isOwnLocation(target, response.fields)
+        ):
+            return False
+        visit.key = self._targets.keyOf(target, request.fields)
+        visit.common = self._commonOf(exchange)
+        return True
 
     def _isOutdated(self, visit: Visit, fields: Fields) -> bool:
         """
@@ -439,6 +459,8 @@ class RouteCache:
             tags += entry.tags
         if visit.part is not None:
             tags += visit.part.tags
+        if visit.common:
+            tags.append(Siblings.tagOf(visit.common))
         return purges.covered(visit.key, tags, visit.epoch)
 
     def _dismisses(self, visit: Visit, status: int) -> bool:
@@ -468,6 +490,8 @@ class RouteCache:
         visit.entries = []
         visit.others = []
         visit.part = None
+        visit.skipped = 0
+        visit.tail = []
         return REFETCH
 
     def _stored(
@@ -557,11 +581,12 @@ class RouteCache:
         self._collapsing.resolve(visit)
         if not isinstance(exchange.downstream, Nobody):
             self._give(exchange, visit, entry, now, 304)
-            unstored = unstoredNames(readControl(reply.fields, self._rules).directives)
+            directives = readControl(reply.fields, self._rules).directives
+            unmerged = unmergedNames(directives, self._rules)
             updated = self._cache.heads.fieldsOf(entry)
-            unstored |= unstoredNames(readControl(updated, self._rules).directives)
-            if unstored:
-                self._answers.keep(exchange, reply.fields, unstored)
+            unmerged |= unstoredNames(readControl(updated, self._rules).directives)
+            if unmerged:
+                self._answers.keep(exchange, reply.fields, unmerged)
         return None
 
     # stale

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from .heads import Heads
 from .recentpurges import RecentPurges
+from .siblings import Siblings
 from .tiers import Tiers
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Cache:
         "purging",
         "refreshes",
         "refreshing",
+        "siblings",
         "store",
         "stored",
         "targeted",
@@ -77,6 +79,7 @@ class Cache:
         self.maxObjectOctets = maxObjectOctets
         self.targeted = targeted
         self.heads = Heads()
+        self.siblings = Siblings()
         self.hits = 0
         self.misses = 0
         self.collapsed = 0

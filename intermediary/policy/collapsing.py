@@ -101,6 +101,8 @@ class Collapsing:
                     raise DestinationUnavailable(_FAILING)
                 return None
             visit.fetch = shelf.fetch = Fetch(exchange)
+            if visit.common:
+                self._cache.siblings.begin(visit.common, visit.fetch)
             return None
         if visit.collapsed and not visit.excused:
             # It has waited once, in vain.
@@ -180,12 +182,13 @@ class Collapsing:
                 self._engine.fail(follower, error)
         self._store.tidy(shelf)
 
-    @staticmethod
-    def _release(visit: Visit, shelf: Shelf) -> list[Exchange]:
+    def _release(self, visit: Visit, shelf: Shelf) -> list[Exchange]:
         """End a fetch; give who waited for it."""
         fetch, visit.fetch = visit.fetch, None
         assert fetch is not None
         shelf.fetch = None
+        if visit.common:
+            self._cache.siblings.end(visit.common, fetch)
         followers = list(fetch.followers)
         fetch.followers.clear()
         return followers

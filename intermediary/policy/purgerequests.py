@@ -22,6 +22,7 @@ from ..exchange import Reply
 from ..wire.fields import Fields
 from ..wire.message import NO_BODY
 from .purging import Purge, hostOf, urlOf
+from .siblings import Siblings
 from .tags import MOST_TAGS, TAG_FIELDS, readTags
 
 if TYPE_CHECKING:
@@ -163,10 +164,11 @@ class PurgeRequests:
             if len(tags) > MOST_TAGS:
                 raise Unclear(f"more than {MOST_TAGS} tags; send several requests")
             return Purge.ofTag(*tags).within(self._partition)
-        key = self._targets.keyFor(exchange)
+        key = self._targets.commonOf(self._targets.targetOf(exchange))
         kind = b"url" if scope is None else scope.lower()
         if kind == b"url":
-            return Purge.ofKey(key)
+            # All that it has, whatever this request would have looked up.
+            return Purge.ofTag(Siblings.tagOf(key)) if self._targets.several else Purge.ofKey(key)
         url = urlOf(key)
         if kind == b"host":
             return Purge.ofHost(hostOf(url)).within(self._partition)

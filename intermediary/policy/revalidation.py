@@ -42,12 +42,18 @@ class Revalidation:
         self.program: Program | None = None
 
     def begin(
-        self, exchange: Exchange, key: bytes, entries: list[Entry], reason: bytes = STALE
+        self,
+        exchange: Exchange,
+        key: bytes,
+        common: bytes,
+        entries: list[Entry],
+        reason: bytes = STALE,
     ) -> None:
         """
         Validate what was used stale, unless somebody does or there is too much to do.
 
         @param exchange: whose request it was used for.
+        @param common: see L{Visit}.
         @param entries: of L{candidates<intermediary.policy.selection.candidates>}; empty to
             fetch what is not there.
         @param reason: why (RFC 9211 §2.2).
@@ -65,12 +71,13 @@ class Revalidation:
         later.target = exchange.target
         later.secure = exchange.secure
         later.origin = exchange.origin
-        self.run(later, shelf, entries, reason=reason)
+        self.run(later, shelf, common, entries, reason=reason)
 
     def run(
         self,
         later: Exchange,
         shelf: Shelf,
+        common: bytes,
         entries: list[Entry],
         ahead: Entry | None = None,
         reason: bytes = STALE,
@@ -79,6 +86,7 @@ class Revalidation:
         Send a request that nobody waits for.
 
         @param later: an exchange of L{Nobody} that has not begun.
+        @param common: see L{Visit}.
         @param ahead: see L{Visit}.
         @param reason: see L{begin}.
         @return: whether it was sent: not if somebody fetches the same, or where nothing
@@ -99,6 +107,9 @@ class Revalidation:
         if entries and entries[0].body.start:
             visit.keep(entries[0].body.file)
         visit.fetch = shelf.fetch = Fetch(later)
+        if common:
+            visit.common = common
+            self._cache.siblings.begin(common, visit.fetch)
         self._cache.background += 1
         self._engine.run(later, program, program.fetch)
         return True

@@ -19,12 +19,17 @@ _HOSTS: Final = 1024
 
 
 class Targets:
-    """Finds targets and their keys, for one route."""
+    """
+    Finds targets and their keys, for one route.
 
-    __slots__ = ("_keys", "_origins", "_secureOrigins")
+    @ivar several: one target may have several keys.
+    """
+
+    __slots__ = ("_keys", "_origins", "_secureOrigins", "several")
 
     def __init__(self, keys: KeyMaker) -> None:
         self._keys = keys
+        self.several = keys.several
         #: What keys begin with, by C{Host}.
         self._origins: dict[bytes | None, bytes] = {}
         self._secureOrigins: dict[bytes | None, bytes] = {}
@@ -54,6 +59,8 @@ class Targets:
         Make the primary key of a target.
 
         @param fields: of the request, as some may be part of it.
+        @return: empty where there is none; see
+            L{KeyMaker.make<intermediary.wire.cachekey.KeyMaker.make>}.
         """
         return self._keys.make(target.scheme, target.host, target.port, target.path, fields)
 
@@ -73,3 +80,7 @@ class Targets:
                 origins.clear()
             origins[request.host] = origin
         return self._keys.under(origin, request.target, request.fields)
+
+    def commonOf(self, target: Target) -> bytes:
+        """Make what all keys of a target begin with: its key, where it has but one."""
+        return self._keys.common(target.scheme, target.host, target.port, target.path)

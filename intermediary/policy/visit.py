@@ -24,6 +24,8 @@ class Visit:
     @ivar reason: why it was sent on (RFC 9211 §2.2).
     @ivar epoch: how many purges there had been when it was sent on, the last time it
         was; -1 before that.
+    @ivar common: what all keys of its target begin with, where these are several;
+        empty otherwise.
     @ivar fetch: the fetch that it leads, or None.
     @ivar entries: what it validates, the one that would answer it first.
     @ivar others: responses to other requests for the same target, whose entity-tags
@@ -45,6 +47,7 @@ class Visit:
         "ahead",
         "answered",
         "collapsed",
+        "common",
         "completing",
         "demand",
         "entries",
@@ -72,6 +75,7 @@ class Visit:
         self.requested = requested
         self.key = b""
         self.epoch = -1
+        self.common = b""
         self.shelf: Shelf | None = None
         self.demand: Demand = ORDINARY
         self.fetch: Fetch | None = None

@@ -19,6 +19,7 @@ from fnmatch import translate
 from typing import TYPE_CHECKING, Final
 
 from .fields import TCHAR
+from .forwarding import HOP_BY_HOP, nominated
 from .target import DEFAULT_PORTS
 
 if TYPE_CHECKING:
@@ -36,6 +37,34 @@ _UNRESERVED: Final = frozenset(
 _PERCENT: Final = 0x25
 _QUESTION_MARK: Final = 0x3F
 _NAME: Final = re.compile(TCHAR + rb"++")
+
+# RFC 6265 §4.2.1, but for spaces: any number of them, or none.  Whatever else a
+# server takes for a cookie, servers do not agree about.
+_COOKIE: Final = rb"(%b++)=(\"[!#-+\--:<-\[\]-~]*+\"|[!#-+\--:<-\[\]-~]*+)" % TCHAR
+_COOKIES: Final = re.compile(rb"%b(?:; *+%b)*+" % ((_COOKIE.replace(b"(", b"(?:"),) * 2))
+_EACH_COOKIE: Final = re.compile(_COOKIE)
+
+#: Fields that an origin gets otherwise than they came, or that select nothing but
+#: a part of an answer; those in L{HOP_BY_HOP} it does not get at all.
+_NOT_AS_SENT: Final = frozenset(
+    {
+        b"cookie",
+        b"expect",
+        b"forwarded",
+        b"host",
+        b"if-match",
+        b"if-modified-since",
+        b"if-none-match",
+        b"if-range",
+        b"if-unmodified-since",
+        b"max-forwards",
+        b"range",
+        b"via",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-proto",
+    }
+)
 #: Hosts whose part of a key is remembered.
 _MEMO_ENTRIES: Final = 1024
 
@@ -82,25 +111,39 @@ def _withoutDots(path: bytes) -> bytes:
     return b"/" + b"/".join(kept)
 
 
+def mayBeKeyed(name: bytes) -> bool:
+    """
+    Tell whether a field may be part of a key.
+
+    Not if the origin gets another value than the client sent, or none: then
+    whoever sends it chooses whose answers get replaced.
+
+    @param name: in lower case.
+    """
+    spelled = name.replace(b"_", b"-")
+    return not (spelled in HOP_BY_HOP or spelled in _NOT_AS_SENT or spelled.startswith(b"proxy-"))
+
+
 class KeyMaker:
     """
     Makes keys, as one route wants them.
 
-    A key is legible, C{https://a.example/b?c}, with more lines for what a
-    route adds.  No two different requests have the same.
+    A key is legible, C{https://a.example/b?c}, with a line more for each field and
+    cookie that is part of it.  No two different requests have the same.
 
     @ivar partition: what is stored for one partition is unknown to all others.
+    @ivar several: one target may have several keys.
     """
 
     __slots__ = (
         "_cookies",
         "_dropped",
-        "_extras",
         "_fields",
         "_origins",
         "_queries",
         "_sorted",
         "partition",
+        "several",
     )
 
     def __init__(
@@ -122,9 +165,12 @@ class KeyMaker:
             names does not matter.
         @param fields: names of request fields that matter.
         @param cookies: names of cookies that matter.
-        @raise ValueError: a name is not a token.
+        @raise ValueError: a name is not a token, or not one for a key.
         """
         self._fields = tuple(sorted({_token(name).lower() for name in fields}))
+        for name in self._fields:
+            if not mayBeKeyed(name):
+                raise ValueError(f"not for a key: {name!r}")
         self._cookies = tuple(sorted({_token(name) for name in cookies}))
         self.partition = _token(partition) if partition else b""
         self._sorted = sortParameters
@@ -133,7 +179,7 @@ class KeyMaker:
             patterns = [translate(pattern.decode("latin-1")) for pattern in dropParameters]
             self._dropped = re.compile("|".join(patterns).encode("latin-1"))
         self._queries = sortParameters or self._dropped is not None
-        self._extras = bool(self._fields or self._cookies)
+        self.several = bool(self._fields or self._cookies)
         self._origins: dict[tuple[str, str, int], bytes] = {}
 
     @property
@@ -148,6 +194,8 @@ class KeyMaker:
         @param scheme: C{"http"} or C{"https"}.
         @param host: a name or address without brackets.
         @param target: the origin-form of the target, as received.
+        @return: empty where the request has none, as it is not clear which value
+            a cookie has.
         """
         return self.under(self.origin(scheme, host, port), target, request)
 
@@ -167,9 +215,21 @@ class KeyMaker:
             target = normaliseTarget(target)
         if self._queries and _QUESTION_MARK in target:
             target = self._query(target)
-        if self._extras:
-            return b"%b%b%b" % (origin, target, self._added(request))
+        if self.several:
+            added = self._added(request)
+            return b"%b%b%b" % (origin, target, added) if added else b""
         return origin + target
+
+    def common(self, scheme: str, host: str, port: int, target: bytes) -> bytes:
+        """
+        Make what all keys of a target begin with: its key, where it has but one.
+
+        The parameters are those of L{make}.
+        """
+        target = normaliseTarget(target)
+        if self._queries and _QUESTION_MARK in target:
+            target = self._query(target)
+        return self.origin(scheme, host, port) + target
 
     def _origin(self, scheme: str, host: str, port: int) -> bytes:
         name = host.lower()
@@ -205,17 +265,21 @@ class KeyMaker:
         return b"%b?%b" % (path, b"&".join(parameters))
 
     def _added(self, request: Fields) -> bytes:
+        """Make the lines of what is added; empty if it is not clear what that is."""
         index = request.index
+        hidden = nominated(request)
         lines = []
         for name in self._fields:
-            value = index.get(name)
+            value = None if name in hidden else index.get(name)
             lines.append(b"\n" + name if value is None else b"\n%b: %b" % (name, value))
         if self._cookies:
-            cookies = _parseCookies(request)
+            cookies = _parseCookies(request, self._cookies)
+            if cookies is None:
+                return b""
             for name in self._cookies:
                 value = cookies.get(name)
                 # An equals sign, which no field name has, tells it from a field.
-                lines.append(b"" if value is None else b"\n%b=%b" % (name, value))
+                lines.append(b"\n=" + name if value is None else b"\n%b=%b" % (name, value))
         return b"".join(lines)
 
 
@@ -229,11 +293,23 @@ def _parameterName(parameter: bytes) -> bytes:
     return parameter.partition(b"=")[0]
 
 
-def _parseCookies(request: Fields) -> dict[bytes, bytes]:
-    """Read C{Cookie} (RFC 6265 §4.2.1); the first of two of a name counts, as for most servers."""
+def _parseCookies(request: Fields, wanted: tuple[bytes, ...]) -> dict[bytes, bytes] | None:
+    """
+    Read some of the cookies of a request (RFC 6265 §4.2.1).
+
+    @return: None where servers may disagree about their values: one of them is
+        there twice, there are several C{Cookie} fields, or one that is not
+        exactly as it should be.
+    """
+    lines = request.getAll(b"cookie")
     found: dict[bytes, bytes] = {}
-    for line in request.getAll(b"cookie"):
-        for pair in line.split(b";"):
-            name, _, value = pair.partition(b"=")
-            found.setdefault(name.strip(b" \t"), value.strip(b" \t"))
+    if not lines or lines == [b""]:
+        return found
+    if len(lines) > 1 or _COOKIES.fullmatch(lines[0]) is None:
+        return None
+    for name, value in _EACH_COOKIE.findall(lines[0]):
+        if name in wanted:
+            if name in found:
+                return None
+            found[name] = value
     return found

@@ -6,10 +6,7 @@ C{Cache-Status}: how a cache handled a request (RFC 9211).
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from .fields import Fields
+from typing import Final
 
 #: Why a request was sent on (RFC 9211 §2.2): the cache is off for it.
 BYPASS: Final = b"bypass"
@@ -31,8 +28,6 @@ PARTIAL: Final = b"partial"
 _TOKEN: Final = re.compile(rb"[A-Za-z*][!#$%&'*+\-.^_`|~0-9A-Za-z:/]*+")
 _UNPRINTABLE: Final = re.compile(rb"[^ -~]")
 _ESCAPED: Final = re.compile(rb'(["\\])')
-
-_CACHE_STATUS: Final = b"Cache-Status"
 
 
 class CacheStatus:
@@ -130,15 +125,3 @@ def string(value: bytes) -> bytes:
 
 def _encoded(match: re.Match[bytes]) -> bytes:
     return b"%%%02X" % match.group()[0]
-
-
-def withStatus(fields: Fields, member: bytes) -> Fields:
-    """
-    Append a member to a response's C{Cache-Status}.
-
-    What caches nearer to the origin wrote stays, before it (RFC 9211 §2).
-    """
-    if b"cache-status" not in fields.index:
-        return fields.extended(((_CACHE_STATUS, member),))
-    before = [value for value in fields.getAll(b"cache-status") if value]
-    return fields.setting(_CACHE_STATUS, b", ".join([*before, member]))

@@ -97,7 +97,10 @@ _PROXY_STATUS = b"proxy-status"
 # Connection values that name no field: nearly all there are.
 _NAMES_NOTHING = frozenset({None, b"keep-alive", b"Keep-Alive", b"close", b"Close"})
 
-_FORWARDED = frozenset(
+_NO_NAMES: frozenset[bytes] = frozenset()
+
+#: Fields in which a proxy tells who asks.
+DISCLOSING = frozenset(
     {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"}
 )
 
@@ -110,6 +113,19 @@ def _toDrop(connection: bytes | None) -> frozenset[bytes]:
         return HOP_BY_HOP
     assert connection is not None
     return HOP_BY_HOP.union(connectionOptions(connection)) - END_TO_END
+
+
+def nominated(fields: Fields) -> frozenset[bytes]:
+    """
+    List what C{Connection} names and so is not forwarded (RFC 9110 §7.6.1).
+
+    To whoever is behind us these fields were never there.
+    """
+    connection = fields.index.get(b"connection")
+    if connection in _NAMES_NOTHING:
+        return _NO_NAMES
+    assert connection is not None
+    return frozenset(connectionOptions(connection)) - END_TO_END
 
 
 def stripHopByHop(fields: Fields) -> Fields:
@@ -320,7 +336,7 @@ def appendForwarded(
         address = _continued(index.get(b"x-forwarded-for"), address)
         proto = index.get(b"x-forwarded-proto") or proto
         asked = index.get(b"x-forwarded-host") or asked
-        fields = fields.without(_FORWARDED)
+        fields = fields.without(DISCLOSING)
     else:
         fields = fields.without({name for name in index if _isAboutClient(name)})
     pairs = [

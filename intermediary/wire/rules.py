@@ -8,17 +8,10 @@ are settings of other parts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-#: Responses with C{Set-Cookie} are not stored.
-COOKIES_NEVER: Final = "never"
-#: They are where C{public}, C{s-maxage} or a targeted field speaks to shared caches.
-COOKIES_SHARED: Final = "shared"
-#: They are where the response states how long it is fresh, or is C{public}.
-COOKIES_EXPLICIT: Final = "explicit"
 
 
 class CacheRules:
@@ -50,10 +43,12 @@ class CacheRules:
         (RFC 9111 §4.2.4); what a response says of itself counts if it is more.
     @ivar staleIfErrorSeconds: for how long it may be used when the origin can't
         be reached or fails, in the same way.
-    @ivar setCookie: L{COOKIES_NEVER}, L{COOKIES_SHARED} or L{COOKIES_EXPLICIT}.
-        RFC 9111 §7.3 does not make C{Set-Cookie} inhibit caching, so the
-        default is to take an origin at its word; what is fresh only by a
-        heuristic or by our own rules is never stored with a cookie.
+    @ivar storeCookies: responses with C{Set-Cookie} are stored with it, where they
+        state how long they are fresh or are C{public}; what is fresh only by a
+        heuristic or by our own rules is not.  RFC 9111 §7.3 allows that for all,
+        but whoever gets somebody else's cookie is somebody else, so the default
+        is to store only what says C{no-cache="Set-Cookie"} or
+        C{private="Set-Cookie"}, without its cookie.
     @ivar partial: 206 responses may be stored.
     """
 
@@ -67,9 +62,9 @@ class CacheRules:
         "ignoredFields",
         "lifetimes",
         "partial",
-        "setCookie",
         "staleIfErrorSeconds",
         "staleWhileRevalidateSeconds",
+        "storeCookies",
         "targeted",
     )
 
@@ -87,7 +82,7 @@ class CacheRules:
         ignoreClient: bool = False,
         staleWhileRevalidateSeconds: float = 0.0,
         staleIfErrorSeconds: float = 3600.0,
-        setCookie: str = COOKIES_EXPLICIT,
+        storeCookies: bool = False,
         partial: bool = True,
     ) -> None:
         self.targeted = tuple(targeted)
@@ -101,5 +96,5 @@ class CacheRules:
         self.ignoreClient = ignoreClient
         self.staleWhileRevalidateSeconds = staleWhileRevalidateSeconds
         self.staleIfErrorSeconds = staleIfErrorSeconds
-        self.setCookie = setCookie
+        self.storeCookies = storeCookies
         self.partial = partial

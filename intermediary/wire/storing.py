@@ -15,7 +15,6 @@ from .dates import formatDate
 from .directives import fieldNames
 from .forwarding import stripHopByHop
 from .reuse import readDemand
-from .rules import COOKIES_EXPLICIT, COOKIES_NEVER
 from .targeted import CacheControl, chooseControl
 from .variants import parseVary
 
@@ -46,6 +45,7 @@ UNDERSTOOD: Final = frozenset(
 )
 
 _PARTIAL: Final = 206
+_COOKIES: Final = frozenset({b"set-cookie"})
 
 
 def storableStatuses(name: str) -> tuple[int, ...]:
@@ -190,14 +190,7 @@ def _sharesCredentials(directives: Directives) -> bool:
 def _sharesCookies(control: CacheControl, rules: CacheRules) -> bool:
     if b"set-cookie" in unstoredNames(control.directives):
         return True
-    if rules.setCookie == COOKIES_NEVER:
-        return False
-    directives = control.directives
-    if b"public" in directives or b"s-maxage" in directives:
-        return True
-    if not statesLifetime(control):
-        return False
-    return rules.setCookie == COOKIES_EXPLICIT or control.source is not None
+    return rules.storeCookies and isExplicit(control)
 
 
 def unstoredNames(directives: Directives) -> frozenset[bytes]:
@@ -213,6 +206,17 @@ def unstoredNames(directives: Directives) -> frozenset[bytes]:
         if argument is not None:
             names |= fieldNames(argument)
     return names
+
+
+def unmergedNames(directives: Directives, rules: CacheRules) -> frozenset[bytes]:
+    """
+    Give the fields of a 304 that do not update what is stored (RFC 9111 §3.2).
+
+    A cookie, where none is stored, is for the client that asked, and makes what
+    it validates no less current.
+    """
+    names = unstoredNames(directives)
+    return names if rules.storeCookies else names | _COOKIES
 
 
 def storedFields(response: Fields, control: CacheControl, responseTime: float) -> Fields:

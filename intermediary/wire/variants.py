@@ -13,6 +13,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from .fields import TCHAR
+from .forwarding import nominated
 
 if TYPE_CHECKING:
     from .fields import Fields
@@ -91,7 +92,8 @@ def secondaryKey(names: tuple[bytes, ...], request: Fields) -> bytes:
     """
     Make the secondary key of a request.
 
-    A field that is absent differs from one that is empty.
+    A field that is absent differs from one that is empty.  What C{Connection} names
+    is absent, as it is for the origin.
 
     @param names: as of L{parseVary}.
     @return: equal for two requests iff both select the same variant.
@@ -99,6 +101,13 @@ def secondaryKey(names: tuple[bytes, ...], request: Fields) -> bytes:
     if not names:
         return b""
     index = request.index
+    if b"connection" in index:
+        hidden = nominated(request)
+        if hidden:
+            # The origin did not see them, so they selected nothing.
+            return b"\n".join(
+                [_piece(name, None if name in hidden else index.get(name)) for name in names]
+            )
     if len(names) == 1:
         name = names[0]
         return _piece(name, index.get(name))

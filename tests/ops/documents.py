@@ -62,7 +62,7 @@ host = ["Example.org"]
 path = "/x/"
 upstream = "web"
 preserve-host = false
-cache = { grace = 30, grace-error = 0, ignore-query = ["utm_*"], sort-query = true, refresh-uses = 3 }
+cache = { grace = 30, grace-error = 0, ignore-query = ["utm_*"], sort-query = true, refresh-uses = 3, store-cookies = true, cache-status = "key", key-cookies = ["lang"], key-fields = ["X-Device"], share = "web" }
 
 [upstream.web]
 servers = ["http://Localhost:9000"]

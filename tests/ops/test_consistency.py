@@ -88,6 +88,32 @@ class RouteTests(SynchronousTestCase):
         )
 
 
+class SharingTests(SynchronousTestCase):
+    """Who may share a part of the cache."""
+
+    def test_aForwardFrontAndARouteForAnyHost(self) -> None:
+        """Its clients would choose under which name an answer is stored for the others."""
+        for first, second, found in (("a", "a", 1), ("a", "b", 0), (None, "a", 0)):
+            document = site(
+                {"upstream": "web", "host": ["a.example"], "cache": {"share": "a"}},
+                {"upstream": "web", "cache": {"share": second}},
+            )
+            cache = True if first is None else {"share": first}
+            document["forward"] = {"egress": {"listen": ["tcp:1"], "cache": cache}}
+            findings = list(inconsistencies(document))
+            self.assertEqual(
+                [finding.path for finding in findings],
+                [("reverse", "site", "route", 1, "cache", "share")] * found,
+            )
+            if found:
+                self.assertIn("[forward.egress]", findings[0].message)
+
+    def test_routesShareAsTheyLike(self) -> None:
+        """One operator's are under one name."""
+        route = {"upstream": "web", "cache": {"share": "a"}}
+        self.assertEqual(list(inconsistencies(site(route, {**route, "path": "/a"}))), [])
+
+
 class FrontTests(SynchronousTestCase):
     """Fronts don't get into each other's way."""
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.errors import ConnectionRefused
+from intermediary.exchange import Reply
 from intermediary.interfaces import Origin
 from intermediary.ops.logformat import VARIABLES, Times, compileFormat, quote
 from intermediary.ops.values import Unfit
@@ -102,6 +103,22 @@ class JSONTests(SynchronousTestCase):
         self.assertEqual((value["method"], value["version"]), ("GET", "1.1"))
         self.assertIsNone(value["user"])
         self.assertIsNone(value["outcome"])
+
+    def test_theCacheHasItsSay(self) -> None:
+        """As in C{Cache-Status}, without its name; null where there is none."""
+        reply = Reply(200)
+        reply.more = b'Age: 0\r\nCache-Status: a; fwd=stale; key="x\\"y"\r\n'
+        value = self.parsed(ended(reply=reply))
+        self.assertEqual(
+            (value["cache"], value["cache_status"]), ("stale", 'fwd=stale; key="x\\"y"')
+        )
+        self.assertEqual(
+            line("$cache [$cache_status]", ended(reply=reply)),
+            "stale [fwd=stale; key=\\x22x\\x5C\\x22y\\x22]\n",
+        )
+        value = self.parsed(ended())
+        self.assertEqual((value["cache"], value["cache_status"]), (None, None))
+        self.assertEqual(line("$cache $cache_status", ended()), "- -\n")
 
     def test_withoutARequest(self) -> None:
         """Nothing of it is there."""

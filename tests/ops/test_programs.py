@@ -459,6 +459,18 @@ class CachingTests(ProgramsTestCase):
         with self.assertRaisesRegex(ValueError, "no response of this status is stored: '304'"):
             self.listing(RouteCacheSettings(lifetimes=(("304", 1.0),)))
 
+    def test_theStepsOfCacheStatus(self) -> None:
+        """Only where they are asked for, behind the one that writes it."""
+        for setting, step in (("key", "showKey"), ("off", "hide")):
+            listing = self.listing(RouteCacheSettings(cacheStatus=setting))  # type: ignore[arg-type]
+            self.assertIn(
+                "cache.RouteCache.annotate\n"
+                f"            17 cachefield.CacheField.{step}\n"
+                "            18 test_programs.Everything.onDeliver\n",
+                listing,
+            )
+        self.assertNotIn("cachefield", self.listing(RouteCacheSettings()))
+
     def test_aRouteThatIsNotCachedHasNone(self) -> None:
         """C{cache = false}: it costs nothing."""
         self.assertNotIn("cache.", self.listing(None))

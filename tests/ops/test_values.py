@@ -71,6 +71,22 @@ class NameTests(Case):
         for bad in ("", "a b", 'a"', "-a", "a\n", "é", "a" * 65):
             self.assertUnfit(values.name, bad, "is not a name")
 
+    def test_fieldsOfAKeyReachTheOrigin(self) -> None:
+        """As the client wrote them."""
+        for good in ("X-Device", "Accept-Language"):
+            self.assertEqual(values.keyField(good), good)
+        for bad in ("Host", "TE", "Proxy-Foo", "X-FORWARDED-Host", "Range"):
+            self.assertUnfit(values.keyField, bad, "does not reach the origin")
+        self.assertUnfit(values.keyField, "Cookie", "is never the same")
+        self.assertUnfit(values.keyField, "AUTHORIZATION", "is a secret")
+        self.assertUnfit(values.keyField, "a:", "is not the name of a field")
+
+    def test_namesOfCookies(self) -> None:
+        """RFC 6265 §4.1.1: tokens."""
+        self.assertEqual(values.cookieName("__Host-lang"), "__Host-lang")
+        for bad in ("", "a=b", "a;", "a b", "é"):
+            self.assertUnfit(values.cookieName, bad, "is not the name of a cookie")
+
     def test_namesOfQueryParametersAreAsInAURL(self) -> None:
         """Also patterns of them."""
         for good in ("utm_*", "a", "*", "a[0]", "[ab]?", "%C3%A9"):

@@ -17,7 +17,7 @@ from multiprocessing import Pool
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from intermediary.policy import admission, answers, cache, filling, selection, validation
+from intermediary.policy import admission, answers, cache, filling, outdating, selection, validation
 from intermediary.policy.collapsing import Collapsing
 from intermediary.policy.recentpurges import RecentPurges
 from intermediary.policy.revalidation import Revalidation
@@ -184,13 +184,13 @@ MISTAKES: dict[str, list[Mistake]] = {
         )
     ],
     "a HEAD updates nothing": [(admission.Admission, "heard", _returning(None))],
-    "nothing is invalidated": [(admission, "invalidTargets", _returning([]))],
+    "nothing is invalidated": [(outdating, "invalidTargets", _returning([]))],
     "Location invalidates nothing": [
-        (admission, "invalidTargets", lambda old: lambda *four: old(*four)[:1])
+        (outdating, "invalidTargets", lambda old: lambda *four: old(*four)[:1])
     ],
     "errors invalidate": [
         (
-            admission,
+            outdating,
             "invalidTargets",
             lambda old: lambda method, target, status, fields: old(method, target, 200, fields),
         )

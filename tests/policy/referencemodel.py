@@ -353,6 +353,7 @@ class Model(Giving):
         if kept and answer.content.complete:
             answer = self._share(shelf, answer, visit.fields)
         own = Facts.of(response.fields).unstored | Facts.of(answer.fields).unstored
+        own |= {"set-cookie"}
         self._give(visit, answer, self._member(visit, 304, answer), self._kept(response, own))
 
     def _afresh(self, visit: Visit) -> None:

@@ -116,7 +116,7 @@ class Storing:
         if varies(response.fields) is None:
             return False
         if combined(response.fields, "set-cookie") is not None:
-            if "set-cookie" not in facts.unstored and not (states or "public" in control):
+            if "set-cookie" not in facts.unstored:
                 return False
         announced = response.content.announced
         return announced is None or announced <= self.maxOctets
@@ -200,7 +200,7 @@ class Storing:
     def _freshen(self, visit: Visit, old: Stored, response: Response) -> tuple[Stored, bool]:
         """RFC 9111 §3.2: the updated response, and whether it is in the store."""
         newer = without(self._derived(response.fields), "content-range")
-        unstored = Facts.of(newer).unstored
+        unstored = Facts.of(newer).unstored | {"set-cookie"}
         newer = without(newer, *unstored)
         replaced = {name.lower() for name, _ in newer}
         fields = [*without(old.fields, "age", *replaced, *unstored), *newer]

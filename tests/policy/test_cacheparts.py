@@ -31,6 +31,26 @@ class PartTestCase(CacheTestCase):
         )
 
 
+class RestTests(PartTestCase):
+    """What a stored part lacks is asked for (RFC 9111 §3.3)."""
+
+    def test_theRestThatMayNotBeStored(self) -> None:
+        """Is no answer to who wants the whole: that is asked for."""
+        for line in (b"Vary: *", b"Set-Cookie: a=b"):
+            target = b"/" + line[:3]
+            self.asks(b"Range: bytes=0-3", target=target)
+            self.isAsked()
+            self.answersPart(0, 3, b'ETag: "a"')
+            self.gets(206, CONTENT[:4], hit=False)
+            self.asks(target=target)
+            self.isAsked(b"Range: bytes=4-", b'If-Range: "a"')
+            self.answersPart(4, 9, b'ETag: "a"', line)
+            asked = self.isAsked()
+            self.assertFalse([each for each in asked if each.startswith((b"Range", b"If-"))])
+            self.answers(line, b"Cache-Control: max-age=60", body=CONTENT)
+            self.gets(200, CONTENT, hit=False)
+
+
 class StoringTests(PartTestCase):
     """What is within a stored part is answered from it (RFC 9111 §3.3)."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from intermediary.settings import CacheSettings, RouteSettings
+from intermediary.settings import CacheSettings, RouteCacheSettings, RouteSettings
 
 from ..scenario import Scenario
 from .test_cache import WEB, CacheTestCase
@@ -71,6 +71,42 @@ class KeyTests(CacheTestCase):
         self.answers(LONG)
         self.gets()
 
+    def test_aFieldThatSelectsAndIsNotSentOn(self) -> None:
+        """What C{Connection} names was not there, for C{Vary} either (RFC 9110 §7.6.1)."""
+        self.asks(b"Connection: X-Device", b"X-Device: tv")
+        asked = self.isAsked()
+        self.assertFalse([line for line in asked if line.startswith(b"X-Device")])
+        self.answers(LONG, b"Vary: Accept, X-Device", body=b"for none")
+        self.gets(body=b"for none")
+        self.asks(b"X-Device: tv")
+        self.isAsked(b"X-Device: tv")
+        self.answers(LONG, b"Vary: Accept, X-Device", body=b"for tv")
+        self.gets(body=b"for tv", hit=False)
+        self.asks()
+        self.gets(body=b"for none", hit=True)
+
+    def test_aForwardingFieldThatSelects(self) -> None:
+        """What a client writes itself is not what the origin chose by."""
+        self.scenario = Scenario(self).caching().reverse(trustedProxies=("198.51.100.0/24",))
+        vary = (LONG, b"Vary: X-Forwarded-Proto")
+        self.client = self.scenario.client()
+        self.asks(b"X-Forwarded-Proto: https")
+        self.isAsked(b"X-Forwarded-Proto: http")
+        self.answers(*vary, body=b"redirect")
+        self.assertNotIn(b"stored", self.gets(body=b"redirect")[b"cache-status"])
+        self.client = self.scenario.client(host="198.51.100.1")
+        self.asks(b"X-Forwarded-Proto: https")
+        self.isAsked(b"X-Forwarded-Proto: https")
+        self.answers(*vary, body=b"page")
+        self.gets(body=b"page", hit=False)
+        self.asks(b"X-Forwarded-Proto: https")
+        self.gets(body=b"page", hit=True)
+        self.client = self.scenario.client()
+        self.asks()
+        self.isAsked(b"X-Forwarded-Proto: http")
+        self.answers(*vary, body=b"redirect")
+        self.assertIn(b"; stored", self.gets(body=b"redirect")[b"cache-status"])
+
     def test_aGetWithContent(self) -> None:
         """Is sent on, answered from nowhere and stored nowhere: no key has the content."""
         self.stores(LONG)
@@ -128,6 +164,39 @@ class KeyTests(CacheTestCase):
         self.assertNotIn(b"evil", b"\n".join(lines))
         self.answers(LONG)
         self.gets()
+
+    def test_frontsThatShare(self) -> None:
+        """By the name that they give, which is not that of a front."""
+        share = RouteCacheSettings(share="site")
+        self.scenario = Scenario(self).caching()
+        self.scenario.reverse(routes=(RouteSettings(upstream=WEB, cache=share),))
+        self.client = self.scenario.client()
+        self.stores(LONG)
+        for name, hit in (("site", True), ("egress", False), (None, False)):
+            other = Scenario(self)
+            other.cache = self.scenario.cache
+            other.forward(cache=RouteCacheSettings(share=name))
+            client = other.client()
+            client.sends(b"GET http://a/ HTTP/1.1", b"Host: a", b"", b"")
+            if not hit:
+                origin = other.accepts("http://a:80")
+                origin.gets(b"GET / HTTP/1.1", ..., b"", b"")
+                origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 5", b"", b"hello")
+            self.assertEqual(b"; hit" in client.takes(), hit)
+
+    def test_theNameOfAFrontIsNoShare(self) -> None:
+        """Who shares C{site} gets nothing of the front with that name."""
+        self.stores(LONG)
+        other = Scenario(self)
+        other.cache = self.scenario.cache
+        share = RouteCacheSettings(share="site")
+        other.reverse(routes=(RouteSettings(upstream=WEB, cache=share),))
+        self.client, self.origin = other.client(), None
+        self.asks()
+        self.origin = other.accepts()
+        self.isAsked()
+        self.answers(LONG)
+        self.gets(hit=False)
 
 
 class DeceptionTests(CacheTestCase):
@@ -202,18 +271,68 @@ class DeceptionTests(CacheTestCase):
         self.gets(hit=True)
 
     def test_anAnswerThatSetsACookie(self) -> None:
-        """Is stored where it states a lifetime or is public, and by no guess."""
+        """Is not stored, but without its cookie where it says so."""
         modified = b"Last-Modified: " + self.now(-864000)
-        self.asks(target=b"/guess")
-        self.isAsked()
-        self.answers(modified, b"Set-Cookie: a=b")
-        self.assertNotIn(b"stored", self.gets()[b"cache-status"])
+        for line in (modified, LONG, LONG + b", public", b"Cache-Control: s-maxage=60"):
+            for _ in range(2):
+                self.asks(target=b"/account")
+                self.isAsked()
+                self.answers(line, b"Set-Cookie: session=victim")
+                fields = self.gets()
+                self.assertEqual(fields[b"set-cookie"], b"session=victim")
+                self.assertNotIn(b"stored", fields[b"cache-status"])
         self.asks(target=b"/named")
         self.isAsked()
         self.answers(LONG + b', no-cache="Set-Cookie"', b"Set-Cookie: a=b")
         self.gets()
         self.asks(target=b"/named")
         self.assertNotIn(b"set-cookie", self.gets(hit=True))
+
+    def test_aCookieThatComesWithAValidation(self) -> None:
+        """Is for who asked; what it validates stays, without it (RFC 9111 §3.2)."""
+        self.stores(LONG, b'ETag: "a"')
+        for _ in range(2):
+            self.scenario.passes(61)
+            self.asks()
+            self.isAsked(b'If-None-Match: "a"')
+            assert self.origin is not None
+            self.origin.sends(
+                b"HTTP/1.1 304 Not Modified",
+                b'ETag: "a"',
+                LONG,
+                b"Set-Cookie: session=victim",
+                b"",
+                b"",
+            )
+            fields = self.gets()
+            self.assertEqual(fields[b"set-cookie"], b"session=victim")
+            self.assertIn(b"; stored", fields[b"cache-status"])
+            self.asks()
+            self.assertNotIn(b"set-cookie", self.gets(hit=True))
+
+    def test_aRouteThatStoresCookies(self) -> None:
+        """What says how long it is fresh, or is public (RFC 9111 §7.3); others get the cookie."""
+        caching = RouteCacheSettings(storeCookies=True)
+        scenario = self.scenario = Scenario(self).caching()
+        scenario.reverse(routes=(RouteSettings(upstream=WEB, cache=caching),))
+        self.client = scenario.client()
+        self.asks(target=b"/guess")
+        self.isAsked()
+        self.answers(b"Last-Modified: " + self.now(-864000), b"Set-Cookie: a=b")
+        self.assertNotIn(b"stored", self.gets()[b"cache-status"])
+        self.stores(LONG, b"Set-Cookie: a=b", b'ETag: "a"')
+        self.asks()
+        self.assertEqual(self.gets(hit=True)[b"set-cookie"], b"a=b")
+        scenario.passes(61)
+        self.asks()
+        self.isAsked()
+        assert self.origin is not None
+        self.origin.sends(
+            b"HTTP/1.1 304 Not Modified", b'ETag: "a"', LONG, b"Set-Cookie: a=c", b"", b""
+        )
+        self.assertEqual(self.gets()[b"set-cookie"], b"a=c")
+        self.asks()
+        self.assertEqual(self.gets(hit=True)[b"set-cookie"], b"a=c")
 
 
 class LieTests(CacheTestCase):

@@ -128,6 +128,7 @@ responses = _optional(
         "expires": _DATES | st.just("0"),
         "last-modified": _DATES,
         "age": _ARGUMENTS,
+        "set-cookie": st.just("a=b"),
     }
 )
 exchanges = st.builds(

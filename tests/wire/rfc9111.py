@@ -4,7 +4,8 @@ A slow reading of RFC 9111 §3 and §4: the oracle of what L{intermediary.wire} 
 
 It follows the text, section by section, and shares no code with what it judges.
 It knows well-formed fields only, one line each, and no setting of an operator
-but the one for errors.
+but the one for errors.  In one thing it is stricter than the text, as the rules
+are: what sets a cookie is not stored.
 """
 
 from __future__ import annotations
@@ -67,6 +68,9 @@ def mayStore(exchange: Exchange) -> bool:
     if "no-store" in directives(exchange.request):
         return False
     if "private" in response:
+        return False
+    if "set-cookie" in exchange.response:
+        # §7.3 would leave it to the origin to forbid that.
         return False
     if "authorization" in exchange.request:
         if not {"must-revalidate", "public", "s-maxage"} & set(response):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from intermediary.wire.cachekey import KeyMaker, normaliseTarget
+from intermediary.wire.cachekey import KeyMaker, mayBeKeyed, normaliseTarget
 from intermediary.wire.fields import EMPTY, Fields, Pair
 
 from .strategies import octets, targets
@@ -145,19 +145,97 @@ class KeyTests(SynchronousTestCase):
         """Those named, and no others."""
         maker = KeyMaker(cookies=[b"b", b"a"])
         for pairs, expected in (
-            ([], b""),
-            ([(b"Cookie", b"c=1")], b""),
-            ([(b"Cookie", b"b=2; c=3;a=1; b=4")], b"\na=1\nb=2"),
-            ([(b"Cookie", b"b=2"), (b"cookie", b"A=1; a=")], b"\na=\nb=2"),
+            ([], b"\n=a\n=b"),
+            ([(b"Cookie", b"")], b"\n=a\n=b"),
+            ([(b"Cookie", b"c=1")], b"\n=a\n=b"),
+            ([(b"Cookie", b"b=2; c=3;a=1;  d=; A=5")], b"\na=1\nb=2"),
+            ([(b"Cookie", b'b="2"; a=')], b'\na=\nb="2"'),
+            ([(b"Cookie", b"b=2=; c=1; c=2")], b"\n=a\nb=2="),
         ):
             self.assertEqual(self.key(maker, b"/", *pairs), b"http://a/" + expected)
+
+    def test_cookiesThatMayMeanTwoThings(self) -> None:
+        """Servers do not agree about them, so there is no key (RFC 6265 §4.2.1)."""
+        maker = KeyMaker(fields=[b"x"], cookies=[b"a"])
+        for value in (
+            b"a=1; a=2",
+            b"a=1; a=1",
+            b"a",
+            b"a=1;",
+            b"; a=1",
+            b"a=1,b=2",
+            b"a=1; b=2 3",
+            b"a =1",
+            b'b="x; a=1',
+            b'b="x; a=1"',
+            b"b=\\; a=1",
+            b"a=1;\tb=2",
+            b"a=\xe9",
+            b"=1; a=1",
+        ):
+            self.assertEqual(self.key(maker, b"/", (b"Cookie", value)), b"", value)
+        self.assertEqual(self.key(maker, b"/", (b"Cookie", b"a=1"), (b"Cookie", b"b=2")), b"")
+
+    def test_whatAnOriginGetsOtherwise(self) -> None:
+        """Is not for a key: whoever writes it would choose whose answers get replaced."""
+        for name in (
+            b"Host",
+            b"Connection",
+            b"TE",
+            b"Proxy-Anything",
+            b"X-Forwarded-Proto",
+            b"X_Forwarded_Proto",
+            b"Forwarded",
+            b"Cookie",
+            b"Range",
+        ):
+            self.assertFalse(mayBeKeyed(name.lower()), name)
+            self.assertRaises(ValueError, KeyMaker, fields=[name])
+        for name in (b"x-device", b"accept-language", b"authorization", b"origin"):
+            self.assertTrue(mayBeKeyed(name), name)
+
+    def test_whatConnectionNames(self) -> None:
+        """Is absent, as it is for the origin (RFC 9110 §7.6.1); but for what it may not name."""
+        maker = KeyMaker(fields=[b"x-a", b"accept"], cookies=[b"c"])
+        self.assertEqual(
+            self.key(
+                maker,
+                b"/",
+                (b"Connection", b"close, X-A, Accept, Cookie"),
+                (b"X-A", b"1"),
+                (b"Accept", b"2"),
+                (b"Cookie", b"c=3"),
+            ),
+            b"http://a/\naccept: 2\nx-a\nc=3",
+        )
+
+    def test_common(self) -> None:
+        """What all keys of a target begin with; none of them is that itself."""
+        for more in ({}, {"fields": [b"x"]}, {"cookies": [b"x"]}):
+            maker = KeyMaker(partition=b"p", sortParameters=True, dropParameters=[b"u"], **more)
+            self.assertEqual(maker.several, bool(more))
+            key = self.key(maker, b"/%61?c&u&b")
+            self.assertEqual(maker.common("http", "a", 80, b"/%61?c&u&b"), b"p http://a/a?b&c")
+            self.assertEqual(
+                key.partition(b"\n")[:2], (b"p http://a/a?b&c", b"\n" if more else b"")
+            )
 
     @given(
         st.lists(
             st.tuples(
                 st.sampled_from([("http", "a", 80), ("http", "a", 81), ("https", "a", 443)]),
                 st.sampled_from([b"/", b"/?x", b"/a", b"/x:", b"/80"]),
-                st.sampled_from([(), ((b"X", b"1"),), ((b"X", b""),), ((b"Cookie", b"x=1"),)]),
+                st.sampled_from(
+                    [
+                        (),
+                        ((b"X", b"1"),),
+                        ((b"X", b""),),
+                        ((b"X", b"=x"),),
+                        ((b"Cookie", b"x=1"),),
+                        ((b"Cookie", b"x="),),
+                        ((b"X", b"1"), (b"Cookie", b"x=")),
+                    ]
+                ),
             ),
             min_size=2,
             max_size=2,

@@ -16,9 +16,7 @@ from intermediary.wire.cachestatus import (
     URI_MISS,
     CacheStatus,
     string,
-    withStatus,
 )
-from intermediary.wire.fields import EMPTY, Fields
 from intermediary.wire.targeted import parseDictionary
 
 
@@ -73,26 +71,3 @@ class StringTests(SynchronousTestCase):
         """Quotes and backslashes; what can't be written is percent-encoded."""
         self.assertEqual(string(b'a"b\\'), b'"a\\"b\\\\"')
         self.assertEqual(string(b"a\nb\xff"), b'"a%0Ab%FF"')
-
-
-class FieldTests(SynchronousTestCase):
-    """L{withStatus}: the list grows at its end."""
-
-    def test_first(self) -> None:
-        """There is none yet."""
-        self.assertEqual(withStatus(EMPTY, b"a; hit").pairs, [(b"Cache-Status", b"a; hit")])
-
-    def test_appended(self) -> None:
-        """What others wrote stays, all in one line."""
-        fields = Fields.fromPairs(
-            [
-                (b"cache-status", b"b; hit"),
-                (b"X", b"1"),
-                (b"Cache-Status", b"c"),
-                (b"cache-status", b""),
-            ]
-        )
-        self.assertEqual(
-            withStatus(fields, b"a; hit").pairs,
-            [(b"Cache-Status", b"b; hit, c, a; hit"), (b"X", b"1")],
-        )

@@ -9,7 +9,7 @@ from hypothesis import given
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.wire.fields import EMPTY, Fields
-from intermediary.wire.rules import COOKIES_NEVER, COOKIES_SHARED, CacheRules
+from intermediary.wire.rules import CacheRules
 from intermediary.wire.storing import (
     HEURISTICALLY_CACHEABLE,
     NEVER_STORED,
@@ -18,11 +18,12 @@ from intermediary.wire.storing import (
     readVary,
     storableStatuses,
     storedFields,
+    unmergedNames,
 )
 from intermediary.wire.targeted import chooseControl
 
 from . import rfc9111
-from .caching import NOW, dated, exchanges, why
+from .caching import NOW, dated, exchanges, fieldsOf, why
 
 
 class MethodTests(SynchronousTestCase):
@@ -191,7 +192,22 @@ class CredentialTests(SynchronousTestCase):
         self.assertEqual(why({"expires": dated(100)}, request=request), "authorization")
 
     def test_setCookie(self) -> None:
-        """It needs something explicit; a heuristic is not enough."""
+        """Is not stored, unless the response says how to store it without its cookie."""
+        for control, reason in (
+            ("max-age=5", "set-cookie"),
+            ("public", "set-cookie"),
+            ("s-maxage=5, public", "set-cookie"),
+            ("no-cache", "set-cookie"),
+            ("foo", "set-cookie"),
+            ('no-cache="Set-Cookie"', None),
+            ('private="set-cookie", max-age=5', None),
+            ('private="set-cookie2", max-age=5', "set-cookie"),
+        ):
+            self.assertEqual(why({"cache-control": control, "set-cookie": "a=b"}), reason, control)
+        self.assertEqual(why({"expires": dated(9), "set-cookie": "a=b"}), "set-cookie")
+
+    def test_setCookieByTheOperator(self) -> None:
+        """With its cookie, where it says itself that others may have it; by no guess (§7.3)."""
         for control, reason in (
             ("max-age=5", None),
             ("public", None),
@@ -199,16 +215,20 @@ class CredentialTests(SynchronousTestCase):
             ("no-cache", "set-cookie"),
             ("foo", "set-cookie"),
             ('no-cache="Set-Cookie"', None),
-            ('private="set-cookie"', None),
         ):
-            self.assertEqual(why({"cache-control": control, "set-cookie": "a=b"}), reason, control)
-        self.assertIsNone(why({"expires": dated(9), "set-cookie": "a=b"}))
-        for rules in (CacheRules(lifetimes={200: 5}), CacheRules(forcedSeconds=5)):
+            response = {"cache-control": control, "set-cookie": "a=b"}
+            self.assertEqual(why(response, rules=CacheRules(storeCookies=True)), reason, control)
+        for rules in (
+            CacheRules(storeCookies=True),
+            CacheRules(storeCookies=True, lifetimes={200: 5}),
+            CacheRules(storeCookies=True, forcedSeconds=5),
+        ):
             self.assertEqual(why({"set-cookie": "a=b"}, rules=rules), "set-cookie")
+            self.assertIsNone(why({"expires": dated(9), "set-cookie": "a=b"}, rules=rules))
 
     def test_cookiesThatAreIgnored(self) -> None:
         """They are as if the response said that they are for one client alone."""
-        rules = CacheRules(ignoredFields=frozenset({b"set-cookie"}), setCookie=COOKIES_NEVER)
+        rules = CacheRules(ignoredFields=frozenset({b"set-cookie"}))
         for control, reason, kept in (
             ("max-age=5", None, {"date", "x"}),
             ("foo", None, {"date", "x"}),
@@ -254,21 +274,6 @@ class CredentialTests(SynchronousTestCase):
         rules = CacheRules(authorized=True)
         self.assertIsNone(why({"cache-control": "max-age=5"}, request=request, rules=rules))
 
-    def test_setCookieByTheOperator(self) -> None:
-        """Stricter where the operator says so."""
-        shared = CacheRules(setCookie=COOKIES_SHARED)
-        never = CacheRules(setCookie=COOKIES_NEVER)
-        for name, control, withShared, withNever in (
-            ("cache-control", "max-age=5", "set-cookie", "set-cookie"),
-            ("cache-control", "public", None, "set-cookie"),
-            ("cache-control", "s-maxage=5", None, "set-cookie"),
-            ("cdn-cache-control", "max-age=5", None, "set-cookie"),
-            ("cache-control", 'private="set-cookie", max-age=5', None, None),
-        ):
-            response = {name: control, "set-cookie": "a=b"}
-            self.assertEqual(why(response, rules=shared), withShared, control)
-            self.assertEqual(why(response, rules=never), withNever, control)
-
     def test_cookiesOfARequest(self) -> None:
         """They do not matter: what varies by them has to say so."""
         self.assertIsNone(why({"cache-control": "max-age=5"}, request={"cookie": "a=b"}))
@@ -313,6 +318,22 @@ class FieldTests(SynchronousTestCase):
         """What has none is from when it was received (RFC 9110 §6.6.1)."""
         kept = storedFields(EMPTY, chooseControl(EMPTY, ()), NOW)
         self.assertEqual(kept.pairs, [(b"Date", dated(0).encode())])
+
+
+class MergingTests(SynchronousTestCase):
+    """L{unmergedNames}: what a 304 brings and is not stored."""
+
+    def test_cookies(self) -> None:
+        """Unless cookies are stored; and what the directives name."""
+        for control, stored, names in (
+            ("max-age=5", False, {b"set-cookie"}),
+            ("max-age=5", True, set()),
+            ('private="a", no-cache="b"', False, {b"a", b"b", b"set-cookie"}),
+            ('private="a", no-cache="b"', True, {b"a", b"b"}),
+        ):
+            directives = chooseControl(fieldsOf({"cache-control": control}), ()).directives
+            rules = CacheRules(storeCookies=stored)
+            self.assertEqual(unmergedNames(directives, rules), names, control)
 
 
 class OracleTests(SynchronousTestCase):

@@ -70,6 +70,20 @@ class VaryTests(SynchronousTestCase):
         self.assertNotIn((b"a", value), variants._pieces)
 
 
+class NominationTests(SynchronousTestCase):
+    """What C{Connection} names: RFC 9110 §7.6.1."""
+
+    def test_isAbsent(self) -> None:
+        """Unless it is of those that nobody may name."""
+        for connection in (b"close, A", b"a", b"a, keep-alive"):
+            request = section((b"A", b"1"), (b"Accept", b"2"), (b"Connection", connection))
+            self.assertEqual(secondaryKey((b"a",), request), b"a", connection)
+            self.assertEqual(secondaryKey((b"a", b"accept"), request), b"a\naccept:2")
+        for connection in (b"close", b"Keep-Alive", b"b", b"accept"):
+            request = section((b"A", b"1"), (b"Accept", b"2"), (b"Connection", connection))
+            self.assertEqual(secondaryKey((b"a", b"accept"), request), b"a:1\naccept:2")
+
+
 class NormalTests(SynchronousTestCase):
     """L{normalise}: RFC 9111 §4.1."""
 

@@ -1,0 +1,84 @@
+# -*- test-case-name: tests.policy.test_outdating -*-
+"""
+What is stored for a target and is not to be used any more (RFC 9111 §4.4).
+
+That is what is under all of its keys, of which there may be several, and what is
+being fetched for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
+
+from ..wire.invalidation import invalidTargets
+from .purging import Purge
+
+if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
+    from ..interfaces import ICacheStore
+    from ..wire.fields import Fields
+    from ..wire.message import RequestHead
+    from ..wire.target import Target
+    from .siblings import Siblings
+    from .targets import Targets
+
+# By name: what is compiled has no frame for the logger to find it in.
+_log: Final = Logger("intermediary.policy.outdating")
+
+
+class Outdating:
+    """Forgets what is stored for targets, as one route knows them."""
+
+    __slots__ = ("_siblings", "_store", "_targets")
+
+    def __init__(self, store: ICacheStore, targets: Targets, siblings: Siblings) -> None:
+        self._store = store
+        self._targets = targets
+        self._siblings = siblings
+
+    def invalidate(self, request: RequestHead, target: Target, status: int, fields: Fields) -> None:
+        """
+        Forget what an unsafe method may have changed (RFC 9111 §4.4).
+
+        @param target: of the request.
+        @param status: of the answer.
+        @param fields: of the answer.
+        """
+        for each in invalidTargets(request.method, target, status, fields):
+            gone = self.forget(each)
+            if not isinstance(gone, int):
+                # Nobody waits for the rest of very many.
+                gone.addErrback(self._failed)
+
+    def forget(self, target: Target, soft: bool = False) -> Deferred[int] | int:
+        """
+        Purge all that is stored for a target, and let no fetch under way store more.
+
+        @param soft: see L{IPurgeable.purge<intermediary.interfaces.IPurgeable.purge>}.
+        @return: how many entries there were, as there.
+        """
+        common = self._targets.commonOf(target)
+        shelf = self._store.find(common)
+        if shelf is not None and shelf.fetch is not None:
+            shelf.fetch.outdated = True
+        gone = self._store.purge(Purge.ofKey(common), True) if soft else self._store.forget(common)
+        siblings = self._siblings
+        if not siblings.exist:
+            return gone
+        siblings.outdate(common)
+        more = self._store.purge(Purge.ofTag(siblings.tagOf(common)), soft)
+        if isinstance(gone, int) and isinstance(more, int):
+            return gone + more
+        both: list[Any] = [each for each in (gone, more) if not isinstance(each, int)]
+        known = sum([each for each in (gone, more) if isinstance(each, int)])
+        return gatherResults(both, consumeErrors=True).addCallback(
+            lambda counts: known + sum(counts)
+        )
+
+    @staticmethod
+    def _failed(failure: Failure) -> None:
+        _log.failure("Could not forget what was changed", failure=failure)
