@@ -11,7 +11,7 @@ from ..errors import NotAProxyRequest, RequestInvalid, SchemeNotServed
 from ..exchange import Reply
 from ..interfaces import Origin
 from ..wire.fields import Fields
-from ..wire.target import parseAbsolute, parseAuthority
+from ..wire.target import parseAuthority, readAbsolute
 
 if TYPE_CHECKING:
     from ..exchange import Exchange
@@ -90,7 +90,7 @@ class Destinations:
             return self._tunnel
         if request.target.startswith(b"/") or request.target == b"*":
             return self._itself
-        target = exchange.target = parseAbsolute(request.target, request.method)
+        target = exchange.target = readAbsolute(request.target, request.method)
         if target.scheme != "http":
             raise SchemeNotServed(f"the scheme {target.scheme} is served by CONNECT alone")
         origin = self._origins.get(target.authority)

@@ -14,7 +14,7 @@ from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
 from ..errors import MethodNotAllowed, Misdirected, RequestInvalid
-from ..wire.target import hostToASCII, parseAbsolute, parseAuthority
+from ..wire.target import hostToASCII, parseAuthority, readAbsolute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -184,7 +184,7 @@ class RouteTable:
         host = request.host
         if target[0] != _SLASH and target != b"*":
             # RFC 9112 §3.2.2: a server accepts it, and its authority wins.
-            absolute = exchange.target = parseAbsolute(target, request.method)
+            absolute = exchange.target = readAbsolute(target, request.method)
             target = absolute.path
             host = absolute.authority
         routes = self._remembered.get(host) or self.candidates(host)

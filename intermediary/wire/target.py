@@ -10,7 +10,6 @@ they mean.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 
 from ..errors import WireError
@@ -32,6 +31,12 @@ _HOST_LIMIT = 254
 _ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+\-.]*+)://([^/?#]*+)([!\x22$-~]*+)")
 _ABSOLUTE_START = re.compile(rb"[A-Za-z][A-Za-z0-9+\-.]*+:")
 
+
+#: Authorities of absolute targets of C{http} that were found valid, and what they mean;
+#: no valid one is long.
+_authorities: dict[bytes, tuple[str, int]] = {}
+_AUTHORITIES_LIMIT = 1024
+_HTTP = b"http://"
 
 #: Targets of C{CONNECT} that were found valid: clients ask for few, many times.
 _destinations: set[bytes] = set()
@@ -111,10 +116,6 @@ def parseAuthority(authority: bytes, portRequired: bool = False) -> tuple[str, i
     return name.decode("ascii").lower(), port
 
 
-#: Clients ask the same few, again and again; no valid one is long.
-_knownAuthority = lru_cache(1024)(parseAuthority)
-
-
 def _whyNoAuthority(authority: bytes) -> str:
     if not authority or authority.startswith(b":"):
         return "empty host"
@@ -143,10 +144,31 @@ def parseAbsolute(target: bytes, method: bytes = b"GET") -> Target:
     default = DEFAULT_PORTS.get(scheme)
     if default is None:
         raise WireError("target with an unsupported scheme")
-    host, port = _knownAuthority(authority)
+    host, port = parseAuthority(authority)
     if not path.startswith(b"/"):
         path = b"*" if not path and method == b"OPTIONS" else b"/" + path
     return Target(scheme, host, port or default, path, authority)
+
+
+def readAbsolute(target: bytes, method: bytes) -> Target:
+    """
+    As L{parseAbsolute}, for the target of a request line that was read.
+
+    Its octets are known to be those of a URI, and clients ask the same few
+    authorities again and again.
+    """
+    if target[:7] == _HTTP:
+        authority, slash, path = target[7:].partition(b"/")
+        known = _authorities.get(authority)
+        if known is not None and slash:
+            host, port = known
+            return Target("http", host, port, slash + path, authority)
+    found = parseAbsolute(target, method)
+    if found.scheme == "http":
+        if len(_authorities) >= _AUTHORITIES_LIMIT:
+            _authorities.clear()
+        _authorities[found.authority] = (found.host, found.port)
+    return found
 
 
 def _whyNotAbsolute(target: bytes) -> str:
@@ -182,7 +204,7 @@ def checkForm(method: bytes, target: bytes) -> None:
         # RFC 9112 §3.2.4.
         if method != b"OPTIONS":
             raise WireError("asterisk-form target with a method other than OPTIONS")
-    elif _ABSOLUTE_START.match(target) is None:
+    elif target[:7] != _HTTP and _ABSOLUTE_START.match(target) is None:
         raise WireError("target in none of the four forms")
 
 

@@ -5,10 +5,20 @@ L{intermediary.wire.target}: request targets and authorities.
 
 from __future__ import annotations
 
+import contextlib
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.errors import WireError
-from intermediary.wire.target import Target, checkForm, hostToASCII, parseAbsolute, parseAuthority
+from intermediary.wire import target as module
+from intermediary.wire.target import (
+    Target,
+    checkForm,
+    hostToASCII,
+    parseAbsolute,
+    parseAuthority,
+    readAbsolute,
+)
 
 
 class AuthorityTests(SynchronousTestCase):
@@ -128,6 +138,36 @@ class AbsoluteTests(SynchronousTestCase):
         """Only the origin knows what dots, escapes and odd characters mean."""
         for path in [b"/../a", b"//a", b"/%2e%2E/%00", b"/a;b=c", b"/\"<>\\^`{|}'", b"/?"]:
             self.assertEqual(parseAbsolute(b"http://a" + path).path, path)
+
+    def test_knownAuthorities(self) -> None:
+        """A request's target is read the same the second time, and so is what is like it."""
+        for target in [
+            b"http://a/",
+            b"http://a",
+            b"http://a?b/c",
+            b"http://a//b?c/d",
+            b"http://A/b",
+            b"http://a:81/b",
+            b"http://[::1]/b",
+            b"https://a/b",
+            b"HTTP://a/b",
+        ]:
+            for _ in range(2):
+                self.assertEqual(readAbsolute(target, b"GET"), parseAbsolute(target), target)
+        self.assertEqual(readAbsolute(b"http://a", b"OPTIONS").path, b"*")
+        for target in [b"http:///b", b"http://b@a/", b"http://a?/", b"ftp://a/", b"http://a:0/"]:
+            for _ in range(2):
+                with contextlib.suppress(WireError):
+                    expected = parseAbsolute(target)
+                    self.assertEqual(readAbsolute(target, b"GET"), expected)
+                    continue
+                self.assertRaises(WireError, readAbsolute, target, b"GET")
+
+    def test_knownAuthoritiesAreBounded(self) -> None:
+        """However many hosts clients think of."""
+        for number in range(3000):
+            readAbsolute(b"http://a%d.example/" % number, b"GET")
+        self.assertLessEqual(len(module._authorities), 1024)
 
     def test_literals(self) -> None:
         """IPv6 addresses stand in brackets."""
