@@ -5,14 +5,14 @@ L{intermediary.policy.siblings}: the keys of one target.
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.policy.collapsing import Fetch
 from intermediary.policy.siblings import Siblings
 
-LEADER: Any = None
+from .exchanges import asked
+
+LEADER = asked(b"GET / HTTP/1.1", b"Host: a")
 
 
 class SiblingsTests(SynchronousTestCase):
