@@ -164,11 +164,11 @@ class Sections:
         whole = RangeMiss(self.cache, engine) if caching.rangeMiss == "whole" else None
         sections: dict[str, Sequence[Step]] = {
             "request": (*request, *hooks.onRequest),
-            "lookup": (*self._bypass(caching), cache.lookup, *self._uses(caching)),
-            "fetch": (*fetch, cache.condition, *send),
-            "fetched": (*self.fetched, *received, cache.admit),
+            "lookup": (*self._bypass(caching), cache.lookup.onLookup, *self._uses(caching)),
+            "fetch": (*fetch, cache.validation.condition, *send),
+            "fetched": (*self.fetched, *received, cache.arrival.admit),
             "deliver": (
-                cache.annotate,
+                cache.delivery.annotate,
                 *{"key": (field.showKey,), "off": (field.hide,)}.get(caching.cacheStatus, ()),
                 *self.deliver,
             ),
@@ -242,7 +242,7 @@ NOTES = {
     "engine.sendHead": "parks: body relay",
     "engine.end": "next request",
     "bypass.Bypass.onLookup": "not cached -> fetch",
-    "cache.RouteCache.lookup": "hit -> deliver; may park",
+    "lookup.Lookup.onLookup": "hit -> deliver; may park",
     "uses.Uses.count": "too early -> not stored",
     "dialling.Dialling.dial": "parks: connection",
     "dialling.Dialling.relay": "parks: tunnel",

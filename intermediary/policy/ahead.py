@@ -214,7 +214,7 @@ class Ahead:
         later.secure = candidate.secure
         later.origin = candidate.origin
         targets = self._targets
-        common = targets.commonOf(targets.targetOf(later)) if targets.several else b""
+        common = targets.commonFor(later)
         return self._revalidation.run(later, shelf, common, [entry], entry)
 
     def ended(self, exchange: Exchange) -> None:

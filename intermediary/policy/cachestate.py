@@ -15,6 +15,7 @@ from .siblings import Siblings
 from .tiers import Tiers
 
 if TYPE_CHECKING:
+    from ..exchange import Exchange
     from ..interfaces import ICacheStore, IKeeper
     from .networks import Networks
     from .purging import Purge
@@ -112,6 +113,10 @@ class Cache:
     def _purged(self, result: Any) -> Any:
         self.purging -= 1
         return result
+
+    def leaveBackground(self, exchange: Exchange) -> None:
+        """What was under way for nobody in particular has ended; a step."""
+        self.background -= 1
 
     def close(self) -> None:
         """Stop the timer of the refreshes; what is stored stays, and can be used."""

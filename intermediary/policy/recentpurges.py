@@ -14,11 +14,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from .purging import KEY, TAG, urlOf
+from .siblings import Siblings
+from .tags import readTags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ..wire.fields import Fields
     from .purging import Purge
+    from .visit import Visit
 
 #: How many keys and tags are remembered, of the last purges.
 EXACT: Final = 4096
@@ -95,6 +99,25 @@ class RecentPurges:
             if what.reaches(key) and what.covers(url):
                 return True
         return False
+
+    def overtook(self, visit: Visit, fields: Fields) -> bool:
+        """
+        Tell whether what was asked for was changed or purged since.
+
+        @param fields: of the response, which may have tags.
+        """
+        if visit.fetch is not None and visit.fetch.outdated:
+            return True
+        if visit.epoch == self.serial:
+            return False
+        tags = readTags(fields)
+        for entry in (*visit.entries, *visit.others):
+            tags += entry.tags
+        if visit.part is not None:
+            tags += visit.part.tags
+        if visit.common:
+            tags.append(Siblings.tagOf(visit.common))
+        return self.covered(visit.key, tags, visit.epoch)
 
     def __repr__(self) -> str:
         return f"<RecentPurges {self.serial}, the last {self.serial - self._forgotten} known>"

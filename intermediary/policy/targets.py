@@ -84,3 +84,7 @@ class Targets:
     def commonOf(self, target: Target) -> bytes:
         """Make what all keys of a target begin with: its key, where it has but one."""
         return self._keys.common(target.scheme, target.host, target.port, target.path)
+
+    def commonFor(self, exchange: Exchange) -> bytes:
+        """Make what all keys of a request's target begin with; empty where that has but one."""
+        return self.commonOf(self.targetOf(exchange)) if self.several else b""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..wire.cachekey import normaliseTarget
 from ..wire.conditional import (
     PRECONDITIONS,
     isConditional,
@@ -16,26 +17,59 @@ from ..wire.conditional import (
     validated,
     validationFields,
 )
+from ..wire.fields import EMPTY
 
 if TYPE_CHECKING:
-    from ..exchange import ForwardHead
+    from collections.abc import Callable
+
+    from ..exchange import Exchange, ForwardHead
     from ..wire.fields import Fields
     from .admission import Admission
     from .answers import Answers
     from .entries import Entry
+    from .recentpurges import RecentPurges
     from .visit import Visit
 
 
 class Validation:
     """Validates the stored responses of one route."""
 
-    __slots__ = ("_admission", "_answers")
+    __slots__ = ("_admission", "_answers", "_purges", "_seconds")
 
-    def __init__(self, answers: Answers, admission: Admission) -> None:
+    def __init__(
+        self,
+        answers: Answers,
+        admission: Admission,
+        purges: RecentPurges,
+        seconds: Callable[[], float],
+    ) -> None:
         self._answers = answers
         self._admission = admission
+        self._purges = purges
+        self._seconds = seconds
 
-    def ask(self, forward: ForwardHead, visit: Visit) -> None:
+    def condition(self, exchange: Exchange) -> None:
+        """
+        Make the request one whose answer can be stored, or that validates.
+
+        The target goes on in the form that the key has.
+        """
+        visit: Visit | None = exchange.visit
+        forward = exchange.forward
+        if visit is None or forward is None:
+            return
+        purges = self._purges
+        if visit.epoch >= 0 and purges.overtook(visit, EMPTY):
+            # A 304 must not bring back what was purged since it was looked up.
+            visit.forget()
+        visit.epoch = purges.serial
+        if not visit.key:
+            return
+        forward.target = normaliseTarget(forward.target)
+        visit.requested = self._seconds()
+        self._ask(forward, visit)
+
+    def _ask(self, forward: ForwardHead, visit: Visit) -> None:
         """
         Make the request one that validates or completes what is stored.
 

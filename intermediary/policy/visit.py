@@ -96,6 +96,14 @@ class Visit:
         self.looked = False
         self.kept: Any = None
 
+    def forget(self) -> None:
+        """Have it asked for as if nothing of it were stored."""
+        self.entries = []
+        self.others = []
+        self.part = None
+        self.skipped = 0
+        self.tail = []
+
     def keep(self, file: Any) -> None:
         """Keep a file open, until L{letGo}; it is open."""
         if self.kept is not file:

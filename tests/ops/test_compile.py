@@ -132,7 +132,7 @@ class ExplainTests(CompileTestCase):
             program.name
             for front in assembly.fronts
             for program in front.factory.programs
-            if "cache.RouteCache.lookup" in program.listing()
+            if "lookup.Lookup.onLookup" in program.listing()
         ]
         self.assertEqual(
             names,

@@ -408,21 +408,21 @@ class CachingTests(ProgramsTestCase):
             self.listing(RouteCacheSettings()),
             "  request    0 hops.Hops.onRequest\n"
             "             1 test_programs.Everything.onRequest\n"
-            "  lookup     2 cache.RouteCache.lookup           (hit -> deliver; may park)\n"
+            "  lookup     2 lookup.Lookup.onLookup            (hit -> deliver; may park)\n"
             "  fetch      3 engine.derive                     (hop-by-hop, Via)\n"
             "             4 hops.Hops.onFetch\n"
             "             5 balancing.Upstream.onFetch\n"
             "             6 disclosure.Disclosure.onFetch\n"
             "             7 balancing.HostField.onFetch\n"
-            "             8 cache.RouteCache.condition\n"
+            "             8 validation.Validation.condition\n"
             "             9 test_programs.Everything.onFetch\n"
             "            10 engine.connect                    (parks: connection)\n"
             "            11 engine.send                       (parks: response head)\n"
             "  fetched   12 test_programs.Everything.onFetched\n"
             "            13 engine.receive\n"
             "            14 redirects.Redirects.hide\n"
-            "            15 cache.RouteCache.admit\n"
-            "  deliver   16 cache.RouteCache.annotate\n"
+            "            15 arrival.Arrival.admit\n"
+            "  deliver   16 delivery.Delivery.annotate\n"
             "            17 test_programs.Everything.onDeliver\n"
             "            18 engine.sendHead                   (parks: body relay)\n"
             "  finish    19 engine.release\n"
@@ -447,7 +447,7 @@ class CachingTests(ProgramsTestCase):
             ),
             (
                 RouteCacheSettings(rangeMiss="whole"),
-                "15 cache.RouteCache.admit\n            16 ",
+                "15 arrival.Arrival.admit\n            16 ",
                 "rangemiss.RangeMiss.fetchWhole",
             ),
         ):
@@ -464,7 +464,7 @@ class CachingTests(ProgramsTestCase):
         for setting, step in (("key", "showKey"), ("off", "hide")):
             listing = self.listing(RouteCacheSettings(cacheStatus=setting))  # type: ignore[arg-type]
             self.assertIn(
-                "cache.RouteCache.annotate\n"
+                "delivery.Delivery.annotate\n"
                 f"            17 cachefield.CacheField.{step}\n"
                 "            18 test_programs.Everything.onDeliver\n",
                 listing,

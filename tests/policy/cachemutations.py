@@ -17,7 +17,18 @@ from multiprocessing import Pool
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from intermediary.policy import admission, answers, cache, filling, outdating, selection, validation
+from intermediary.policy import (
+    admission,
+    answers,
+    arrival,
+    delivery,
+    filling,
+    lookup,
+    outdating,
+    recentpurges,
+    selection,
+    validation,
+)
 from intermediary.policy.collapsing import Collapsing
 from intermediary.policy.recentpurges import RecentPurges
 from intermediary.policy.revalidation import Revalidation
@@ -142,11 +153,11 @@ MISTAKES: dict[str, list[Mistake]] = {
     "heuristics are ten times too long": [
         (freshness, "_guessedLifetime", lambda old: lambda *four: 10 * old(*four))
     ],
-    "credentials are ignored": [(cache, "whyNotStored", _whateverTheRequest)],
+    "credentials are ignored": [(arrival, "whyNotStored", _whateverTheRequest)],
     "cookies are always stored": [(storing, "_sharesCookies", _returning(True))],
-    "a request's no-cache is ignored": [(cache, "readDemand", _demandOf(b"noCache"))],
+    "a request's no-cache is ignored": [(lookup, "readDemand", _demandOf(b"noCache"))],
     "a request's no-store is ignored": [(storing, "readDemand", _demandOf(b"noStore"))],
-    "Pragma is ignored": [(cache, "readDemand", lambda old: _blind(old, b"pragma"))],
+    "Pragma is ignored": [(lookup, "readDemand", lambda old: _blind(old, b"pragma"))],
     "max-stale is without limit": [
         (
             reuse.Demand,
@@ -158,7 +169,7 @@ MISTAKES: dict[str, list[Mistake]] = {
             ),
         )
     ],
-    "Vary is not compared": [(cache, "select", lambda old: lambda entries, *two: entries[0])],
+    "Vary is not compared": [(lookup, "select", lambda old: lambda entries, *two: entries[0])],
     "Vary: * is ignored": [(storing, "parseVary", _returning(()))],
     "of what fits, what came last answers": [
         (selection, "_latest", lambda old: lambda entries: next(iter(entries), None))
@@ -167,7 +178,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         (admission.Admission, "freshen", lambda old: lambda self, entry, *more: (entry, True))
     ],
     "any 304 is about what is stored": [(validation, "validated", _returning([0]))],
-    "a 304 is always for the client": [(cache, "isNotModified", _returning(True))],
+    "a 304 is always for the client": [(arrival, "isNotModified", _returning(True))],
     "entity-tags are not sent": [(conditional, "_knownTags", _returning([]))],
     "If-None-Match compares strongly": [
         (conditional, "weaklyEqual", lambda old: conditional.stronglyEqual)
@@ -196,17 +207,18 @@ MISTAKES: dict[str, list[Mistake]] = {
         )
     ],
     "what is on its way is stored after a purge": [(RecentPurges, "covered", _returning(False))],
-    "what is on its way has no tags": [(cache, "readTags", lambda old: lambda fields: [])],
+    "what is on its way has no tags": [(recentpurges, "readTags", lambda old: lambda fields: [])],
     "who waits for what was purged goes on alone": [
         (Collapsing, "resolve", lambda old: lambda self, visit, outdated=False: old(self, visit))
     ],
-    "what was overtaken is stored": [(cache.RouteCache, "_isOutdated", _returning(False))],
+    "what was overtaken is stored": [(RecentPurges, "overtook", _returning(False))],
     "soft purges do nothing": [(MemoryStore, "_purge", _softly)],
     "stale-if-error has no limit": [
-        (cache, "mayReplaceError", lambda old: lambda known, *more: not known.staleForbidden)
+        (module, "mayReplaceError", lambda old: lambda known, *more: not known.staleForbidden)
+        for module in (lookup, delivery)
     ],
     "an error is passed on though something could stand in": [
-        (cache, "mayReplaceError", _returning(False))
+        (module, "mayReplaceError", _returning(False)) for module in (lookup, delivery)
     ],
     "nobody validates in the background": [(Revalidation, "begin", _returning(None))],
     "what breaks off stays": [(filling.Filling, "fail", _withoutRemoval)],

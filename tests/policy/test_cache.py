@@ -597,7 +597,7 @@ class RouteTests(SynchronousTestCase):
         scenario = Scenario(self).caching().reverse(routes=routes)
         without, cached = scenario.front.programs
         self.assertNotIn("cache.", without.listing())
-        self.assertIn("cache.RouteCache.lookup", cached.listing())
+        self.assertIn("lookup.Lookup.onLookup", cached.listing())
 
     def test_aForwardFrontCachesToo(self) -> None:
         """By the target's own authority."""

@@ -269,8 +269,8 @@ class RequestTests(RefreshTestCase):
         ):
             other = RouteCache(self.cache, engine, keys, CacheRules(), False)
             other.refreshAhead(2)
-            self.patch(cache, "_targets", other._targets)
-            self.patch(cache, "_ahead", other._ahead)
+            self.patch(cache.lookup, "_targets", other.lookup._targets)
+            self.patch(cache.lookup, "ahead", other.lookup.ahead)
             self.cache.store.purge(Purge.ofPrefix(b""))
             lines = (b"X-Shop: 1", b"Authorization: x", b"Cookie: a=b")
             self.asks(*lines)
@@ -621,8 +621,8 @@ class BudgetTests(SynchronousTestCase):
         steps: dict[str, Any] = {"fetch": (self.begin,), "finish": (route.settle, engine.end)}
         route.useInBackground(Program("test", steps))
         route.refreshAhead(2)
-        assert route._ahead is not None
-        return route._ahead
+        assert route.lookup.ahead is not None
+        return route.lookup.ahead
 
     def begin(self, exchange: Exchange) -> Any:
         """Be the origin."""

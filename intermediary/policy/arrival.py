@@ -1,0 +1,274 @@
+# -*- test-case-name: tests.policy.test_cache -*-
+"""
+What comes back for a request that was sent on: stored if it may be, taken for what it
+validates, or passed on (RFC 9111 §3, §4.3).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ResponseInvalid
+from ..program import REFETCH
+from ..wire.cachestatus import METHOD
+from ..wire.conditional import isConditional, isNotModified, readValidators
+from ..wire.invalidation import isOwnLocation
+from ..wire.reuse import ERRORS
+from ..wire.storing import readControl, unmergedNames, unstoredNames, whyNotStored
+from .answers import PARTIAL_CONTENT
+from .filling import Filling, Nobody, continueWith, restProgram, takeLease
+from .outdating import Outdating
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..engine import Engine
+    from ..exchange import Exchange
+    from ..wire.rules import CacheRules
+    from .admission import Admission
+    from .answers import Answers
+    from .cachestate import Cache
+    from .collapsing import Collapsing
+    from .delivery import Delivery
+    from .entries import Entry
+    from .targets import Targets
+    from .validation import Validation
+    from .visit import Visit
+
+
+class Arrival:
+    """Takes the responses of one route."""
+
+    __slots__ = (
+        "_admission",
+        "_answers",
+        "_cache",
+        "_collapsing",
+        "_delivery",
+        "_outdating",
+        "_purges",
+        "_rest",
+        "_restForNobody",
+        "_rules",
+        "_seconds",
+        "_store",
+        "_targets",
+        "_validation",
+    )
+
+    def __init__(
+        self,
+        cache: Cache,
+        engine: Engine,
+        rules: CacheRules,
+        targets: Targets,
+        answers: Answers,
+        admission: Admission,
+        validation: Validation,
+        collapsing: Collapsing,
+        delivery: Delivery,
+    ) -> None:
+        self._cache = cache
+        self._store = cache.store
+        self._purges = cache.purges
+        self._rules = rules
+        self._targets = targets
+        self._answers = answers
+        self._admission = admission
+        self._validation = validation
+        self._collapsing = collapsing
+        self._delivery = delivery
+        self._outdating = Outdating(cache.store, targets, cache.siblings)
+        self._seconds: Callable[[], float] = engine.seconds
+        self._rest = restProgram(engine)
+        self._restForNobody = restProgram(engine, cache.leaveBackground)
+
+    def admit(self, exchange: Exchange) -> Any:
+        """Store the response, update what is stored by it, or let it pass."""
+        visit: Visit | None = exchange.visit
+        if visit is None:
+            return None
+        response = exchange.response
+        request = exchange.request
+        assert response is not None
+        assert request is not None
+        now = self._seconds()
+        own = visit.reason is METHOD and self._changed(exchange, visit)
+        if not visit.key:
+            return None
+        status = response.status
+        if self._dismisses(visit, status):
+            return None
+        outdated = self._purges.overtook(visit, response.fields)
+        if outdated and (visit.completing or (visit.validating and status == 304)):
+            return self._afresh(visit)
+        if visit.validating and status == 304:
+            return self._validated(exchange, visit, now)
+        if visit.completing and not self._admission.completes(visit, response):
+            # The whole then, as if there had been no part.
+            return self._afresh(visit)
+        if (
+            status in ERRORS
+            and visit.entries
+            and self._delivery.standIn(exchange, visit, now, status)
+        ):
+            return None
+        forward = exchange.forward
+        assert forward is not None
+        if status == 304 and not isConditional(forward.fields):
+            # What the client asked may have been left out for the sake of others.
+            raise ResponseInvalid("a 304 to a request without preconditions")
+        control = readControl(response.fields, self._rules)
+        if request.method == b"HEAD":
+            if not outdated:
+                self._admission.heard(visit, request.fields, response, now)
+            self._collapsing.resolve(visit)
+            return None
+        reason = whyNotStored(
+            request.method, request.fields, status, response.fields, control, self._rules, own
+        )
+        if outdated:
+            # It may be from before the change (RFC 9111 §4.4).
+            reason = "outdated"
+        if reason is None and status == PARTIAL_CONTENT:
+            if not self._admission.takesPart(exchange, visit, now):
+                reason = "partial"
+        length = response.framing if response.framing >= 0 else None
+        if reason is None and (length or 0) > self._cache.maxObjectOctets:
+            reason = "too large"
+        new: Entry | None = None
+        if reason is None:
+            new = self._admission.put(exchange, visit, control, length, now)
+        if new is not None:
+            self._cache.stored += 1
+            self._stored(exchange, visit, new, unstoredNames(control.directives), now)
+        elif visit.completing and status == PARTIAL_CONTENT:
+            # Without what is before it, it answers nobody.
+            return self._afresh(visit)
+        elif not outdated:
+            self._unstored(visit, status, now)
+        self._collapsing.resolve(visit, outdated)
+        return None
+
+    def _changed(self, exchange: Exchange, visit: Visit) -> bool:
+        """
+        Forget what a method that is not safe may have changed.
+
+        @return: whether the response is what a GET of the target would have given
+            (RFC 9110 §9.3.3).
+        """
+        request, response = exchange.request, exchange.response
+        assert request is not None
+        assert response is not None
+        target = self._targets.targetOf(exchange)
+        self._outdating.invalidate(request, target, response.status, response.fields)
+        if (
+            request.method != b"POST"
+            or not exchange.requestEnded
+            or not isOwnLocation(target, response.fields)
+        ):
+            return False
+        visit.key = self._targets.keyOf(target, request.fields)
+        visit.common = self._targets.commonFor(exchange)
+        return True
+
+    def _dismisses(self, visit: Visit, status: int) -> bool:
+        """
+        Do without what a refresh brought, where it must not take the place of what is stored.
+
+        The request was nobody's, so an error, a redirection to a login or a refusal
+        says little; and what was purged meanwhile must not come back.
+
+        @return: whether it was so.
+        """
+        ahead = visit.ahead
+        if ahead is None:
+            return False
+        assert visit.shelf is not None
+        if status in (304, ahead.status) and visit.shelf.entryOf(ahead.variant) is ahead:
+            return False
+        if status in ERRORS:
+            self._collapsing.failed(visit)
+        else:
+            self._collapsing.resolve(visit)
+        return True
+
+    def _stored(
+        self,
+        exchange: Exchange,
+        visit: Visit,
+        entry: Entry,
+        unstored: frozenset[bytes],
+        now: float,
+    ) -> None:
+        """From here on the client reads the response from the store."""
+        visit.stored = True
+        if visit.shelf is not None and entry.status != PARTIAL_CONTENT:
+            # The next one may be waited for again; for parts nobody waits.
+            visit.shelf.passUntil = 0.0
+        if entry.body.complete:
+            return
+        response, reply = exchange.response, exchange.reply
+        assert response is not None
+        assert reply is not None
+        lease = takeLease(exchange)
+        rest = self._rest
+        if isinstance(exchange.downstream, Nobody):
+            # It stays among those that are under way in the background.
+            self._cache.background += 1
+            rest = self._restForNobody
+        elif response.status == PARTIAL_CONTENT and not visit.completing:
+            self._answers.passOn(exchange, entry.body, visit.skipped, response.framing)
+        else:
+            self._delivery.give(exchange, visit, entry, now, response.status)
+            if unstored:
+                self._answers.keep(exchange, reply.fields, unstored)
+        filling = Filling(self._store, entry, visit.tail, visit.ahead)
+        continueWith(filling, exchange, lease, rest)
+
+    def _unstored(self, visit: Visit, status: int, now: float) -> None:
+        """Nothing is stored: those who wait go on at once, and others don't wait."""
+        if status in ERRORS:
+            # Who waits would only find out the same, all at once.
+            self._collapsing.failed(visit)
+            return
+        if visit.ahead is not None:
+            return
+        self._collapsing.separate(visit, now)
+        # It was the current response, and is not any more (RFC 9111 §4).
+        for entry in visit.entries[:1]:
+            # A 304 is about what the client has, and says nothing of this.
+            if status != PARTIAL_CONTENT and status != 304:
+                self._store.remove(entry)
+
+    def _validated(self, exchange: Exchange, visit: Visit, now: float) -> Any:
+        """A 304: update what it is about, and answer with that (RFC 9111 §4.3.4)."""
+        request, reply = exchange.request, exchange.reply
+        assert request is not None
+        assert reply is not None
+        entry = self._validation.current(visit, request.fields, reply.fields, now)
+        if entry is None:
+            if not isNotModified(request.fields, 200, readValidators(reply.fields, now), now):
+                return self._afresh(visit)
+            # It is about what the client has, which has not been asked about alone.
+            self._collapsing.resolve(visit)
+            return None
+        self._cache.validated += 1
+        # What the 304 itself brings is nothing, but its connection is good.
+        continueWith(Nobody(), exchange, takeLease(exchange), self._rest)
+        self._collapsing.resolve(visit)
+        if not isinstance(exchange.downstream, Nobody):
+            self._delivery.give(exchange, visit, entry, now, 304)
+            directives = readControl(reply.fields, self._rules).directives
+            unmerged = unmergedNames(directives, self._rules)
+            updated = self._cache.heads.fieldsOf(entry)
+            unmerged |= unstoredNames(readControl(updated, self._rules).directives)
+            if unmerged:
+                self._answers.keep(exchange, reply.fields, unmerged)
+        return None
+
+    @staticmethod
+    def _afresh(visit: Visit) -> Any:
+        """Ask again, without regard to what is stored."""
+        visit.forget()
+        return REFETCH
