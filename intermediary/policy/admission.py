@@ -76,14 +76,12 @@ class Admission:
         exchange: Exchange,
         visit: Visit,
         control: CacheControl,
-        length: int | None,
         now: float,
     ) -> Entry | None:
         """
         Store a response that may be, without its content.
 
         @param control: of the response.
-        @param length: of its content; None if that was not announced.
         @return: what it is in the store; None if it is not worth it, or too big.
         """
         response = exchange.response
@@ -115,6 +113,7 @@ class Admission:
         if not DISCLOSING.isdisjoint(vary) and self._isMisled(exchange, vary):
             return None
         body = Body() if response.framing != NO_BODY else Body.of(b"")
+        length = response.framing if response.framing >= 0 else None
         status, reason = response.status, response.reason
         if status == PARTIAL_CONTENT:
             part = readPart(response.fields, length)

@@ -213,9 +213,8 @@ class Ahead:
         later.target = candidate.absolute
         later.secure = candidate.secure
         later.origin = candidate.origin
-        targets = self._targets
-        common = targets.commonFor(later)
-        return self._revalidation.run(later, shelf, common, [entry], entry)
+        common = self._targets.commonFor(later)
+        return self._revalidation.run(later, shelf, common, (entry,), entry)
 
     def ended(self, exchange: Exchange) -> None:
         """A refresh has brought something, or nothing."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..engine import Engine
     from ..exchange import Exchange
     from ..wire.rules import CacheRules
+    from ..wire.targeted import CacheControl
     from .admission import Admission
     from .answers import Answers
     from .cachestate import Cache
@@ -92,25 +93,25 @@ class Arrival:
         request = exchange.request
         assert response is not None
         assert request is not None
-        now = self._seconds()
         own = visit.reason is METHOD and self._changed(exchange, visit)
         if not visit.key:
             return None
         status = response.status
-        if self._dismisses(visit, status):
+        if visit.ahead is not None and self._dismisses(visit, visit.ahead, status):
             return None
         outdated = self._purges.overtook(visit, response.fields)
         if outdated and (visit.completing or (visit.validating and status == 304)):
             return self._afresh(visit)
         if visit.validating and status == 304:
-            return self._validated(exchange, visit, now)
+            return self._validated(exchange, visit, self._seconds())
         if visit.completing and not self._admission.completes(visit, response):
             # The whole then, as if there had been no part.
             return self._afresh(visit)
         if (
-            status in ERRORS
+            status >= 500
             and visit.entries
-            and self._delivery.standIn(exchange, visit, now, status)
+            and status in ERRORS
+            and self._delivery.standIn(exchange, visit, self._seconds(), status)
         ):
             return None
         forward = exchange.forward
@@ -121,34 +122,50 @@ class Arrival:
         control = readControl(response.fields, self._rules)
         if request.method == b"HEAD":
             if not outdated:
-                self._admission.heard(visit, request.fields, response, now)
+                self._admission.heard(visit, request.fields, response, self._seconds())
             self._collapsing.resolve(visit)
             return None
-        reason = whyNotStored(
-            request.method, request.fields, status, response.fields, control, self._rules, own
-        )
-        if outdated:
-            # It may be from before the change (RFC 9111 §4.4).
-            reason = "outdated"
-        if reason is None and status == PARTIAL_CONTENT:
-            if not self._admission.takesPart(exchange, visit, now):
-                reason = "partial"
-        length = response.framing if response.framing >= 0 else None
-        if reason is None and (length or 0) > self._cache.maxObjectOctets:
-            reason = "too large"
+        # What comes from before a change may be of before it, too (RFC 9111 §4.4).
         new: Entry | None = None
-        if reason is None:
-            new = self._admission.put(exchange, visit, control, length, now)
-        if new is not None:
-            self._cache.stored += 1
-            self._stored(exchange, visit, new, unstoredNames(control.directives), now)
-        elif visit.completing and status == PARTIAL_CONTENT:
-            # Without what is before it, it answers nobody.
-            return self._afresh(visit)
-        elif not outdated:
-            self._unstored(visit, status, now)
-        self._collapsing.resolve(visit, outdated)
+        if not outdated and self._mayBeStored(exchange, visit, control, own):
+            now = self._seconds()
+            new = self._admission.put(exchange, visit, control, now)
+            if new is not None:
+                self._cache.stored += 1
+                self._stored(exchange, visit, new, unstoredNames(control.directives), now)
+        if new is None:
+            if visit.completing and status == PARTIAL_CONTENT:
+                # Without what is before it, it answers nobody.
+                return self._afresh(visit)
+            if not outdated:
+                self._unstored(visit, status)
+        if visit.fetch is not None:
+            self._collapsing.resolve(visit, outdated)
         return None
+
+    def _mayBeStored(
+        self, exchange: Exchange, visit: Visit, control: CacheControl, own: bool
+    ) -> bool:
+        """
+        Tell whether a response may be stored, as far as its head tells.
+
+        @param own: see L{_changed}.
+        """
+        request, response = exchange.request, exchange.response
+        assert request is not None
+        assert response is not None
+        status = response.status
+        return (
+            whyNotStored(
+                request.method, request.fields, status, response.fields, control, self._rules, own
+            )
+            is None
+            and (
+                status != PARTIAL_CONTENT
+                or self._admission.takesPart(exchange, visit, self._seconds())
+            )
+            and response.framing <= self._cache.maxObjectOctets
+        )
 
     def _changed(self, exchange: Exchange, visit: Visit) -> bool:
         """
@@ -172,18 +189,16 @@ class Arrival:
         visit.common = self._targets.commonFor(exchange)
         return True
 
-    def _dismisses(self, visit: Visit, status: int) -> bool:
+    def _dismisses(self, visit: Visit, ahead: Entry, status: int) -> bool:
         """
         Do without what a refresh brought, where it must not take the place of what is stored.
 
         The request was nobody's, so an error, a redirection to a login or a refusal
         says little; and what was purged meanwhile must not come back.
 
+        @param ahead: what is refreshed.
         @return: whether it was so.
         """
-        ahead = visit.ahead
-        if ahead is None:
-            return False
         assert visit.shelf is not None
         if status in (304, ahead.status) and visit.shelf.entryOf(ahead.variant) is ahead:
             return False
@@ -226,20 +241,20 @@ class Arrival:
         filling = Filling(self._store, entry, visit.tail, visit.ahead)
         continueWith(filling, exchange, lease, rest)
 
-    def _unstored(self, visit: Visit, status: int, now: float) -> None:
+    def _unstored(self, visit: Visit, status: int) -> None:
         """Nothing is stored: those who wait go on at once, and others don't wait."""
-        if status in ERRORS:
+        if status >= 500 and status in ERRORS:
             # Who waits would only find out the same, all at once.
             self._collapsing.failed(visit)
             return
         if visit.ahead is not None:
             return
-        self._collapsing.separate(visit, now)
-        # It was the current response, and is not any more (RFC 9111 §4).
-        for entry in visit.entries[:1]:
-            # A 304 is about what the client has, and says nothing of this.
-            if status != PARTIAL_CONTENT and status != 304:
-                self._store.remove(entry)
+        if visit.fetch is not None:
+            self._collapsing.separate(visit, self._seconds())
+        # It was the current response, and is not any more (RFC 9111 §4).  A 304 is
+        # about what the client has, and says nothing of this.
+        if visit.entries and status != PARTIAL_CONTENT and status != 304:
+            self._store.remove(visit.entries[0])
 
     def _validated(self, exchange: Exchange, visit: Visit, now: float) -> Any:
         """A 304: update what it is about, and answer with that (RFC 9111 §4.3.4)."""

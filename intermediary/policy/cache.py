@@ -144,7 +144,8 @@ class RouteCache:
             if ahead is not None and visit is not None and visit.ahead is not None:
                 ahead.ended(exchange)
         if visit is not None:
-            visit.letGo()
+            if visit.kept is not None:
+                visit.letGo()
             if visit.fetch is not None:
                 self._collapsing.abandon(exchange, visit)
 

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, succeed
 from .heads import Heads
 from .recentpurges import RecentPurges
 from .siblings import Siblings
+from .stores import MemoryStore
 from .tiers import Tiers
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Cache:
     @ivar stored: responses that were stored.
     @ivar validated: 304s that were about what is stored.
     @ivar tiers: both stores, where there is one behind the memory; None otherwise.
+    @ivar memory: what finds what is in memory; None if that is a store of another kind.
     @ivar keeper: starts and stops what the tiers need; None if nothing is needed.
     @ivar background: exchanges under way for nobody in particular.
     @ivar purgers: who may purge by requests; None where nobody may.
@@ -50,6 +52,7 @@ class Cache:
         "hits",
         "keeper",
         "maxObjectOctets",
+        "memory",
         "misses",
         "purgers",
         "purges",
@@ -76,6 +79,8 @@ class Cache:
         """
         self.store = store
         self.tiers = store if isinstance(store, Tiers) else None
+        memory = store if self.tiers is None else self.tiers.memory
+        self.memory = memory if isinstance(memory, MemoryStore) else None
         self.keeper: IKeeper | None = None
         self.maxObjectOctets = maxObjectOctets
         self.targeted = targeted

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..wire.cachestatus import REASONS
 from ..wire.fields import EMPTY
 from ..wire.reuse import mayReplaceError
 from .filling import Nobody, takeLease
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 class Delivery:
     """Answers the requests of one route that were sent on."""
 
-    __slots__ = ("_answers", "_collapsing", "_purges", "_seconds", "_status")
+    __slots__ = ("_answers", "_collapsing", "_lines", "_purges", "_seconds", "_status")
 
     def __init__(
         self,
@@ -42,6 +43,8 @@ class Delivery:
         self._collapsing = collapsing
         self._purges = purges
         self._seconds = seconds
+        #: What is said of most requests, by why they were sent on.
+        self._lines = {reason: _line(status.forwarded(reason)) for reason in REASONS}
 
     def give(
         self, exchange: Exchange, visit: Visit, entry: Entry, now: float, status: int | None
@@ -83,17 +86,21 @@ class Delivery:
         reply = exchange.reply
         if visit is None or visit.answered or reply is None:
             return
-        if (
-            exchange.response is None
-            and visit.entries
-            and exchange.error is not None
-            and self.standIn(exchange, visit, self._seconds(), None)
-        ):
+        response = exchange.response
+        if response is None:
+            if (
+                visit.entries
+                and exchange.error is not None
+                and self.standIn(exchange, visit, self._seconds(), None)
+            ):
+                return
+        elif response.status != reply.status:
+            reply.more = _line(self._member(visit, response.status, None))
             return
-        status = None if exchange.response is None else exchange.response.status
-        reply.more = b"Cache-Status: %b\r\n" % self._member(
-            visit, None if status == reply.status else status, None
-        )
+        if visit.stored or visit.collapsed:
+            reply.more = _line(self._member(visit, None, None))
+        else:
+            reply.more = self._lines[visit.reason]
 
     def _mayStandIn(self, visit: Visit, entry: Entry, now: float) -> bool:
         """Whether an entry may be used as its origin fails (RFC 5861 §4)."""
@@ -122,3 +129,7 @@ class Delivery:
         return self._status.forwarded(
             visit.reason, status, ttl=ttl, stored=visit.stored, collapsed=collapsed
         )
+
+
+def _line(member: bytes) -> bytes:
+    return b"Cache-Status: %b\r\n" % member

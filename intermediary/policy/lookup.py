@@ -61,10 +61,12 @@ class Lookup:
     """
 
     __slots__ = (
+        "_alone",
         "_answers",
         "_cache",
         "_collapsing",
         "_demandOf",
+        "_memory",
         "_purging",
         "_revalidation",
         "_seconds",
@@ -95,6 +97,9 @@ class Lookup:
         self._cache = cache
         self._store = cache.store
         self._tiers = cache.tiers
+        self._memory = cache.memory
+        #: The memory, where nothing is behind it.
+        self._alone = None if cache.tiers is not None else cache.memory
         self._targets = targets
         self._answers = answers
         self._status = status
@@ -133,11 +138,13 @@ class Lookup:
         demand = ORDINARY
         if b"cache-control" in index or b"pragma" in index:
             demand = self._demandOf(fields)
-        shelf: Shelf | None = self._store.find(key)
+        memory = self._memory
+        # Not by the interface where that can be: this is for each request.
+        shelf: Shelf | None = self._store.find(key) if memory is None else memory.find(key)
         entries = () if shelf is None else shelf.entries
         entry: Entry | None = None
         part: Entry | None = None
-        others: list[Entry] = []
+        others: tuple[Entry, ...] = ()
         if entries:
             entry = select(entries, fields, self._cache.heads)
             if entry is None:
@@ -244,7 +251,10 @@ class Lookup:
 
     def _hit(self, exchange: Exchange, entry: Entry, record: Record, now: float) -> None:
         self._cache.hits += 1
-        self._store.used(entry)
+        if self._alone is None:
+            self._store.used(entry)
+        else:
+            self._alone.used(entry)
         member = self._status.hit(record.freshness.ttl(now))
         visit: Visit | None = exchange.visit
         if visit is not None:

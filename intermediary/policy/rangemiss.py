@@ -66,4 +66,4 @@ class RangeMiss:
         stored = select(shelf.entries, request.fields, self._cache.heads)
         if stored is not None and stored.status == PARTIAL_CONTENT:
             # With what was there already it might have been the whole.
-            self._background.begin(exchange, visit.key, visit.common, [], PARTIAL)
+            self._background.begin(exchange, visit.key, visit.common, (), PARTIAL)

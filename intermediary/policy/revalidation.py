@@ -46,7 +46,7 @@ class Revalidation:
         exchange: Exchange,
         key: bytes,
         common: bytes,
-        entries: list[Entry],
+        entries: tuple[Entry, ...],
         reason: bytes = STALE,
     ) -> None:
         """
@@ -78,7 +78,7 @@ class Revalidation:
         later: Exchange,
         shelf: Shelf,
         common: bytes,
-        entries: list[Entry],
+        entries: tuple[Entry, ...],
         ahead: Entry | None = None,
         reason: bytes = STALE,
     ) -> bool:

@@ -52,7 +52,7 @@ def select(entries: tuple[Entry, ...], request: Fields, heads: Heads) -> Entry |
     return _latest(fitting)
 
 
-def tagged(entries: tuple[Entry, ...], request: Fields, heads: Heads) -> list[Entry]:
+def tagged(entries: tuple[Entry, ...], request: Fields, heads: Heads) -> tuple[Entry, ...]:
     """
     List responses to other requests that may be what a request would get.
 
@@ -75,20 +75,20 @@ def tagged(entries: tuple[Entry, ...], request: Fields, heads: Heads) -> list[En
             and entry.body.complete
         ):
             found.append(entry)
-    return found
+    return tuple(found)
 
 
 def candidates(
     entries: tuple[Entry, ...], first: Entry, request: Fields, heads: Heads
-) -> list[Entry]:
+) -> tuple[Entry, ...]:
     """
     List what a validation may find to be current.
 
     @param first: the one that fits; a part answers nothing but what it was chosen for.
     """
     if first.status == PARTIAL_CONTENT or len(entries) == 1:
-        return [first]
-    return [first, *[each for each in tagged(entries, request, heads) if each is not first]]
+        return (first,)
+    return (first, *[each for each in tagged(entries, request, heads) if each is not first])
 
 
 def _latest(entries: Iterable[Entry]) -> Entry | None:

@@ -62,12 +62,18 @@ class Validation:
         if visit.epoch >= 0 and purges.overtook(visit, EMPTY):
             # A 304 must not bring back what was purged since it was looked up.
             visit.forget()
+        if visit.epoch >= 0:
+            # The first time it is asked for as soon as it was looked up.
+            visit.requested = self._seconds()
         visit.epoch = purges.serial
         if not visit.key:
             return
         forward.target = normaliseTarget(forward.target)
-        visit.requested = self._seconds()
-        self._ask(forward, visit)
+        if visit.fetch is not None or visit.entries or visit.others:
+            self._ask(forward, visit)
+        else:
+            # As of all that can't be stored.
+            visit.validating = visit.completing = False
 
     def _ask(self, forward: ForwardHead, visit: Visit) -> None:
         """
@@ -76,9 +82,6 @@ class Validation:
         Where there is nothing of the kind, make its answer one for others, too.
         """
         visit.validating = visit.completing = False
-        if visit.fetch is None and not visit.entries and not visit.others:
-            # As of all that can't be stored.
-            return
         fields = forward.fields
         ranged = b"range" in fields.index
         stored = [self._answers.validators(each) for each in visit.entries]

@@ -32,7 +32,7 @@ class Visit:
         may be those of what it would get; where C{entries} are none.
     @ivar part: a stored 206 that lacks some of what is asked for, or None.
     @ivar completing: what the part lacks is asked for, and not the whole.
-    @ivar tail: what of the part comes behind the content of the response.
+    @ivar tail: what of the part comes behind the content of the response; None for nothing.
     @ivar skipped: how many octets of the part are before it.
     @ivar answered: its reply was made here, and says in C{Cache-Status} how.
     @ivar failures: how many fetches that it waited for have failed.
@@ -79,13 +79,14 @@ class Visit:
         self.shelf: Shelf | None = None
         self.demand: Demand = ORDINARY
         self.fetch: Fetch | None = None
-        self.entries: list[Entry] = []
-        self.others: list[Entry] = []
+        # Tuples, as an empty one costs nothing: most visits have none.
+        self.entries: tuple[Entry, ...] = ()
+        self.others: tuple[Entry, ...] = ()
         self.part: Entry | None = None
         self.ahead: Entry | None = None
         self.completing = False
         self.skipped = 0
-        self.tail: list[bytes] = []
+        self.tail: list[bytes] | None = None
         self.validating = False
         self.collapsed = False
         self.stored = False
@@ -98,11 +99,11 @@ class Visit:
 
     def forget(self) -> None:
         """Have it asked for as if nothing of it were stored."""
-        self.entries = []
-        self.others = []
+        self.entries = ()
+        self.others = ()
         self.part = None
         self.skipped = 0
-        self.tail = []
+        self.tail = None
 
     def keep(self, file: Any) -> None:
         """Keep a file open, until L{letGo}; it is open."""

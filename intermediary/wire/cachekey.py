@@ -34,6 +34,7 @@ _UNRESERVED: Final = frozenset(
 )
 # For "in": with one octet of bytes instead of a number, CPython raises and drops an
 # exception inside, which takes ten times as long.
+_DOT: Final = 0x2E
 _PERCENT: Final = 0x25
 _QUESTION_MARK: Final = 0x3F
 _NAME: Final = re.compile(TCHAR + rb"++")
@@ -84,7 +85,7 @@ def normaliseTarget(target: bytes) -> bytes:
     if _PERCENT in target and _MALFORMED.search(target) is None:
         # Where a percent sign encodes nothing, decoding could make it do so.
         target = _ENCODED.sub(_decoded, target)
-    if target.partition(b"/.")[1]:
+    if _DOT in target and target.partition(b"/.")[1]:
         path, mark, query = target.partition(b"?")
         if path.find(b"/.") >= 0:
             target = b"%b%b%b" % (_withoutDots(path), mark, query)
@@ -211,7 +212,7 @@ class KeyMaker:
         @param origin: of L{origin}.
         """
         # Several checks in line, as nearly all targets pass them all.
-        if _PERCENT in target or target.partition(b"/.")[1]:
+        if _PERCENT in target or (_DOT in target and target.partition(b"/.")[1]):
             target = normaliseTarget(target)
         if self._queries and _QUESTION_MARK in target:
             target = self._query(target)

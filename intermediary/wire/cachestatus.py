@@ -25,6 +25,9 @@ STALE: Final = b"stale"
 #: What is stored lacks some of what is asked for.
 PARTIAL: Final = b"partial"
 
+#: All of these.
+REASONS: Final = (BYPASS, METHOD, URI_MISS, VARY_MISS, MISS, REQUEST, STALE, PARTIAL)
+
 _TOKEN: Final = re.compile(rb"[A-Za-z*][!#$%&'*+\-.^_`|~0-9A-Za-z:/]*+")
 _UNPRINTABLE: Final = re.compile(rb"[^ -~]")
 _ESCAPED: Final = re.compile(rb'(["\\])')

@@ -109,6 +109,21 @@ _FRESHER: Final = frozenset({b"no-cache", b"max-age", b"min-fresh"})
 #: A longer C{Cache-Control} of a request is not read.
 _CONTROL_OCTETS: Final = 4096
 
+_MEMO_ENTRIES: Final = 512
+_MEMO_OCTETS: Final = 256
+
+# By the value of the field.  Not state: what it forgets is computed again.
+_memo: dict[bytes, Demand] = {}
+
+
+def forbidsStoring(request: Fields) -> bool:
+    """Tell whether the answer must not be stored: C{noStore} of what L{readDemand} gives."""
+    index = request.index
+    if b"cache-control" not in index:
+        return False
+    control = index[b"cache-control"]
+    return len(control) > _CONTROL_OCTETS or b"no-store" in parseDirectives(control)
+
 
 def readDemand(request: Fields) -> Demand:
     """
@@ -121,8 +136,15 @@ def readDemand(request: Fields) -> Demand:
     if control is not None:
         if len(control) > _CONTROL_OCTETS:
             return _ABSURD
-        directives = parseDirectives(control)
-        return Demand(directives) if directives else ORDINARY
+        demand = _memo.get(control)
+        if demand is None:
+            directives = parseDirectives(control)
+            demand = Demand(directives) if directives else ORDINARY
+            if len(control) <= _MEMO_OCTETS:
+                if len(_memo) >= _MEMO_ENTRIES:
+                    _memo.clear()
+                _memo[control] = demand
+        return demand
     pragma = index.get(b"pragma")
     if pragma is not None and b"no-cache" in parseDirectives(pragma[:_CONTROL_OCTETS]):
         return _PRAGMA

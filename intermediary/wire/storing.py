@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from .dates import formatDate
 from .directives import fieldNames
 from .forwarding import stripHopByHop
-from .reuse import readDemand
+from .reuse import forbidsStoring
 from .targeted import CacheControl, chooseControl
 from .variants import parseVary
 
@@ -136,7 +136,8 @@ def whyNotStored(
     directives = control.directives
     if not _methodStores(method, ownLocation, control):
         return "method"
-    if status < 200 or status in NEVER_STORED:
+    # Compared first, as that costs less; there is none below.
+    if status < 200 or (status >= 304 and status in NEVER_STORED):
         return "status"
     if status == _PARTIAL and not (rules.partial and method == b"GET"):
         return "partial"
@@ -167,8 +168,6 @@ def _methodStores(method: bytes, ownLocation: bool, control: CacheControl) -> bo
 
 
 def _forbidden(status: int, request: Fields, directives: Directives) -> str | None:
-    if readDemand(request).noStore:
-        return "no-store asked"
     if b"must-understand" in directives:
         # RFC 9111 §5.2.2.3: who understands the status ignores no-store.
         if status not in UNDERSTOOD:
@@ -179,7 +178,7 @@ def _forbidden(status: int, request: Fields, directives: Directives) -> str | No
         names = directives[b"private"]
         if names is None or not fieldNames(names):
             return "private"
-    return None
+    return "no-store asked" if forbidsStoring(request) else None
 
 
 def _sharesCredentials(directives: Directives) -> bool:
