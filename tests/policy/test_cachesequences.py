@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from intermediary.policy import cache as cacheModule
+from intermediary.policy import arrival as arrivalModule
 
 from ..wire import strategies
 from .cachemutations import MISTAKES, found
@@ -108,7 +108,7 @@ class SequenceTests(SynchronousTestCase):
             attempt(steps, "reverse")[0].transcript, attempt(steps, "reverse")[0].transcript
         )
 
-    @skipUnless(str(cacheModule.__file__).endswith(".py"), "what is compiled can't be replaced")
+    @skipUnless(str(arrivalModule.__file__).endswith(".py"), "what is compiled can't be replaced")
     def test_mistakesAreFound(self) -> None:
         """Within some dozens of sequences; C{cachemutations} knows many more."""
         for name in SOON:
