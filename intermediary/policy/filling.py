@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 #: Octets that the slowest reader has not taken yet of content that is not stored
 #: any more, from which on its origin is not read.
 WINDOW_OCTETS = 256 * 1024
-#: The same for a disk, where only that has the content.
-SPILL_OCTETS = 1 << 20
 #: How much of a file one reader has in memory at a time.
 FILE_OCTETS = 128 * 1024
 
@@ -405,8 +403,10 @@ class Filling(Nobody):
                 # Readers are to have the file open before anything is let go.
                 body.tell()
             written: int = body.spilling.written
-            self._store.shed(self._entry, body.shed(written))
-            behind = body.octets - written > SPILL_OCTETS
+            # Only tiers have that.
+            store: Any = self._store
+            store.shed(self._entry, body.shed(written))
+            behind = body.octets - written > store.spillOctets
         else:
             if not body.watchers:
                 exchange.front.engine.fail(exchange, ClientGone("nobody reads what is not stored"))

@@ -135,7 +135,9 @@ class MemoryStore:
         shelf = self._shelves.make(entry.key)
         old = shelf.entryOf(entry.variant)
         entry.size = own + content
-        if content > self.maxObjectOctets or entry.size > self.limitOctets:
+        if entry.size > self.limitOctets or (
+            content > self.maxObjectOctets and not self._isSpilling(entry)
+        ):
             self.refused += 1
             # What it would have replaced is not the current response any more.
             if old is not None:
@@ -181,6 +183,12 @@ class MemoryStore:
             return False
         self._resize(entry, octets)
         return True
+
+    @staticmethod
+    def _isSpilling(entry: Entry) -> bool:
+        """Whether it is on its way to a disk: then it has no more here than its window."""
+        spilling = entry.body.spilling
+        return spilling is not None and not spilling.failed
 
     def takes(self, entry: Entry, octets: int) -> bool:
         """Tell whether an entry may grow by so many octets."""

@@ -40,6 +40,10 @@ LOOKS: Final = 1000
 WRITINGS: Final = 64
 #: How many of them may be on their way however much is: those that don't fit memory.
 BIG_WRITINGS: Final = 256
+#: How far the disk may be behind with content that is in memory for its sake alone,
+#: before its origin has to wait; and as a share of the memory, which is to hold it.
+SPILL_OCTETS: Final = 1 << 20
+SPILL_PART: Final = 4
 #: What is fresh for less than this, and can't be validated then, is not worth it.
 SHORT_SECONDS: Final = 10.0
 #: How many that are not written are noted before what they replace is dropped.
@@ -101,6 +105,8 @@ class Tiers:
     @ivar behind: the second.
     @ivar found: requests for which the second had something.
     @ivar late: how often it took too long.
+    @ivar spillOctets: how far the second may be behind with what is too big for the
+        first.
     """
 
     __slots__ = (
@@ -118,6 +124,7 @@ class Tiers:
         "late",
         "maxObjectOctets",
         "memory",
+        "spillOctets",
     )
 
     _log = Logger()
@@ -151,6 +158,7 @@ class Tiers:
         self._outdated: dict[tuple[bytes, bytes], None] = {}
         # What is being written.
         self._pending: dict[Entry, None] = {}
+        self.spillOctets = min(SPILL_OCTETS, memory.limitOctets // SPILL_PART)
         self._roomOctets = max(1 << 24, memory.limitOctets // 8)
 
     # Shelves

@@ -645,6 +645,57 @@ class BigTests(TiersTestCase):
         self.assertEqual(client.takes().partition(b"\r\n\r\n")[2], b"x" * (3 << 20))
         self.exact()
 
+    def test_aSlowDiskKeepsItInMemory(self) -> None:
+        """The origin waits before what the disk has not taken is more than memory may have."""
+        client = self.client()
+        octets = answer(self.content)
+        self.pool.holding = True
+        self.answers(octets[:1000])
+        sent = 1000
+        while self.origin().isRead:
+            self.origin().sends(octets[sent : sent + 20_000])
+            sent += 20_000
+        self.assertEqual(self.memory.count, 1)
+        self.assertLess(self.memory.size, MEMORY // 2)
+        heard = client.takes()
+        late = self.client()
+        self.assertIn(b"; hit", late.takes())
+        self.pool.holding = False
+        self.works()
+        self.origin().sends(octets[sent:])
+        heard += client.takes()
+        self.assertEqual(heard.partition(b"\r\n\r\n")[2], self.content)
+        late.takes()
+        self.exact()
+
+    def test_onItsWayWithoutPlaceInMemory(self) -> None:
+        """Who comes late finds it, and does not have it fetched and written once more."""
+        slow = self.client()
+        slow.stalls()
+        octets = answer(self.content)
+        self.answers(octets[:100_000])
+        self.pool.holding = True
+        self.origin().sends(octets[100_000:190_000])
+        (entry,) = next(iter(self.memory._byKey.values())).entries
+        self.assertGreater(entry.body.heldOctets, SMALL)
+        self.memory.remove(entry)
+        late = self.client()
+        self.pool.holding = False
+        self.works()
+        self.assertIn(b"; hit", late.takes(100_000))
+        late.takes()
+        self.exact()
+        self.origin().sends(octets[190_000:])
+        late.takes()
+        slow.reads()
+        heard = b""
+        while more := slow.takes():
+            heard += more
+        self.assertEqual(heard.partition(b"\r\n\r\n")[2], self.content)
+        self.gets(self.client(), self.content)
+        self.exact()
+        self.assertEqual(self.opened(), 0)
+
     def test_ifTheDiskFails(self) -> None:
         """Who reads gets all of it, also who had not read what is in the file alone."""
         slow = self.client()
