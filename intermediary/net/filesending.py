@@ -8,6 +8,9 @@ mode of an L{eager transport<intermediary.net.transport.EagerConnection>}, as a
 L{Flow<intermediary.net.splice.Flow>} is: while it lasts, the transport asks it, and
 not its own queue, for what to send.  So the reactor watches the same descriptor as
 before, and the file's is known to nobody but the kernel.
+
+Not all file systems have it.  Of a file in one that does not, the octets are read and
+written here: whoever asked need not know.
 """
 
 from __future__ import annotations
@@ -25,6 +28,12 @@ if TYPE_CHECKING:
 #: Octets for one turn of the reactor.  What is not in the page cache is read from
 #: the disk while everybody waits; and so do they when a client takes all at once.
 PORTION_OCTETS: Final = 512 * 1024
+
+#: Octets that are read and written at once where the file system does not have it.
+COPIED_OCTETS: Final = 128 * 1024
+
+#: How a file system says so.
+UNSUPPORTED: Final = frozenset((errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP))
 
 #: Whether the system has it.
 AVAILABLE = hasattr(os, "sendfile")
@@ -62,7 +71,7 @@ class FileSending(Inflow):
     transport ends it, and is told to the protocol as ever.
     """
 
-    __slots__ = ("_descriptor", "_done", "_error", "_moved", "_position", "sink")
+    __slots__ = ("_copies", "_descriptor", "_done", "_error", "_moved", "_position", "sink")
 
     def __init__(
         self,
@@ -92,6 +101,8 @@ class FileSending(Inflow):
         self._position = start
         self._moved = moved
         self._done = done
+        #: The kernel does not take it from this file.
+        self._copies = False
         #: What is wrong with the file.
         self._error = ""
 
@@ -129,11 +140,18 @@ class FileSending(Inflow):
         if not count:
             return
         try:
-            sent = os.sendfile(sink.fileno(), self._descriptor, self._position, count)
+            if self._copies:
+                piece = os.pread(self._descriptor, min(count, COPIED_OCTETS), self._position)
+                sent: int = sink.socket.send(piece)
+            else:
+                sent = os.sendfile(sink.fileno(), self._descriptor, self._position, count)
         except BlockingIOError:
             return
         except OSError as error:
-            if isinstance(error, ConnectionError | TimeoutError) or error.errno in NETWORK:
+            if error.errno in UNSUPPORTED and not self._copies:
+                self._copies = True
+                self._send(sink)
+            elif isinstance(error, ConnectionError | TimeoutError) or error.errno in NETWORK:
                 # The transport's to report, when the reactor asks it.
                 sink.sendError = True
             else:

@@ -16,7 +16,7 @@ from zope.interface import classImplements
 
 from ..errors import ClientGone, ContentGone, ResponseIncomplete
 from ..exchange import Exchange
-from ..interfaces import IBodySource, IDownstream
+from ..interfaces import IDownstream, IFileSource
 from ..program import PARKED, Program
 from ..wire.fields import EMPTY
 
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 WINDOW_OCTETS = 256 * 1024
 #: How much of a file one reader has in memory at a time.
 FILE_OCTETS = 128 * 1024
+#: How much of a file there has to be for the kernel to send it: for less, to set
+#: that up costs what it saves.
+SENT_OCTETS = 64 * 1024
 
 _BEHIND = "readers do not keep up"
 
@@ -44,9 +47,11 @@ class Reading:
     """
     One exchange's way through a body: the source of its reply's content.
 
-    What is not in memory any more it reads from the body's file, piece by piece.
+    What is not in memory any more it has the kernel send from the body's file, or reads
+    it, piece by piece, where the connection can't do that.
 
-    @ivar position: the octet of the body that is next.
+    @ivar position: the octet of the body that is next; while a file is being sent,
+        the first one of that.
     """
 
     __slots__ = (
@@ -59,6 +64,7 @@ class Reading:
         "_piece",
         "_pumping",
         "_reading",
+        "_sent",
         "_stop",
         "position",
     )
@@ -83,6 +89,8 @@ class Reading:
         self._file: Any = None
         self._piece = b""
         self._reading = False
+        # Up to where the file is being sent; -1 while none is.
+        self._sent = -1
         body.enter(self)
         body.watch(self)
         if body.start or body.spilling is not None:
@@ -153,6 +161,40 @@ class Reading:
         file.read(self.position, octets).addCallbacks(self._fetched, self._lost)
         return True
 
+    def _send(self, body: Body) -> bool:
+        """
+        Have the kernel send what is in the file alone, if that is much.
+
+        Only of a file that is complete: until then, what is in memory of it goes faster.
+
+        @return: whether it does; L{fileSent} is called then.
+        """
+        file = self._file
+        exchange = self._exchange
+        if (
+            file is None
+            or self._reading
+            or not file.complete
+            or exchange.sink is not exchange.downstream
+        ):
+            return False
+        stop = body.start
+        if 0 <= self._stop < stop:
+            stop = self._stop
+        if stop - self.position < SENT_OCTETS:
+            return False
+        # As it may have everything sent at once, though it says so later.
+        self._sent = stop
+        if not exchange.downstream.sendFile(file.descriptor, self.position, stop):
+            self._sent = -1
+            return False
+        return True
+
+    def fileSent(self) -> None:
+        """See L{IFileSource.fileSent}."""
+        self.position, self._sent = self._sent, -1
+        self._pump()
+
     def _fetched(self, piece: bytes) -> None:
         self._reading = False
         if self._body is None:
@@ -171,7 +213,7 @@ class Reading:
 
     def _pump(self) -> None:
         """Hand on what is there, as long as the client takes it."""
-        if self._pumping or not self._open:
+        if self._pumping or not self._open or self._sent >= 0:
             return
         self._pumping = True
         exchange = self._exchange
@@ -188,6 +230,8 @@ class Reading:
             if self._piece:
                 piece, self._piece = self._piece, b""
             elif self.position < body.start:
+                if self._send(body):
+                    break
                 if not self._fetch(body):
                     self.release()
                     self._engine.fail(exchange, ResponseIncomplete("it was let go"))
@@ -225,7 +269,7 @@ class Reading:
 
 
 # Not as a decorator, which would keep the class from being compiled well.
-classImplements(Reading, IBodySource)
+classImplements(Reading, IFileSource)
 
 
 class Nobody:

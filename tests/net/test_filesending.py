@@ -233,6 +233,38 @@ class FileSendingTests(FileTestCase):
         self.assertEqual(self.done, [])
         self.until(lambda: self.done)
 
+    def test_aFileSystemThatCannotSendFiles(self) -> None:
+        """The octets are copied, then; also when something was queued before."""
+        for code in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+            for before in (b"", b"y" * 2_000_000):
+                self.use(*self.connect(buffer=8192))
+                self.fails(code)
+                self.moved, self.heard = 0, b""
+                self.done.clear()
+                self.sink.write(before)
+                self.sending(3)
+                self.until(lambda: self.read() and self.done)
+                while len(self.read()) < len(before) + LENGTH - 3:
+                    self.turn()
+                self.assertTrue(self.heard == before + CONTENT[3:])
+                self.assertEqual((self.moved, self.done), (LENGTH - 3, [""]))
+
+    def test_aFileThatIsCopiedAndBecameShorter(self) -> None:
+        """The same as if it were not."""
+        self.fails(errno.EINVAL)
+        self.sending()
+        os.truncate(self.path, LENGTH - 9)
+        self.until(lambda: self.read() and self.done)
+        self.assertEqual(self.done, ["the file ends 9 octets too early"])
+
+    def test_aPeerThatResetsWhatIsCopied(self) -> None:
+        """It is not the file's fault."""
+        self.fails(errno.EINVAL)
+        self.sending()
+        self.reset()
+        self.until(lambda: self.protocol.reason)
+        self.assertEqual(self.done, [])
+
     def test_aFileThatBecameShorter(self) -> None:
         """What is missing is told, and what is there was sent."""
         self.sending()

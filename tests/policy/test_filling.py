@@ -5,9 +5,11 @@ Content into a body and out of it, without connections: at whose pace, and to wh
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import given, settings, strategies
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -16,9 +18,10 @@ from intermediary.engine import Engine
 from intermediary.errors import ClientGone, ContentGone, IntermediaryError, ResponseIncomplete
 from intermediary.exchange import Exchange
 from intermediary.front import Front
-from intermediary.interfaces import IBodySource, IDownstream
+from intermediary.interfaces import IDownstream, IFileSource
 from intermediary.policy.body import PIECE_OCTETS, Body
 from intermediary.policy.filling import (
+    SENT_OCTETS,
     WINDOW_OCTETS,
     Filling,
     Nobody,
@@ -27,6 +30,7 @@ from intermediary.policy.filling import (
     restProgram,
     takeLease,
 )
+from intermediary.policy.storedfile import StoredFile
 from intermediary.policy.stores import MemoryStore
 from intermediary.program import PARKED, Program
 from intermediary.settings import Limits, Timeouts
@@ -165,7 +169,7 @@ class ReadingTests(FillingTestCase):
     def test_isASource(self) -> None:
         """What the engine takes for the source of a reply's content."""
         client = self.reads()
-        verifyObject(IBodySource, client.source)
+        verifyObject(IFileSource, client.source)
         self.assertEqual(
             repr(client.source),
             "<Reading at 0 of <Body 0 octets, growing, watchers=1> open>",
@@ -370,6 +374,213 @@ class ReadingTests(FillingTestCase):
                 client.drains(30000)
             self.assertEqual(client.taken, expected)
             self.assertIs(client.trailers, EMPTY)
+
+
+class Socket(Client):
+    """
+    A client whose connection sends files, when it is told to.
+
+    @ivar sends: whether it can.
+    @ivar asked: what it was asked for.
+    """
+
+    def __init__(self, room: int = 1 << 30) -> None:
+        super().__init__(room)
+        self.sends = True
+        self.asked: list[tuple[int, int]] = []
+        self.under: tuple[int, int, int] | None = None
+
+    def write(self, piece: bytes) -> None:
+        """Not into the middle of a file."""
+        assert self.under is None
+        super().write(piece)
+
+    def sendFile(self, descriptor: int, start: int, stop: int) -> bool:
+        """See L{IDownstream.sendFile}."""
+        assert self.under is None
+        self.asked.append((start, stop))
+        if self.sends:
+            self.flush()
+            self.under = descriptor, start, stop
+        return self.sends
+
+    def fail(self, error: IntermediaryError) -> None:
+        """No more of the file is sent."""
+        self.under = None
+        super().fail(error)
+
+    def sent(self) -> None:
+        """The kernel has it."""
+        assert self.under is not None
+        descriptor, start, stop = self.under
+        self.under = None
+        self.taken += os.pread(descriptor, stop - start, start)
+        self.source.fileSent()
+
+
+class Disk:
+    """What a file asks of its store."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.reads = 0
+
+    def opened(self, file: StoredFile) -> Deferred[int]:
+        """Open it."""
+        return succeed(os.open(self.path, os.O_RDONLY))
+
+    def inThread(self, function: Any, *arguments: Any) -> Deferred[Any]:
+        """Call it."""
+        self.reads += 1
+        return maybeDeferred(function, *arguments)
+
+    def closing(self, descriptor: int) -> None:
+        """Close it."""
+        os.close(descriptor)
+
+
+class SendingTests(FillingTestCase):
+    """Content that is in a file alone, and much of it."""
+
+    content = os.urandom(5 * SENT_OCTETS + 9)
+
+    def setUp(self) -> None:
+        super().setUp()
+        path = self.mktemp()
+        with open(path, "wb") as file:
+            file.write(self.content)
+        self.disk = Disk(path)
+        disk: Any = self.disk
+        self.file = StoredFile(disk, "f", len(self.content), TRAILERS)
+        self.body = Body.within(self.file)
+        # As a visit has it.
+        self.successResultOf(self.file.open())
+
+    def reads(
+        self, room: int = 1 << 30, start: int = 0, stop: int = -1, *, opened: bool = True
+    ) -> Any:
+        """A client whose connection sends files reads the body."""
+        client = Socket(room)
+        exchange = self.exchange(client)
+        source: Any = Reading(self.engine, exchange, self.body, start, stop)
+        client.source = exchange.lease = source
+        if opened:
+            source.openBody()
+            self.file.drop()
+        return client
+
+    def test_allOfIt(self) -> None:
+        """The kernel sends it, and the file is open as long as it does."""
+        client = self.reads()
+        self.assertEqual(client.asked, [(0, len(self.content))])
+        self.assertIsNone(client.trailers)
+        self.assertTrue(self.file.isOpen)
+        client.sent()
+        self.assertTrue(client.taken == self.content)
+        self.assertIs(client.trailers, TRAILERS)
+        self.assertFalse(self.file.isOpen)
+        self.assertEqual(self.disk.reads, 0)
+
+    def test_ranges(self) -> None:
+        """Of them, too; what is short is written."""
+        size = len(self.content)
+        for start, stop in ((0, SENT_OCTETS), (7, size - 3), (size - SENT_OCTETS, size)):
+            client = self.reads(start=start, stop=stop)
+            self.assertEqual(client.asked, [(start, stop)])
+            client.sent()
+            self.assertTrue(client.taken == self.content[start:stop])
+            self.assertIs(client.trailers, EMPTY)
+            self.successResultOf(self.file.open())
+        client = self.reads(start=5, stop=4 + SENT_OCTETS)
+        self.assertEqual(client.asked, [])
+        self.assertTrue(client.taken == self.content[5 : 4 + SENT_OCTETS])
+        self.assertFalse(self.file.isOpen)
+
+    def test_aConnectionThatCannot(self) -> None:
+        """It is written, piece by piece."""
+        client = self.reads(opened=False)
+        client.sends = False
+        client.source.openBody()
+        self.file.drop()
+        self.assertTrue(client.taken == self.content)
+        self.assertIs(client.trailers, TRAILERS)
+        self.assertFalse(self.file.isOpen)
+
+    def test_aFilterWantsToSeeIt(self) -> None:
+        """What changes content gets it."""
+        client = self.reads(opened=False)
+        behind = Client()
+        exchange = client.source._exchange
+        sink: Any = behind
+        exchange.sink = sink
+        client.source.openBody()
+        self.file.drop()
+        self.assertEqual(client.asked, [])
+        self.assertTrue(behind.taken == self.content)
+
+    def test_notWhileItIsBeingWritten(self) -> None:
+        """What comes is in memory, and a file that is short of it might end too early."""
+        self.file.complete = False
+        client = self.reads()
+        self.assertEqual(client.asked, [])
+        self.assertTrue(client.taken == self.content)
+
+    def test_nothingElseMeanwhile(self) -> None:
+        """Neither by a pause that is over, nor as the body says something."""
+        client = self.reads()
+        client.source.pauseBody("x")
+        client.source.resumeBody("x")
+        client.source.grown()
+        client.source.openBody()
+        self.assertEqual((client.taken, len(client.asked)), (b"", 1))
+        client.sent()
+        self.assertTrue(client.taken == self.content)
+
+    def test_aClientThatIsFullAfterIt(self) -> None:
+        """The end waits until it is not."""
+        client = self.reads()
+        client.source.pauseBody("full")
+        client.sent()
+        self.assertIsNone(client.trailers)
+        client.drains()
+        self.assertIs(client.trailers, TRAILERS)
+
+    def test_whatIsInMemoryBehindIt(self) -> None:
+        """Is written when the file has left."""
+        self.body = Body()
+        self.body.file = self.file
+        self.body.append(self.content)
+        self.body.shed(len(self.content))
+        self.body.append(b"more")
+        self.body.end()
+        client = self.reads()
+        self.assertEqual(client.asked, [(0, len(self.content))])
+        client.sent()
+        self.assertTrue(client.taken == self.content + b"more")
+
+    def test_theEndInTheMiddle(self) -> None:
+        """Whoever ends it: the file is closed, and the connection is told at once."""
+        client = self.reads()
+        self.engine.fail(client.source._exchange, ResponseIncomplete("x"))
+        self.assertIsNotNone(client.error)
+        self.assertFalse(self.file.isOpen)
+        self.successResultOf(self.file.open())
+        client = self.reads()
+        client.source.cutOff()
+        self.assertIsInstance(client.error, ContentGone)
+        self.assertFalse(self.file.isOpen)
+
+    def test_eachHasItOpen(self) -> None:
+        """One that leaves does not close it for another."""
+        first = self.reads()
+        self.file.take()
+        second = self.reads()
+        first.connected = False
+        self.engine.fail(first.source._exchange, ClientGone("x"))
+        self.assertTrue(self.file.isOpen)
+        second.sent()
+        self.assertTrue(second.taken == self.content)
+        self.assertFalse(self.file.isOpen)
 
 
 class NobodyTests(FillingTestCase):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import signal
@@ -70,6 +71,17 @@ class DiskCase(CacheTestCase):
     def files(self) -> list[Path]:
         """What is in the shards."""
         return list((self.started.folder / "disk").glob("??/??/*"))
+
+    def opened(self) -> int:
+        """How many bodies the process has open."""
+        count = 0
+        for name in os.listdir(f"/proc/{self.started.pid}/fd"):
+            try:
+                target = os.readlink(f"/proc/{self.started.pid}/fd/{name}")
+            except OSError:
+                continue
+            count += "/disk/" in target and "index" not in target
+        return count
 
     def written(self, count: int) -> None:
         """So many files are in their places."""
@@ -231,6 +243,60 @@ class BigTests(DiskCase):
         slow.head()
         self.written(1)
         self.assertEqual(digestOf(slow.pieces(content.octets)), content.digest)
+
+    def test_filesAreSent(self) -> None:
+        """10 MiB, and ranges of them, one after the other on one connection; then all is closed."""
+        content = self.has(10 * MIB)
+        self.gets(self.asks(), content)
+        self.written(1)
+        self.restarts()
+        whole = b"".join(content.pieces())
+        client = self.connect("site")
+        for _ in range(3):
+            client.send(b"GET /a HTTP/1.1\r\nHost: site.example\r\n\r\n")
+            self.assertIn(b"; hit", self.gets(client, content))
+            for start, stop in ((1, 10 * MIB - 1), (5 * MIB, 5 * MIB + 70_000), (9, 10)):
+                client.send(
+                    b"GET /a HTTP/1.1\r\nHost: site.example\r\nRange: bytes=%d-%d\r\n\r\n"
+                    % (start, stop - 1)
+                )
+                self.assertTrue(client.head().startswith(b"HTTP/1.1 206 "))
+                self.assertEqual(client.exactly(stop - start), whole[start:stop])
+        until(lambda: not self.opened(), "the files are closed")
+        self.assertEqual(self.asked, [b"/a"])
+        self.assertEqual(self.started.stop(), 0)
+        self.quiet()
+
+    def test_clientsThatDieWhileFilesAreSent(self) -> None:
+        """They take nobody with them, and leave nothing open; nor does a purge, or the end."""
+        content = self.has(10 * MIB)
+        self.gets(self.asks(), content)
+        self.written(1)
+        slow = dial(self.started.port("site"), 65536)
+        self.addCleanup(slow.close)
+        slow.send(b"GET /a HTTP/1.1\r\nHost: site.example\r\n\r\n")
+        slow.head()
+        for _ in range(5):
+            dying = dial(self.started.port("site"), 65536)
+            dying.send(b"GET /a HTTP/1.1\r\nHost: site.example\r\n\r\n")
+            dying.head()
+            dying.exactly(100_000)
+            dying.reset()
+        self.assertEqual(self.opened(), 1)
+        client = self.connect("site")
+        client.send(b"DELETE /a HTTP/1.1\r\nHost: site.example\r\n\r\n")
+        client.head()
+        self.written(0)
+        self.assertEqual(digestOf(slow.pieces(content.octets)), content.digest)
+        until(lambda: not self.opened(), "the file is closed")
+        self.gets(self.asks(), content)
+        self.written(1)
+        slow.send(b"GET /a HTTP/1.1\r\nHost: site.example\r\n\r\n")
+        slow.head()
+        slow.exactly(100_000)
+        self.started.signal(signal.SIGTERM)
+        self.assertEqual(sum(map(len, slow.pieces(content.octets - 100_000))), 10 * MIB - 100_000)
+        self.quiet()
 
 
 __all__ = ["BigTests", "RestartTests", "TroubleTests"]
