@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..compiling import mypyc_attr
 from ..wire.reuse import ORDINARY
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from .entries import Entry, Shelf
 
 
+# One that is gone is used again, as to make one takes longer than to set it.
+@mypyc_attr(free_list_len=1)
 class Visit:
     """
     What the cache remembers about an exchange that it could not answer at once.

@@ -55,7 +55,7 @@ _MEMO_ENTRIES: Final = 512
 _MEMO_OCTETS: Final = 256
 
 # Not state: what it forgets is computed again.
-_memo: dict[bytes, Directives] = {}
+_memo: Final[dict[bytes, Directives]] = {}
 
 
 def parseDirectives(value: bytes) -> Directives:

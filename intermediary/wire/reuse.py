@@ -113,7 +113,7 @@ _MEMO_ENTRIES: Final = 512
 _MEMO_OCTETS: Final = 256
 
 # By the value of the field.  Not state: what it forgets is computed again.
-_memo: dict[bytes, Demand] = {}
+_memo: Final[dict[bytes, Demand]] = {}
 
 
 def forbidsStoring(request: Fields) -> bool:

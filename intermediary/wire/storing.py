@@ -75,7 +75,7 @@ def readControl(fields: Fields, rules: CacheRules) -> CacheControl:
             control.directives = {
                 name: argument for name, argument in directives.items() if name not in rules.ignored
             }
-    if b"set-cookie" in ignored and b"set-cookie" in fields.index:
+    if ignored and b"set-cookie" in ignored and b"set-cookie" in fields.index:
         control.directives = _withoutCookies(control.directives)
     return control
 

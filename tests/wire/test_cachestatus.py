@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.wire.cachestatus import (
     BYPASS,
+    REASONS,
     REQUEST,
     STALE,
     URI_MISS,
@@ -24,6 +25,16 @@ class MemberTests(SynchronousTestCase):
     """L{CacheStatus}: RFC 9211 §2."""
 
     status = CacheStatus(b"a.example")
+
+    def test_allReasons(self) -> None:
+        """They are listed, those of RFC 9211 §2.2 that are ours."""
+        self.assertEqual(
+            {each.decode() for each in REASONS},
+            {
+                *("bypass", "method", "uri-miss", "vary-miss"),
+                *("miss", "request", "stale", "partial"),
+            },
+        )
 
     def test_hit(self) -> None:
         """With its time to live, negative when stale."""

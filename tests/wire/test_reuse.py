@@ -18,6 +18,7 @@ from intermediary.wire.reuse import (
     STALE_ACCEPTED,
     STALE_WHILE,
     Demand,
+    forbidsStoring,
     judge,
     mayReplaceError,
     readDemand,
@@ -104,6 +105,23 @@ class DemandTests(SynchronousTestCase):
         """A request that says too much gets what the origin says."""
         wanted = demand("a," * 3000)
         self.assertTrue(wanted.noCache and wanted.noStore)
+
+    def test_thatNothingIsStored(self) -> None:
+        """It is told by itself as by the whole, of any length, and is nothing for C{Pragma}."""
+        for control in ("", "max-age=5", "no-store", "a, No-Store=x", "a," * 3000, "no-cache"):
+            request = fieldsOf({"cache-control": control})
+            for read in (readDemand, readModestDemand):
+                self.assertIs(forbidsStoring(request), read(request).noStore, control)
+        for fields in ({}, {"pragma": "no-store"}):
+            self.assertFalse(forbidsStoring(fieldsOf(fields)))
+
+    def test_itIsRemembered(self) -> None:
+        """By what the field says, if that is short; of however many, right."""
+        self.assertIs(demand("max-age=5"), demand("max-age=5"))
+        long = "max-age=5, " + "a" * 300
+        self.assertIsNot(demand(long), demand(long))
+        for number in range(1100):
+            self.assertEqual(demand(f"max-age={number}").maxAge, number)
 
     def test_flags(self) -> None:
         """Three, and all at once."""
