@@ -156,7 +156,7 @@ MISTAKES: dict[str, list[Mistake]] = {
     "credentials are ignored": [(arrival, "whyNotStored", _whateverTheRequest)],
     "cookies are always stored": [(storing, "_sharesCookies", _returning(True))],
     "a request's no-cache is ignored": [(lookup, "readDemand", _demandOf(b"noCache"))],
-    "a request's no-store is ignored": [(storing, "readDemand", _demandOf(b"noStore"))],
+    "a request's no-store is ignored": [(storing, "forbidsStoring", _returning(False))],
     "Pragma is ignored": [(lookup, "readDemand", lambda old: _blind(old, b"pragma"))],
     "max-stale is without limit": [
         (
