@@ -261,7 +261,8 @@ class Arrival:
         request, reply = exchange.request, exchange.reply
         assert request is not None
         assert reply is not None
-        entry = self._validation.current(visit, request.fields, reply.fields, now)
+        forNobody = isinstance(exchange.downstream, Nobody)
+        entry = self._validation.current(visit, request.fields, reply.fields, now, forNobody)
         if entry is None:
             if not isNotModified(request.fields, 200, readValidators(reply.fields, now), now):
                 return self._afresh(visit)
@@ -272,7 +273,7 @@ class Arrival:
         # What the 304 itself brings is nothing, but its connection is good.
         continueWith(Nobody(), exchange, takeLease(exchange), self._rest)
         self._collapsing.resolve(visit)
-        if not isinstance(exchange.downstream, Nobody):
+        if not forNobody:
             self._delivery.give(exchange, visit, entry, now, 304)
             directives = readControl(reply.fields, self._rules).directives
             unmerged = unmergedNames(directives, self._rules)

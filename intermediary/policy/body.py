@@ -135,6 +135,11 @@ class Body:
         return self.error is None
 
     @property
+    def isKept(self) -> bool:
+        """Whether all of it is somewhere, or still may be: here, or in a file that is open or not."""
+        return self.isWhole or (self.complete and self.file is not None)
+
+    @property
     def heldOctets(self) -> int:
         """How many octets are here."""
         return self.octets - self.start

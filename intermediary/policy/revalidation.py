@@ -104,7 +104,8 @@ class Revalidation:
         visit.shelf = shelf
         visit.entries = entries
         visit.ahead = ahead
-        if entries and entries[0].body.start:
+        if entries and entries[0].body.start and entries[0].body.file.isOpen:
+            # Otherwise nobody reads it, nor will who asks here.
             visit.keep(entries[0].body.file)
         visit.fetch = shelf.fetch = Fetch(later)
         if common:

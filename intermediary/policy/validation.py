@@ -107,12 +107,15 @@ class Validation:
                 forward.fields = fields.adding(*completing)
                 visit.completing = True
 
-    def current(self, visit: Visit, request: Fields, new: Fields, now: float) -> Entry | None:
+    def current(
+        self, visit: Visit, request: Fields, new: Fields, now: float, forNobody: bool
+    ) -> Entry | None:
         """
         Find what a 304 is about, and update it (RFC 9111 §4.3.4).
 
         @param request: the fields of the client's request.
         @param new: those of the 304.
+        @param forNobody: no client gets it now.
         @return: the response that answers the request; None if it is about
             none that is stored.
         """
@@ -127,7 +130,11 @@ class Validation:
             for index in validated(stored, validators)
             if index == first or (strong and stored[index].tag == validators.tag)
         ]
-        if not found or not entries[found[0]].body.isWhole:
+        if not found:
+            return None
+        body = entries[found[0]].body
+        # Nobody reads what is validated in the background, so its file may be closed.
+        if not (body.isKept if forNobody else body.isWhole):
             return None
         updated = [
             self._admission.freshen(entries[index], request, new, visit.requested, now)

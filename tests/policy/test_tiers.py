@@ -21,8 +21,10 @@ from intermediary.policy.body import Body
 from intermediary.policy.cachestate import Cache
 from intermediary.policy.diskstore import DiskStore
 from intermediary.policy.purging import Purge
+from intermediary.policy.refreshing import Refreshing
 from intermediary.policy.stores import MemoryStore
 from intermediary.policy.tiers import LOOK_SECONDS, OUTDATED, REST_SECONDS, Tiers
+from intermediary.settings import RouteCacheSettings, RouteSettings, UpstreamSettings
 from intermediary.wire.fields import Fields
 from intermediary.wire.freshness import Freshness
 from tests.scenario import Scenario, Side
@@ -358,6 +360,47 @@ class ValidatingTests(TiersTestCase):
         self.answers(b'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\nCache-Control: max-age=99\r\n\r\n')
         self.assertIn(b"max-age=99", self.gets(self.client(), content))
         self.assertEqual(self.opened(), 0)
+
+    def test_whatIsUsedStaleWithoutItsContent(self) -> None:
+        """For a HEAD or a precondition: nobody has its file open, and a 304 renews it all the same."""
+        content = b"x" * (SMALL * 3)
+        control = b"max-age=60, stale-while-revalidate=60"
+        requests = ask(b"/1", method=b"HEAD"), ask(b"/2", b'If-None-Match: "1"')
+        for path in (b"/1", b"/2"):
+            client = self.client(*ask(path))
+            self.answers(answer(content, b'ETag: "1"', control=control))
+            self.gets(client, content, b"; stored")
+        self.again()
+        self.scenario.passes(61)
+        for request, path in zip(requests, (b"/1", b"/2"), strict=True):
+            self.gets(self.client(*request), b"")
+            sent = self.answers(
+                b'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\nCache-Control: max-age=99\r\n\r\n'
+            )
+            self.assertIn(b'If-None-Match: "1"', sent)
+            self.assertIn(b"max-age=99", self.gets(self.client(*ask(path)), content))
+            self.assertEqual(self.opened(), 0)
+
+    def test_whatIsRefreshedBeforeItExpires(self) -> None:
+        """Large content, too: nobody has its file open just then."""
+        cache = Cache(self.tiers, LARGEST)
+        cache.refreshing = Refreshing(self.scenario.clock, cache)
+        route = RouteSettings(
+            upstream=UpstreamSettings(name="web", servers=("http://127.0.0.1:9000",)),
+            cache=RouteCacheSettings(refreshUses=2),
+        )
+        self.scenario.cachingIn(cache).reverse(routes=(route,))
+        content = b"x" * (SMALL * 3)
+        client = self.client()
+        self.answers(answer(content, b'ETag: "1"', control=b"max-age=100"))
+        self.gets(client, content, b"; stored")
+        for _ in range(2):
+            self.gets(self.client(), content)
+        self.scenario.passes(91)
+        self._origin = None
+        self.answers(b'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\nCache-Control: max-age=99\r\n\r\n')
+        self.assertIn(b"max-age=99", self.gets(self.client(), content))
+        self.assertEqual((self.opened(), cache.background), (0, 0))
 
 
 class WritingTests(TiersTestCase):
