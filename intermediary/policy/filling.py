@@ -416,9 +416,15 @@ class Filling(Nobody):
         self._body.source = None
         entry, before = self._entry, self._before
         self._before = None
-        if before is not None and entry.queue is not None and before.queue is None:
-            # Not if it was purged meanwhile, or had to make room; and no fresher than
-            # what it comes back for, which may have been purged softly.
+        if (
+            before is not None
+            and entry.queue is not None
+            and before.queue is None
+            and before.body.isKept
+        ):
+            # Not if it was purged meanwhile, or had to make room, or what its readers
+            # have had of it was let go; and no fresher than what it comes back for,
+            # which may have been purged softly.
             before.expires = min(before.expires, max(entry.expires, entry.stored))
             self._store.add(before)
         else:

@@ -502,6 +502,22 @@ class FailureTests(RefreshTestCase):
         self.origin.closes()
         self.isStillThere()
 
+    def test_aBreakWhenSomeOfItIsGone(self) -> None:
+        """What had been replaced does not come back without its beginning."""
+        assert self.origin is not None
+        [shelf] = self.cache.store._byKey.values()
+        body = shelf.entries[0].body
+        self.origin.sends(b"HTTP/1.1 200 OK", HUNDRED, A, b"Content-Length: 9", b"", b"123")
+        # As for a slow reader when there is no room for what has left the store.
+        self.assertEqual(body.shed(body.octets), 5)
+        self.origin.closes()
+        self.assertEqual(self.cache.store.count, 0)
+        self.asks()
+        self.origin = None
+        self.isAsked()
+        self.answers(HUNDRED, A)
+        self.gets(hit=False)
+
     def test_aBreakAfterAPurge(self) -> None:
         """What was purged does not come back."""
         assert self.origin is not None
