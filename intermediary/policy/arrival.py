@@ -93,7 +93,7 @@ class Arrival:
         request = exchange.request
         assert response is not None
         assert request is not None
-        own = visit.reason is METHOD and self._changed(exchange, visit)
+        own = visit.reason == METHOD and self._changed(exchange, visit)
         if not visit.key:
             return None
         status = response.status
@@ -181,6 +181,7 @@ class Arrival:
         self._outdating.invalidate(request, target, response.status, response.fields)
         if (
             request.method != b"POST"
+            or visit.demand.noStore
             or not exchange.requestEnded
             or not isOwnLocation(target, response.fields)
         ):

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..program import FETCH
 from ..wire.cachekey import normaliseTarget
-from ..wire.cachestatus import BYPASS
+from ..wire.cachestatus import BYPASS, METHOD
+from ..wire.reuse import UNSTORED
 from .visit import Visit
 
 if TYPE_CHECKING:
@@ -105,14 +106,19 @@ class Bypass:
         Send a request on that the cache is not for.
 
         Other methods than GET and HEAD are never answered from it, but what they
-        change must not stay in it (RFC 9111 §4.4).
+        change must not stay in it (RFC 9111 §4.4).  The answer to a POST could be
+        stored (RFC 9110 §9.3.3).
         """
         request = exchange.request
         assert request is not None
-        if request.method != b"GET" and request.method != b"HEAD":
+        method = request.method
+        if method != b"GET" and method != b"HEAD" and method != b"POST":
             return None
         for condition in self._conditions:
             if condition.fits(exchange):
-                exchange.visit = Visit(BYPASS, self._seconds())
+                visit = exchange.visit = Visit(
+                    METHOD if method == b"POST" else BYPASS, self._seconds()
+                )
+                visit.demand = UNSTORED
                 return FETCH
         return None

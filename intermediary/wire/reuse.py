@@ -103,7 +103,8 @@ _PRAGMA: Final = Demand({b"no-cache": None})
 # Of a request with more directives than anybody needs: it gets what the origin
 # says, and leaves nothing behind.
 _ABSURD: Final = Demand({b"no-cache": None, b"no-store": None})
-_UNSTORED: Final = Demand({b"no-store": None})
+#: Its answer must not be stored, and that is all.
+UNSTORED: Final = Demand({b"no-store": None})
 # What asks for something fresher than what is fresh.
 _FRESHER: Final = frozenset({b"no-cache", b"max-age", b"min-fresh"})
 #: A longer C{Cache-Control} of a request is not read.
@@ -161,7 +162,7 @@ def readModestDemand(request: Fields) -> Demand:
     if control is None:
         return ORDINARY
     if len(control) > _CONTROL_OCTETS:
-        return _UNSTORED
+        return UNSTORED
     directives = {
         name: argument
         for name, argument in parseDirectives(control).items()

@@ -107,9 +107,15 @@ class StepTests(SynchronousTestCase):
             self.assertEqual(exchange.visit is None, outcome is None)
 
     def test_otherMethodsAreNotItsBusiness(self) -> None:
-        """The cache has to know what they change (RFC 9111 §4.4)."""
+        """The cache has to know what they change (RFC 9111 §4.4), and what is to be purged."""
         bypass = Bypass([Condition(path=b"*")], lambda: 5.0)
-        for method, outcome in ((b"GET", FETCH), (b"HEAD", FETCH), (b"POST", None)):
+        for method, outcome in (
+            (b"GET", FETCH),
+            (b"HEAD", FETCH),
+            (b"POST", FETCH),
+            (b"PUT", None),
+            (b"PURGE", None),
+        ):
             exchange = asked(method + b" / HTTP/1.1", b"Host: a", b"Content-Length: 0")
             self.assertIs(bypass.onLookup(exchange), outcome)
 
@@ -156,6 +162,23 @@ class BypassTests(CacheTestCase):
         self.isAsked(method=b"POST")
         self.answers()
         self.assertEqual(self.gets()[b"cache-status"], b"test; fwd=method")
+
+    def test_whatIsPostedIsNotStored(self) -> None:
+        """Although its answer would be that to a GET (RFC 9110 §9.3.3); the old one goes."""
+        self.stores(b"Cache-Control: max-age=60")
+        own = b"Cache-Control: max-age=60", b"Content-Location: /"
+        self.asks(b"Content-Length: 0", b"Cookie: session1=x", method=b"POST")
+        self.isAsked(method=b"POST")
+        self.answers(*own, body=b"mine")
+        self.assertEqual(self.gets(body=b"mine")[b"cache-status"], b"test; fwd=method")
+        self.asks()
+        self.isAsked()
+        self.answers()
+        self.gets(hit=False)
+        self.asks(b"Content-Length: 0", method=b"POST")
+        self.isAsked(method=b"POST")
+        self.answers(*own, body=b"all")
+        self.assertIn(b"; stored", self.gets(body=b"all")[b"cache-status"])
 
     def test_aFailureIsTheirs(self) -> None:
         """Nothing stale stands in for what is not looked for."""
