@@ -143,6 +143,7 @@ class KeyMaker:
         "_origins",
         "_queries",
         "_sorted",
+        "_spelt",
         "partition",
         "several",
     )
@@ -172,6 +173,7 @@ class KeyMaker:
         for name in self._fields:
             if not mayBeKeyed(name):
                 raise ValueError(f"not for a key: {name!r}")
+        self._spelt = frozenset([name.replace(b"_", b"-") for name in self._fields])
         self._cookies = tuple(sorted({_token(name) for name in cookies}))
         self.partition = _token(partition) if partition else b""
         self._sorted = sortParameters
@@ -196,7 +198,7 @@ class KeyMaker:
         @param host: a name or address without brackets.
         @param target: the origin-form of the target, as received.
         @return: empty where the request has none, as it is not clear which value
-            a cookie has.
+            a field or a cookie has.
         """
         return self.under(self.origin(scheme, host, port), target, request)
 
@@ -268,6 +270,8 @@ class KeyMaker:
     def _added(self, request: Fields) -> bytes:
         """Make the lines of what is added; empty if it is not clear what that is."""
         index = request.index
+        if self._fields and self._isMisspelt(index):
+            return b""
         hidden = nominated(request)
         lines = []
         for name in self._fields:
@@ -282,6 +286,16 @@ class KeyMaker:
                 # An equals sign, which no field name has, tells it from a field.
                 lines.append(b"\n=" + name if value is None else b"\n%b=%b" % (name, value))
         return b"".join(lines)
+
+    def _isMisspelt(self, index: dict[bytes, bytes]) -> bool:
+        """
+        Tell whether a field of a request may be taken for one that is in the key.
+
+        CGI, and WSGI with it, knows C{X_Device} and C{X-Device} by the same name.
+        """
+        return any(
+            name.replace(b"_", b"-") in self._spelt and name not in self._fields for name in index
+        )
 
 
 def _token(name: bytes) -> bytes:

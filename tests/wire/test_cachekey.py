@@ -176,6 +176,16 @@ class KeyTests(SynchronousTestCase):
             self.assertEqual(self.key(maker, b"/", (b"Cookie", value)), b"", value)
         self.assertEqual(self.key(maker, b"/", (b"Cookie", b"a=1"), (b"Cookie", b"b=2")), b"")
 
+    def test_fieldsThatMayMeanTwoThings(self) -> None:
+        """Servers that make variables of them take both spellings for one, so there is no key."""
+        for name, other in ((b"X-A", b"x_a"), (b"X_A", b"X-a"), (b"X-A_B", b"x_a-b")):
+            maker = KeyMaker(fields=[name])
+            self.assertEqual(self.key(maker, b"/", (other, b"1")), b"", other)
+            self.assertEqual(self.key(maker, b"/", (name, b"1"), (other, b"1")), b"")
+            self.assertTrue(self.key(maker, b"/", (name, b"1"), (b"Y_A", b"1")))
+        both = KeyMaker(fields=[b"X-A", b"X_A"])
+        self.assertTrue(self.key(both, b"/", (b"X-A", b"1"), (b"X_A", b"2")))
+
     def test_whatAnOriginGetsOtherwise(self) -> None:
         """Is not for a key: whoever writes it would choose whose answers get replaced."""
         for name in (
