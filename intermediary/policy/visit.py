@@ -108,6 +108,14 @@ class Visit:
         self.skipped = 0
         self.tail = None
 
+    @property
+    def isStored(self) -> bool:
+        """Whether all of what it asks about is in the store still."""
+        about = [*self.entries, *self.others]
+        if self.part is not None:
+            about.append(self.part)
+        return all(entry.queue is not None for entry in about)
+
     def keep(self, file: Any) -> None:
         """Keep a file open, until L{letGo}; it is open."""
         if self.kept is not file:

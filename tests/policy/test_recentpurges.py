@@ -223,6 +223,25 @@ class OnItsWayTests(CacheTestCase):
         self.answers(LONG, body=b"new")
         self.assertIn(b"stored", self.gets(body=b"new")[b"cache-status"])
 
+    def test_whatIsSentAgainAfterASoftPurge(self) -> None:
+        """That asks about what is stored still, and if it fails, too, that stands in."""
+        for works in (True, False):
+            self.stores(b"Cache-Control: max-age=10", b'ETag: "1"')
+            self.scenario.passes(11)
+            self.asks()
+            self.isAsked(b'If-None-Match: "1"')
+            self.scenario.cache.purge(KINDS[0], soft=True)
+            assert self.origin is not None
+            self.origin.closes()
+            self.isAsked(b'If-None-Match: "1"')
+            if works:
+                self.origin.sends(b"HTTP/1.1 304 Not Modified", b'ETag: "1"', LONG, b"", b"")
+                self.assertIn(b"stored", self.gets()[b"cache-status"])
+            else:
+                self.origin.closes()
+                self.assertIn(b"fwd=stale", self.gets()[b"cache-status"])
+            self.scenario.cache.purge(Purge.ofPrefix(b""))
+
     def test_whoWaits(self) -> None:
         """One asks anew, and the others wait for that."""
         clients = [self.scenario.client() for _ in range(20)]
