@@ -104,12 +104,15 @@ class Garbage:
         return sys.getallocatedblocks() > CROWDED * (self._blocks + BLOCKS * more)
 
     def _made(self) -> int:
-        """Count the entries that there ever were."""
-        return self._cache.stored + self._cache.validated
+        """Count the entries that there ever were, those from the disk included."""
+        cache = self._cache
+        found = 0 if cache.tiers is None else cache.tiers.found
+        return cache.stored + cache.validated + found
 
     def _held(self) -> int:
-        """Count those that there are; of a store that can't tell, none."""
-        count: int = getattr(self._cache.store, "count", 0)
+        """Count those that there are in memory; of a store that can't tell, none."""
+        tiers = self._cache.tiers
+        count: int = getattr(self._cache.store if tiers is None else tiers.memory, "count", 0)
         return count
 
     def __repr__(self) -> str:

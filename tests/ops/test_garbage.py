@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from intermediary.ops import garbage as garbageModule
 from intermediary.ops.endpoints import makeCache
 from intermediary.ops.garbage import BLOCKS, STEP, STEPS, Garbage
+from intermediary.settings import CacheSettings, DiskSettings
 
 
 class FakeCollector:
@@ -129,6 +130,19 @@ class StepTests(GarbageCase):
         self.told()
         self.cache.store.count = 1_000_000
         self.cache.stored += STEP
+        self.collector.blocks += BLOCKS * 1_000_000
+        self.clock.advance(1)
+        self.assertEqual(self.told(), ["collect", "freeze"])
+
+    def test_whatComesFromADisk(self) -> None:
+        """Is set aside as what is stored is, and explains as much."""
+        settings = CacheSettings(disk=DiskSettings(path=self.mktemp(), sizeOctets=1 << 30))
+        cache: Any = makeCache(self.clock, settings)
+        self.garbage = Garbage(self.clock, cache)
+        self.garbage.start()
+        self.told()
+        cache.tiers.found += STEP
+        cache.tiers.memory.count = 1_000_000
         self.collector.blocks += BLOCKS * 1_000_000
         self.clock.advance(1)
         self.assertEqual(self.told(), ["collect", "freeze"])
