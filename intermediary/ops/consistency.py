@@ -99,6 +99,8 @@ def _caching(document: Mapping[str, Any]) -> Iterator[Finding]:
                 )
         return
     yield from _purging(document, cache)
+    yield from _overruling(document)
+    yield from _differing(document)
     disk = cache.get("disk")
     if disk is None and "max-memory-object" in cache:
         yield Finding(
@@ -161,6 +163,64 @@ def _purging(document: Mapping[str, Any], cache: Mapping[str, Any]) -> Iterator[
                 "is also in trusted-proxies, and whose requests those pass on can purge, too",
                 "leave the proxies out, or have them refuse PURGE",
             )
+
+
+def _overruling(document: Mapping[str, Any]) -> Iterator[Finding]:
+    """Keys of one route that have no effect, or one that is hardly meant, for another's sake."""
+    for path, table in _cacheable(document):
+        cache = table.get("cache")
+        if not isinstance(cache, dict):
+            continue
+        force = cache.get("force", {})
+        what, remedy = "", "ignore Set-Cookie, or leave lifetime out of force"
+        if "Set-Cookie" in force.get("ignore", []):
+            what, remedy = "means nothing where force ignores Set-Cookie", "remove one of them"
+        elif "lifetime" in force:
+            what = "gives all the cookies that expire at once, too, for the forced lifetime"
+        if cache.get("store-cookies") and what:
+            yield Finding((*path, "cache", "store-cookies"), True, what, remedy)
+        if "min-uses-within" in cache and cache.get("min-uses", 1) < 2:
+            yield Finding(
+                (*path, "cache", "min-uses-within"),
+                cache["min-uses-within"],
+                "means nothing without min-uses",
+                "add min-uses = 2, or remove the key",
+            )
+
+
+def _differing(document: Mapping[str, Any]) -> Iterator[Finding]:
+    """Who shares makes the same keys, and believes origins as much."""
+    first: dict[str, dict[str, Any]] = {}
+    for path, table in _cacheable(document):
+        name = _shareOf(table)
+        if name is None:
+            continue
+        other = first.setdefault(name, table["cache"])
+        for key, harm in _ALIKE.items():
+            if _plain(table["cache"].get(key)) != _plain(other.get(key)):
+                yield Finding(
+                    (*path, "cache", "share"),
+                    name,
+                    f"others that share it have another {key}: {harm}",
+                    "write the same for all of them, or give this another share",
+                )
+
+
+#: What is to be the same for all who share, and what happens if it is not.
+_ALIKE = {
+    **dict.fromkeys(
+        ("ignore-query", "sort-query", "key-fields", "key-cookies"),
+        "a purge through one of them does not reach all that the others store",
+    ),
+    **dict.fromkeys(("force", "store-cookies"), "what is stored by it answers the clients of all"),
+}
+
+
+def _plain(value: Any) -> Any:
+    """Make one of what says the same: an order means nothing, nor does a default."""
+    if isinstance(value, list):
+        return sorted({str(each).lower() for each in value}) or None
+    return value or None
 
 
 def _sharing(document: Mapping[str, Any]) -> Iterator[Finding]:

@@ -227,6 +227,51 @@ class OddityTests(SynchronousTestCase):
             [finding.value for finding in oddities(document)], ["10.1.0.0/16", "fd00::1"]
         )
 
+    def test_whatOverrulesAnother(self) -> None:
+        """It is said that a key means nothing, or more than one may think."""
+        for cache, key in (
+            ({"store-cookies": True, "force": {"ignore": ["Set-Cookie"]}}, "store-cookies"),
+            ({"store-cookies": True, "force": {"lifetime": 5}}, "store-cookies"),
+            ({"min-uses-within": 5}, "min-uses-within"),
+            ({"min-uses-within": 5, "min-uses": 1}, "min-uses-within"),
+        ):
+            document: Any = {**site({"upstream": "web", "cache": cache}), "cache": {}}
+            (finding,) = oddities(document)
+            self.assertEqual(finding.path, ("reverse", "site", "route", 0, "cache", key))
+        for cache in (
+            {"store-cookies": True, "force": {"ignore": ["Vary"]}},
+            {"store-cookies": False, "force": {"ignore": ["Set-Cookie"]}},
+            {"min-uses-within": 5, "min-uses": 2},
+        ):
+            document = {**site({"upstream": "web", "cache": cache}), "cache": {}}
+            self.assertEqual(list(oddities(document)), [])
+
+    def test_whoSharesIsAlike(self) -> None:
+        """In keys, or else a purge misses some; and in whether the origin is believed."""
+        one: dict[str, Any] = {"share": "s", "key-fields": ["X-A", "X-B"]}
+        for other, odd in (
+            ({}, "key-fields"),
+            ({"key-fields": ["x-b", "X-A"]}, None),
+            ({"key-fields": ["X-A", "X-B"], "sort-query": True}, "sort-query"),
+            ({"key-fields": ["X-A", "X-B"], "sort-query": False, "grace": 5}, None),
+            ({"key-fields": ["X-A", "X-B"], "force": {"lifetime": 5}}, "force"),
+            ({"key-fields": ["X-A", "X-B"], "store-cookies": True}, "store-cookies"),
+        ):
+            for name in ("s", "t"):
+                routes = (
+                    {"upstream": "web", "host": ["a"], "cache": one},
+                    {"upstream": "web", "host": ["b"], "cache": {"share": name, **other}},
+                )
+                found = list(oddities({**site(*routes), "cache": {}}))
+                if odd is None or name == "t":
+                    self.assertEqual(found, [])
+                else:
+                    self.assertEqual(
+                        [each.path for each in found],
+                        [("reverse", "site", "route", 1, "cache", "share")],
+                    )
+                    self.assertIn(f"another {odd}", found[0].message)
+
     def test_objectsThatTheDiskHasNoRoomFor(self) -> None:
         """With a disk that is what counts, and what memory takes has to fit that."""
         disk = {"path": "a", "size": "1GiB"}
