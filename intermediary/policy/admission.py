@@ -31,7 +31,7 @@ from .body import Body
 from .entries import Entry
 from .selection import select
 from .siblings import Siblings
-from .tags import MOST_TAGS, readTags
+from .tags import MOST_TAGS, TAG_FIELDS, readTags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -295,7 +295,7 @@ class Admission:
             Record(freshness, record.length, now),
             variant,
             vary,
-            entry.tags,
+            _retagged(entry, new, fields),
         )
         reason = whyNotStored(b"GET", _NO_FIELDS, entry.status, fields, control, self._rules)
         if reason is not None:
@@ -365,6 +365,13 @@ class Admission:
             record: Record = entry.verdict
             record.freshness.expire(now)
             entry.expires = min(entry.expires, now)
+
+
+def _retagged(entry: Entry, new: Fields, merged: Fields) -> tuple[bytes, ...]:
+    """Give the tags of an entry after an update, which may name others."""
+    if not any(name in new.index for name in TAG_FIELDS):
+        return entry.tags
+    return (*_tagsOf(merged), *[tag for tag in entry.tags if Siblings.isOurs(tag)])
 
 
 def _tagsOf(fields: Fields) -> tuple[bytes, ...]:

@@ -37,6 +37,11 @@ class Siblings:
         # Those of responses have no space in them, so nobody else gives this one.
         return b"all of " + common
 
+    @staticmethod
+    def isOurs(tag: bytes) -> bool:
+        """Tell whether a tag is one of L{tagOf}."""
+        return tag.find(b" ") >= 0
+
     def begin(self, common: bytes, fetch: Fetch) -> None:
         """Somebody fetches."""
         self._fetches.setdefault(common, {})[fetch] = None

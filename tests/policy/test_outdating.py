@@ -196,6 +196,11 @@ class PurgeTests(KeyedTestCase):
         for lines in variants:
             self.fills(*lines)
         self.fills(target=b"/b")
+        # One of them is validated, and has got another tag.
+        self.asks(b"Cache-Control: no-cache")
+        self.isAsked(b'If-None-Match: "a"')
+        self.answers(LONG, b'ETag: "a"', b"Cache-Tag: x", status=b"304 Not Modified", body=b"")
+        self.gets(body=None)
         for lines in (b"Soft-Purge: 1",), (b"Cookie: lang=de; lang=en", b"X-Device: radio"):
             self.asks(*lines, method=b"PURGE")
             self.gets(body=b'{"purged": 3}\n')

@@ -185,6 +185,28 @@ class WideTests(PurgeTestCase):
         )
         self.assertEqual(self.stored(), {b"http://a/newspaper", b"http://a:81/news/1"})
 
+    def test_tagsOfAValidation(self) -> None:
+        """A response has those that a 304 names, and if that names none, those that it had."""
+        for lines, tag, count in (
+            ([], b"old", 1),
+            ([b"Surrogate-Key: new"], b"old", 0),
+            ([b"Surrogate-Key: new"], b"new", 1),
+            ([b"Cache-Tag: new"], b"old", 1),
+        ):
+            self.asks(target=b"/tagged")
+            self.isAsked()
+            self.answers(LONG, b'ETag: "1"', b"Surrogate-Key: old")
+            self.gets()
+            self.scenario.passes(30)
+            self.scenario.passes(31)
+            self.asks(target=b"/tagged")
+            self.isAsked(b'If-None-Match: "1"')
+            assert self.origin is not None
+            self.origin.sends(b"HTTP/1.1 304 Not Modified", LONG, b'ETag: "1"', *lines, b"", b"")
+            self.assertIn(b"; stored", self.gets()[b"cache-status"])
+            self.assertEqual(self.purges(b"Surrogate-Key: " + tag), {"purged": count}, lines)
+            self.purges(target=b"/tagged")
+
     def test_softly(self) -> None:
         """They stay, in each way."""
         for line, count in ((b"Surrogate-Key: n1 all", 3), (b"Purge-Scope: host", 4)):
