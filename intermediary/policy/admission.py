@@ -110,6 +110,8 @@ class Admission:
             return None
         fields = fields.without(_AGE)
         vary = readVary(response.fields, self._rules) or ()
+        if vary and _isMisspelt(request.fields, vary):
+            return None
         if not DISCLOSING.isdisjoint(vary) and self._isMisled(exchange, vary):
             return None
         body = Body() if response.framing != NO_BODY else Body.of(b"")
@@ -307,6 +309,7 @@ class Admission:
             # It was purged, or something newer is there.
             or entry not in shelf.entries
             or whyNotStored(b"GET", request, entry.status, fields, control, self._rules) is not None
+            or (variant != entry.variant and _isMisspelt(request, vary))
         ):
             return fresh, False
         source = entry.body.source
@@ -328,7 +331,7 @@ class Admission:
             there, if it fits.
         """
         variant = secondaryKey(entry.vary, request)
-        if variant == entry.variant or not entry.body.complete:
+        if variant == entry.variant or not entry.body.complete or _isMisspelt(request, entry.vary):
             return entry
         shared = Entry(
             entry.key,
@@ -365,6 +368,18 @@ class Admission:
             record: Record = entry.verdict
             record.freshness.expire(now)
             entry.expires = min(entry.expires, now)
+
+
+def _isMisspelt(request: Fields, vary: tuple[bytes, ...]) -> bool:
+    """
+    Tell whether the origin may have chosen by a field that C{Vary} does not name just so.
+
+    CGI, and WSGI with it, knows C{X_Device} and C{X-Device} by the same name.
+    """
+    if request.encoded.find(b"_") < 0:
+        return False
+    spelt = {name.replace(b"_", b"-") for name in vary}
+    return any(name.replace(b"_", b"-") in spelt and name not in vary for name in request.index)
 
 
 def _retagged(entry: Entry, new: Fields, merged: Fields) -> tuple[bytes, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from intermediary.policy.purging import Purge
 from intermediary.settings import CacheSettings, RouteCacheSettings, RouteSettings
 
 from ..scenario import Scenario
@@ -106,6 +107,32 @@ class KeyTests(CacheTestCase):
         self.isAsked(b"X-Forwarded-Proto: http")
         self.answers(*vary, body=b"redirect")
         self.assertIn(b"; stored", self.gets(body=b"redirect")[b"cache-status"])
+
+    def test_aFieldThatSelectsInAnotherSpelling(self) -> None:
+        """Is the same to an origin that makes variables of fields, so its answer is not stored."""
+        choice = LONG, b"Vary: X-Device, Accept", b'ETag: "tv"'
+        self.asks(b"X_Device: tv")
+        self.isAsked()
+        self.answers(*choice, body=b"tv")
+        self.assertNotIn(b"stored", self.gets(body=b"tv")[b"cache-status"])
+        self.asks(b"Y_Device: tv")
+        self.isAsked()
+        self.answers(*choice)
+        self.assertIn(b"; stored", self.gets()[b"cache-status"])
+        # Nor is what it says is the same as something that is stored.
+        self.scenario.cache.purge(Purge.ofPrefix(b""))
+        self.asks(b"X-Device: tv")
+        self.isAsked()
+        self.answers(*choice, body=b"tv")
+        self.gets(body=b"tv")
+        self.asks(b"X_Device: tv")
+        self.isAsked(b'If-None-Match: "tv"')
+        self.answers(*choice, status=b"304 Not Modified", body=b"")
+        self.gets(body=b"tv")
+        self.asks()
+        self.isAsked()
+        self.answers(*choice)
+        self.gets(hit=False)
 
     def test_aGetWithContent(self) -> None:
         """Is sent on, answered from nowhere and stored nowhere: no key has the content."""
