@@ -14,7 +14,7 @@ from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
 from ..errors import MethodNotAllowed, Misdirected, RequestInvalid
-from ..wire.target import hostToASCII, parseAuthority, readAbsolute
+from ..wire.target import DEFAULT_PORTS, Target, hostToASCII, parseAuthority, readAbsolute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -125,6 +125,20 @@ class Route:
         return f"<Route {'|'.join(self.hosts) or '*'}{path} {self.program.name}>"
 
 
+def _asReceived(target: Target, secure: bool) -> Target:
+    """
+    Give a target the scheme of the connection that it came on.
+
+    The origin hears of that, and what it says must not be stored as the answer to those
+    who ask by the other.
+    """
+    scheme = "https" if secure else "http"
+    if target.scheme == scheme:
+        return target
+    port = parseAuthority(target.authority)[1] or DEFAULT_PORTS[scheme]
+    return Target(scheme, target.host, port, target.path, target.authority)
+
+
 class RouteTable:
     """The routes of one front; called, it chooses the program of an exchange."""
 
@@ -184,7 +198,8 @@ class RouteTable:
         host = request.host
         if target[0] != _SLASH and target != b"*":
             # RFC 9112 §3.2.2: a server accepts it, and its authority wins.
-            absolute = exchange.target = readAbsolute(target, request.method)
+            absolute = _asReceived(readAbsolute(target, method), exchange.secure)
+            exchange.target = absolute
             target = absolute.path
             host = absolute.authority
         routes = self._remembered.get(host) or self.candidates(host)

@@ -50,6 +50,21 @@ class KeyTests(CacheTestCase):
         self.client.sends(b"GET / HTTP/1.1", b"Host: b.example", b"", b"")
         self.gets(body=b"of b", hit=True)
 
+    def test_aSchemeThatTheConnectionHasNot(self) -> None:
+        """What the origin says to those who come without TLS is not for those who do."""
+        self.asks(target=b"https://a/")
+        self.isAsked(b"Host: a", b"X-Forwarded-Proto: http")
+        self.answers(LONG, body=b"go to https")
+        self.gets(body=b"go to https")
+        [key] = self.scenario.cache.store._byKey
+        self.assertEqual(key, b"site http://a/")
+        self.asks()
+        self.gets(body=b"go to https", hit=True)
+        self.asks(target=b"https://a:443/")
+        self.isAsked(b"Host: a:443", b"X-Forwarded-Proto: http")
+        self.answers()
+        self.gets(hit=False)
+
     def test_encodedOctets(self) -> None:
         """What has one key goes to the origin in one form; a slash is never decoded."""
         self.asks(target=b"/%61/%2e%2E/b%2fc")
