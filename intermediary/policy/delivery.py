@@ -66,7 +66,7 @@ class Delivery:
         @return: whether it was done.
         """
         entry = visit.entries[0]
-        if not self._mayStandIn(visit, entry, now):
+        if not self._mayStandIn(exchange, visit, entry, now):
             return False
         if exchange.lease is not None:
             # The content of an error that nobody will see.
@@ -102,7 +102,7 @@ class Delivery:
         else:
             reply.more = self._lines[visit.reason]
 
-    def _mayStandIn(self, visit: Visit, entry: Entry, now: float) -> bool:
+    def _mayStandIn(self, exchange: Exchange, visit: Visit, entry: Entry, now: float) -> bool:
         """Whether an entry may be used as its origin fails (RFC 5861 §4)."""
         if visit.fetch is not None and visit.fetch.outdated:
             # What has been changed since is no better than none.
@@ -111,7 +111,9 @@ class Delivery:
         if entry.expires < record.freshness.freshUntil:
             # Purged softly since it was looked up.
             record.freshness.expire(entry.expires)
-        if not entry.body.isWhole or not mayReplaceError(record.freshness, visit.demand, now):
+        body = entry.body
+        there = body.isKept if isinstance(exchange.downstream, Nobody) else body.isWhole
+        if not there or not mayReplaceError(record.freshness, visit.demand, now):
             return False
         # Not what was purged meanwhile, unless softly: then it is stored still.
         return entry.queue is not None or not self._purges.overtook(visit, EMPTY)

@@ -381,6 +381,22 @@ class ValidatingTests(TiersTestCase):
             self.assertIn(b"max-age=99", self.gets(self.client(*ask(path)), content))
             self.assertEqual(self.opened(), 0)
 
+    def test_anErrorInTheBackground(self) -> None:
+        """It is not stored in the place of what may stand in, whose file nobody has open."""
+        content = b"x" * (SMALL * 3)
+        client = self.client()
+        control = b"max-age=60, stale-while-revalidate=60"
+        self.answers(answer(content, b'ETag: "1"', control=control))
+        self.gets(client, content, b"; stored")
+        self.again()
+        self.scenario.passes(61)
+        self.gets(self.client(*ask(method=b"HEAD")), b"")
+        self.answers(answer(b"sorry").replace(b"200 OK", b"503 Service Unavailable"))
+        self.gets(self.client(), content)
+        self._origin = None
+        self.answers(answer(content))
+        self.assertEqual(self.opened(), 0)
+
     def test_whatIsRefreshedBeforeItExpires(self) -> None:
         """Large content, too: nobody has its file open just then."""
         cache = Cache(self.tiers, LARGEST)
