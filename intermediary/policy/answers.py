@@ -289,13 +289,14 @@ class Answers:
         Make the fields that ask for what a stored 206 lacks (RFC 9111 §3.3).
 
         @return: None if that is not possible: what has no strong validator can't
-            be combined (RFC 9111 §3.4), nor what is still growing.
+            be combined (RFC 9111 §3.4), nor what is still growing, or not in memory.
         """
         fields = self._heads.fieldsOf(entry)
         validators = self.validators(entry)
         known = parseContentRange(fields.get(b"content-range") or b"")
         tag = validators.tag
-        if known is None or not entry.body.complete or tag is None or not isStrong(tag):
+        body = entry.body
+        if known is None or not body.complete or body.start or tag is None or not isStrong(tag):
             return None
         parts = Parts(known.length)
         parts.add((known.first, known.end))

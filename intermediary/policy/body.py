@@ -136,8 +136,10 @@ class Body:
 
     @property
     def isKept(self) -> bool:
-        """Whether all of it is somewhere, or still may be: here, or in a file that is open or not."""
-        return self.isWhole or (self.complete and self.file is not None)
+        """Whether all of it is somewhere, or still may be: here, or in a file, open or not."""
+        if self.isWhole:
+            return True
+        return self.complete and self.file is not None and bool(self.file.complete)
 
     @property
     def heldOctets(self) -> int:
@@ -214,9 +216,8 @@ class Body:
         return self.start - before
 
     def restore(self, pieces: list[bytes]) -> None:
-        """Take all of the content back, which was only in the file."""
+        """Take all of the content, of which some is only in the file."""
         assert self.complete
-        assert self.start == self.octets
         self.start = 0
         self.pieces = pieces
         self._ends = list(accumulate(map(len, pieces))) if len(pieces) > 1 else None

@@ -85,7 +85,8 @@ class DiskStore:
         self._reactor = reactor
         self.pool = pool
         self.folder = folder
-        self.maxObjectOctets = maxObjectOctets
+        # What it has no room for would drive out all the rest.
+        self.maxObjectOctets = min(maxObjectOctets, limitOctets)
         self._encode = encode
         self._decode = decode
         self._urlOf = urlOf
@@ -359,6 +360,10 @@ class DiskStore:
         """
         file = entry.body.file
         if file is not None and file.store is self and file.complete:
+            newer = self._writing.pop((entry.key, entry.variant), None)
+            if newer is not None:
+                # It broke off, and this one is back: its end must not drop the row.
+                newer.cancel()
             renewing: Deferred[bool] = self._tell(False, self._renew, entry, later=self._drop)
             return renewing.addCallback(
                 lambda renewed: succeed(True) if renewed else self._write(entry)

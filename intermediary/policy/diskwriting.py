@@ -56,7 +56,10 @@ class Writing:
     def begin(self) -> None:
         """Begin with what there is of the body."""
         self._busy = True
-        self.entry.body.watch(self)
+        body = self.entry.body
+        body.watch(self)
+        # Also of a complete one, which may leave its store before it is written.
+        body.enter(self)
         self._store.inThread(self._make).addCallbacks(self._begun, self._broke)
 
     def _make(self) -> tuple[Growing, int]:
@@ -119,6 +122,10 @@ class Writing:
         self.failed = True
         self.grown()
 
+    def cutOff(self) -> None:
+        """See L{Reader<intermediary.policy.body.Reader>}: too much waits for the disk."""
+        self.cancel()
+
     def _broke(self, failure: Failure) -> None:
         if self._growing is not None:
             self._store.inThread(self._growing.discard).addErrback(lambda _: None)
@@ -128,6 +135,7 @@ class Writing:
     def _end(self, stored: bool) -> None:
         body = self.entry.body
         body.unwatch(self)
+        body.leave(self)
         self.failed = not stored
         file, self._file = self._file, None
         self._growing = None

@@ -422,9 +422,8 @@ class Filling(Nobody):
             and before.queue is None
             and before.body.isKept
         ):
-            # Not if it was purged meanwhile, or had to make room, or what its readers
-            # have had of it was let go; and no fresher than what it comes back for,
-            # which may have been purged softly.
+            # Not if it was purged meanwhile, or had to make room, or is nowhere any more;
+            # and no fresher than what it comes back for, which may have been purged softly.
             before.expires = min(before.expires, max(entry.expires, entry.stored))
             self._store.add(before)
         else:
@@ -443,7 +442,8 @@ class Filling(Nobody):
             if writing is None:
                 return
             if writing.failed:
-                self._stored = False
+                # It leaves memory, too, before anything is let go that is nowhere else.
+                self._stored = self._store.grew(self._entry, 0)
         exchange = self.exchange
         if exchange is None or exchange.lease is None or exchange.finishing:
             return

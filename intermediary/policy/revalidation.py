@@ -105,7 +105,7 @@ class Revalidation:
         visit.entries = entries
         visit.ahead = ahead
         if entries and entries[0].body.start and entries[0].body.file.isOpen:
-            # Otherwise nobody reads it, nor will who asks here.
+            # For those who wait; nobody else reads it, so it need not be opened.
             visit.keep(entries[0].body.file)
         visit.fetch = shelf.fetch = Fetch(later)
         if common:

@@ -161,6 +161,11 @@ class Tiers:
         self.spillOctets = min(SPILL_OCTETS, memory.limitOctets // SPILL_PART)
         self._roomOctets = max(1 << 24, memory.limitOctets // 8)
 
+    @property
+    def count(self) -> int:
+        """How many entries are in memory."""
+        return self.memory.count
+
     # Shelves
 
     def find(self, key: bytes) -> Shelf | None:
@@ -288,7 +293,7 @@ class Tiers:
             # It may have been validated meanwhile.
             for each in () if shelf is None else shelf.entries:
                 if each.body is body:
-                    self.memory.grew(each, body.octets)
+                    self.memory.grew(each, each.ownOctets() + body.octets - each.size)
         self._broughtTo(file, waiting, first)
 
     def _isSmall(self, entry: Entry) -> bool:

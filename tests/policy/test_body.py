@@ -5,6 +5,9 @@ Content that grows while others read it.
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -284,3 +287,36 @@ class SheddingTests(SynchronousTestCase):
             self.assertEqual(body.pieces, [])
         body.end()
         self.assertEqual(reader.taken, written)
+
+    def test_whatIsKept(self) -> None:
+        """What is complete, and has no hole that can't be filled from a file."""
+        body = Body()
+        body.append(b"x" * PIECE_OCTETS * 2)
+        body.append(b"y")
+        self.assertFalse(body.isKept)
+        body.end()
+        self.assertTrue(body.isKept)
+        file: Any = SimpleNamespace(complete=False, isOpen=False)
+        body = Body()
+        for piece in (b"x" * PIECE_OCTETS, b"y" * ONE_PIECE_OCTETS):
+            body.append(piece)
+        body.end()
+        body.shed(PIECE_OCTETS)
+        self.assertFalse(body.isKept)
+        body.file = file
+        self.assertFalse(body.isKept)
+        file.complete = True
+        self.assertTrue(body.isKept)
+        self.assertFalse(body.isWhole)
+
+    def test_whatHasAHoleIsRestored(self) -> None:
+        """From the file, all of it, as if nothing had been there."""
+        body = Body()
+        pieces = [b"x" * PIECE_OCTETS, b"y" * ONE_PIECE_OCTETS]
+        for piece in pieces:
+            body.append(piece)
+        body.end()
+        body.shed(PIECE_OCTETS)
+        body.restore(list(pieces))
+        self.assertEqual(body.heldOctets, body.octets)
+        self.assertEqual(body.whole, b"".join(pieces))

@@ -19,7 +19,7 @@ from intermediary.errors import ClientGone, ContentGone, IntermediaryError, Resp
 from intermediary.exchange import Exchange
 from intermediary.front import Front
 from intermediary.interfaces import IDownstream, IFileSource
-from intermediary.policy.body import PIECE_OCTETS, Body
+from intermediary.policy.body import ONE_PIECE_OCTETS, PIECE_OCTETS, Body
 from intermediary.policy.filling import (
     SENT_OCTETS,
     WINDOW_OCTETS,
@@ -675,6 +675,22 @@ class StoredTests(FillingCase):
         self.assertEqual(client.taken, b"")
         self.filling.flush()
         self.assertEqual(client.taken, b"abcde")
+
+    def test_whatIsNotAllThereDoesNotComeBack(self) -> None:
+        """What it had replaced, and what let go of that while it was read."""
+        for octets in (0, PIECE_OCTETS):
+            body, old = Body(), Body()
+            old.append(b"x" * PIECE_OCTETS)
+            old.append(b"y" * ONE_PIECE_OCTETS)
+            old.end()
+            old.shed(octets)
+            entry, before = entryOf(b"b", body), entryOf(b"b", old)
+            self.store.add(entry)
+            Filling(self.store, entry, None, before).fail(ResponseIncomplete("gone"))
+            shelf = self.store.find(b"b")
+            self.assertEqual(
+                [] if shelf is None else list(shelf.entries), [] if octets else [before]
+            )
 
     def test_aFailureTakesTheEntryAway(self) -> None:
         """RFC 9111 §3.3: what is incomplete is not used as whole."""

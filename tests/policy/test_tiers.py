@@ -30,6 +30,7 @@ from intermediary.wire.freshness import Freshness
 from tests.scenario import Scenario, Side
 
 from .stored import entryOf
+from .test_cache import WEB
 from .test_diskstore import Pool
 
 if TYPE_CHECKING:
@@ -58,7 +59,13 @@ def answer(content: bytes, *lines: bytes, control: bytes = b"max-age=60") -> byt
 
 
 class TiersTestCase(SynchronousTestCase):
-    """A reverse front with a cache in memory and on a disk."""
+    """
+    A reverse front with a cache in memory and on a disk.
+
+    @cvar caching: how its route is cached.
+    """
+
+    caching = RouteCacheSettings()
 
     def setUp(self) -> None:
         self.folder = self.mktemp()
@@ -85,7 +92,11 @@ class TiersTestCase(SynchronousTestCase):
         )
         self.disk.begin()
         self.tiers = Tiers(clock, self.memory, self.disk, LARGEST)
-        scenario.cachingIn(Cache(self.tiers, LARGEST)).reverse()
+        cache = Cache(self.tiers, LARGEST)
+        cache.refreshing = Refreshing(clock, cache)
+        scenario.cachingIn(cache).reverse(
+            routes=(RouteSettings(upstream=WEB, preserveHost=True, cache=self.caching),)
+        )
         self.addCleanup(self.disk.close)
         self._origin: Side | None = None
 
