@@ -97,7 +97,10 @@ def makeCache(reactor: Any, settings: CacheSettings | None = None) -> Cache:
         limit = settings.maxMemoryObjectOctets
         if limit is None:
             limit = settings.memoryOctets // 8
-        memory = MemoryStore(reactor, settings.memoryOctets, min(limit, largest))
+        limit = min(limit, largest)
+        # For what neither has room for, nothing has to go.
+        largest = max(limit, min(largest, settings.disk.sizeOctets))
+        memory = MemoryStore(reactor, settings.memoryOctets, limit)
         keeper = DiskKeeper(reactor, settings.disk, largest)
         store = keeper.tiers = Tiers(reactor, memory, keeper.store, largest)
     targeted = tuple(name.lower().encode("ascii") for name in settings.targeted)

@@ -95,6 +95,21 @@ class SettingsTests(SynchronousTestCase):
             self.assertEqual(cache.store.maxObjectOctets, largest)
             self.assertEqual(cache.maxObjectOctets, largest)
 
+    def test_moreThanTheDiskHasRoomFor(self) -> None:
+        """Is not stored, unless memory has."""
+        for size, memory, largest in ((1000, 800, 1000), (1000, 80_000, 5000), (9000, 800, 5000)):
+            settings = CacheSettings(
+                memoryOctets=memory,
+                maxObjectOctets=5000,
+                disk=DiskSettings(path=self.mktemp(), sizeOctets=size),
+            )
+            cache = makeCache(Clock(), settings)
+            assert isinstance(cache.store, Tiers)
+            behind: Any = cache.store.behind
+            self.assertEqual(behind.maxObjectOctets, min(size, largest))
+            self.assertEqual(cache.store.maxObjectOctets, largest)
+            self.assertEqual(cache.maxObjectOctets, largest)
+
 
 class Threads:
     """A pool that never does anything, and says how it ended."""
