@@ -49,6 +49,9 @@ SHORT_SECONDS: Final = 10.0
 #: How many that are not written are noted before what they replace is dropped.
 OUTDATED: Final = 256
 
+# By name: what is compiled has no frame for the logger to find it in.
+_log: Final = Logger("intermediary.policy.tiers")
+
 
 class Waiting:
     """
@@ -126,8 +129,6 @@ class Tiers:
         "memory",
         "spillOctets",
     )
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -215,7 +216,7 @@ class Tiers:
         now = self._reactor.seconds()
         if now >= self._restUntil:
             self.late += 1
-            self._log.warn(
+            _log.warn(
                 "{tier!r} took more than {seconds} s: requests do without it for {rest} s",
                 tier=self.behind,
                 seconds=LOOK_SECONDS,
@@ -224,7 +225,7 @@ class Tiers:
         self._restUntil = now + REST_SECONDS
 
     def _broke(self, failure: Failure) -> None:
-        self._log.failure("a defect in a tier of the cache", failure=failure)
+        _log.failure("a defect in a tier of the cache", failure=failure)
 
     def _looked(self, shelf: Shelf | None, key: bytes, waiting: Waiting) -> None:
         if self._looking.get(key) is not waiting:

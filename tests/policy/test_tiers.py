@@ -15,7 +15,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from intermediary.interfaces import ICacheStore
-from intermediary.policy import tiers as tiersModule
 from intermediary.policy.answers import Record
 from intermediary.policy.body import Body
 from intermediary.policy.cachestate import Cache
@@ -23,7 +22,7 @@ from intermediary.policy.diskstore import DiskStore
 from intermediary.policy.purging import Purge
 from intermediary.policy.refreshing import Refreshing
 from intermediary.policy.stores import MemoryStore
-from intermediary.policy.tiers import LOOK_SECONDS, OUTDATED, REST_SECONDS, Tiers
+from intermediary.policy.tiers import LOOK_SECONDS, OUTDATED, REST_SECONDS, WRITINGS, Tiers
 from intermediary.settings import RouteCacheSettings, RouteSettings, UpstreamSettings
 from intermediary.wire.fields import Fields
 from intermediary.wire.freshness import Freshness
@@ -471,8 +470,9 @@ class WritingTests(TiersTestCase):
 
     def test_thereIsALimit(self) -> None:
         """What was skipped is offered again when it is used, or has to go."""
-        self.patch(tiersModule, "WRITINGS", 2)
         self.pool.holding = True
+        for number in range(WRITINGS - 2):
+            self.tiers.add(self.entry(b"first %d" % number))
         entries = [self.entry(b"%d" % number) for number in range(5)]
         for entry in entries:
             self.tiers.add(entry)
