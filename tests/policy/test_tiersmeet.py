@@ -392,6 +392,18 @@ class KeyTests(MeetingTestCase):
                 self.answers(answer(b"new", control=b"no-store"))
                 self.gets(client, b"new", b"fwd=uri-miss")
 
+    def test_aSoftPurgeReachesAll(self) -> None:
+        """By the tag that they have in common: they are validated, one by one."""
+        self.kinds(again=False)
+        tags = [each.tags for shelf in self.memory._byKey.values() for each in shelf.entries]
+        self.assertEqual(len(set(tags)), 1)
+        self.again()
+        self.tiers.purge(Purge.ofTag(*tags[0]), soft=True)
+        for kind in (b"one", b"two"):
+            client = self.client(*ask(b"/a", b"X-Kind: " + kind))
+            self.assertIn(b'If-None-Match: "a"', self.answers(CURRENT))
+            self.gets(client, kind * 20_000, b"fwd=stale; fwd-status=304")
+
     def test_aChangeDuringALookUp(self) -> None:
         """What is found then is from before."""
         self.kinds()
