@@ -136,10 +136,8 @@ class Body:
 
     @property
     def isKept(self) -> bool:
-        """Whether all of it is somewhere, or still may be: here, or in a file, open or not."""
-        if self.isWhole:
-            return True
-        return self.complete and self.file is not None and bool(self.file.complete)
+        """Whether all of it is here or in a complete file, though that may have to be opened."""
+        return self.complete and (not self.start or (self.file is not None and self.file.complete))
 
     @property
     def heldOctets(self) -> int:

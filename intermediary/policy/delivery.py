@@ -112,7 +112,7 @@ class Delivery:
             # Purged softly since it was looked up.
             record.freshness.expire(entry.expires)
         body = entry.body
-        there = body.isKept if isinstance(exchange.downstream, Nobody) else body.isWhole
+        there = body.isWhole or (isinstance(exchange.downstream, Nobody) and body.isKept)
         if not there or not mayReplaceError(record.freshness, visit.demand, now):
             return False
         # Not what was purged meanwhile, unless softly: then it is stored still.

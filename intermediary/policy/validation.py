@@ -135,7 +135,7 @@ class Validation:
             return None
         body = entries[found[0]].body
         # Nobody reads what is validated in the background, so its file may be closed.
-        if not (body.isKept if forNobody else body.isWhole):
+        if not body.isWhole and not (forNobody and body.isKept):
             return None
         updated = [
             self._admission.freshen(entries[index], request, new, visit.requested, now)
