@@ -82,6 +82,7 @@ COMPILED = (
     "intermediary/policy/purgerequests.py",
     "intermediary/policy/purging.py",
     "intermediary/policy/rangemiss.py",
+    "intermediary/policy/recentchanges.py",
     "intermediary/policy/recentpurges.py",
     "intermediary/policy/redirects.py",
     "intermediary/policy/refreshing.py",

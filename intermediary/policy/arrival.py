@@ -44,6 +44,7 @@ class Arrival:
         "_admission",
         "_answers",
         "_cache",
+        "_changes",
         "_collapsing",
         "_delivery",
         "_outdating",
@@ -79,7 +80,8 @@ class Arrival:
         self._validation = validation
         self._collapsing = collapsing
         self._delivery = delivery
-        self._outdating = Outdating(cache.store, targets, cache.siblings)
+        self._changes = cache.purges.changes
+        self._outdating = Outdating(cache.store, targets, cache.siblings, self._changes)
         self._seconds: Callable[[], float] = engine.seconds
         self._rest = restProgram(engine)
         self._restForNobody = restProgram(engine, cache.leaveBackground)
@@ -178,17 +180,22 @@ class Arrival:
         assert request is not None
         assert response is not None
         target = self._targets.targetOf(exchange)
+        own = (
+            request.method == b"POST"
+            and not visit.demand.noStore
+            and exchange.requestEnded
+            and isOwnLocation(target, response.fields)
+        )
+        overtaken = False
+        if own:
+            visit.key = self._targets.keyOf(target, request.fields)
+            visit.common = self._targets.commonFor(exchange)
+            overtaken = self._changes.overtook(visit)
         self._outdating.invalidate(request, target, response.status, response.fields)
-        if (
-            request.method != b"POST"
-            or visit.demand.noStore
-            or not exchange.requestEnded
-            or not isOwnLocation(target, response.fields)
-        ):
-            return False
-        visit.key = self._targets.keyOf(target, request.fields)
-        visit.common = self._targets.commonFor(exchange)
-        return True
+        if not overtaken:
+            # Its own change is one that it knows.
+            visit.changes = self._changes.serial
+        return own
 
     def _dismisses(self, visit: Visit, ahead: Entry, status: int) -> bool:
         """

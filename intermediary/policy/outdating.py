@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..wire.fields import Fields
     from ..wire.message import RequestHead
     from ..wire.target import Target
+    from .recentchanges import RecentChanges
     from .siblings import Siblings
     from .targets import Targets
 
@@ -31,11 +32,23 @@ _log: Final = Logger("intermediary.policy.outdating")
 
 
 class Outdating:
-    """Forgets what is stored for targets, as one route knows them."""
+    """
+    Forgets what is stored for targets, as one route knows them.
 
-    __slots__ = ("_siblings", "_store", "_targets")
+    Fetches that others wait for are on a shelf, and get a mark there.  Who asks alone
+    is on none, so the changes of late are remembered for it.
+    """
 
-    def __init__(self, store: ICacheStore, targets: Targets, siblings: Siblings) -> None:
+    __slots__ = ("_changes", "_siblings", "_store", "_targets")
+
+    def __init__(
+        self,
+        store: ICacheStore,
+        targets: Targets,
+        siblings: Siblings,
+        changes: RecentChanges,
+    ) -> None:
+        self._changes = changes
         self._store = store
         self._targets = targets
         self._siblings = siblings
@@ -49,6 +62,7 @@ class Outdating:
         @param fields: of the answer.
         """
         for each in invalidTargets(request.method, target, status, fields):
+            self._changes.note(self._targets.commonOf(each))
             gone = self.forget(each)
             if not isinstance(gone, int):
                 # Nobody waits for the rest of very many.

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from .purging import KEY, TAG, urlOf
+from .recentchanges import RecentChanges
 from .siblings import Siblings
 from .tags import readTags
 
@@ -36,13 +37,15 @@ class RecentPurges:
 
     Of what is forgotten, everything was: that costs a fetch and no more.
 
+    @ivar changes: of changes, for L{overtook}.
     @ivar serial: how many purges there were.
     """
 
-    __slots__ = ("_exact", "_forgotten", "_wide", "serial")
+    __slots__ = ("_exact", "_forgotten", "_wide", "changes", "serial")
 
     def __init__(self) -> None:
         self.serial = 0
+        self.changes = RecentChanges()
         #: The last of those that are forgotten.
         self._forgotten = 0
         # Hashes, as keys are long; two that are the same cost a fetch, too.  The
@@ -106,7 +109,8 @@ class RecentPurges:
 
         @param fields: of the response, which may have tags.
         """
-        if visit.fetch is not None and visit.fetch.outdated:
+        fetch = visit.fetch
+        if self.changes.overtook(visit) if fetch is None else fetch.outdated:
             return True
         if visit.epoch == self.serial:
             return False

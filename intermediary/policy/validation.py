@@ -67,6 +67,7 @@ class Validation:
             # The first time it is asked for as soon as it was looked up.
             visit.requested = self._seconds()
         visit.epoch = purges.serial
+        visit.changes = purges.changes.serial
         if not visit.key:
             return
         forward.target = normaliseTarget(forward.target)

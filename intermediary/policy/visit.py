@@ -27,6 +27,7 @@ class Visit:
     @ivar reason: why it was sent on (RFC 9211 §2.2).
     @ivar epoch: how many purges there had been when it was sent on, the last time it
         was; -1 before that.
+    @ivar changes: how many changes there had been then.
     @ivar common: what all keys of its target begin with, where these are several;
         empty otherwise.
     @ivar fetch: the fetch that it leads, or None.
@@ -49,6 +50,7 @@ class Visit:
     __slots__ = (
         "ahead",
         "answered",
+        "changes",
         "collapsed",
         "common",
         "completing",
@@ -78,6 +80,7 @@ class Visit:
         self.requested = requested
         self.key = b""
         self.epoch = -1
+        self.changes = -1
         self.common = b""
         self.shelf: Shelf | None = None
         self.demand: Demand = ORDINARY

@@ -30,6 +30,7 @@ from intermediary.policy import (
     validation,
 )
 from intermediary.policy.collapsing import Collapsing
+from intermediary.policy.recentchanges import RecentChanges
 from intermediary.policy.recentpurges import RecentPurges
 from intermediary.policy.revalidation import Revalidation
 from intermediary.policy.stores import MemoryStore
@@ -210,6 +211,9 @@ MISTAKES: dict[str, list[Mistake]] = {
     "what is on its way has no tags": [(recentpurges, "readTags", lambda old: lambda fields: [])],
     "who waits for what was purged goes on alone": [
         (Collapsing, "resolve", lambda old: lambda self, visit, outdated=False: old(self, visit))
+    ],
+    "what nobody waits for is stored though it was overtaken": [
+        (RecentChanges, "overtook", _returning(False))
     ],
     "what was overtaken is stored": [(RecentPurges, "overtook", _returning(False))],
     "soft purges do nothing": [(MemoryStore, "_purge", _softly)],

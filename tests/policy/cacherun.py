@@ -104,10 +104,6 @@ class Run(Hearing):
     def _answer(self, step: Answering) -> None:
         numbers = sorted(self.asked)
         number = numbers[step.which % len(numbers)]
-        if self.asked[number][1] not in ("GET", "HEAD"):
-            # What nobody waits for is not known to be overtaken by a change.
-            alone = [each for each in numbers if self.model.isAlone(each)]
-            number = alone[0] if alone else number
         transport, method, asked = self.asked.pop(number)
         recipe = step.recipe
         fields = rendered(recipe.fields, self.clock.seconds(), HOST)

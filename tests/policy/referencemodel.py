@@ -52,11 +52,6 @@ class Model(Giving):
         super().__init__(scheme, maxOctets, graces)
         self.pending: dict[int, Visit] = {}
 
-    def isAlone(self, client: int) -> bool:
-        """Whether a request could be answered from here, and nobody waits for its answer."""
-        visit = self.pending[client]
-        return visit.shelf is not None and not visit.leads
-
     # Requests
 
     def ask(self, visit: Visit) -> None:
@@ -260,6 +255,14 @@ class Model(Giving):
         for visit in self.pending.values():
             self.count("purged under way")
             visit.purges.append((kind, value))
+
+    def _changed(self, host: str, target: str) -> None:
+        """What is under way may be from before a change, whether anybody waits or not."""
+        url = f"{self.scheme}://{host}{target}"
+        for visit in self.pending.values():
+            if self._covers("key", url, visit.host, visit.target):
+                self.count("alone overtaken" if visit.shelf and not visit.leads else "overtaken")
+                visit.purges.append(("key", url))
 
     def _respond(self, visit: Visit, response: Response, late: bool) -> None:
         status = response.status

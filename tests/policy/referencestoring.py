@@ -280,6 +280,7 @@ class Storing:
             if other is not None:
                 found.append(normal(other))
         for target in found:
+            self._changed(visit.host, target)
             shelf = self.shelves.get((visit.host, target))
             if shelf is not None:
                 self.count("invalidated" if shelf.stored else "nothing to invalidate")
@@ -287,6 +288,9 @@ class Storing:
                 if shelf.leader is not None:
                     shelf.leader.outdated = True
         return visit.method == "POST" and self._isOwn(visit, response)
+
+    def _changed(self, host: str, target: str) -> None:
+        """Something was changed; who is asked for it knows."""
 
     def _isOwn(self, visit: Visit, response: Response) -> bool:
         value = combined(response.fields, "content-location")

@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.policy.outdating import Outdating
+from intermediary.policy.recentchanges import TARGETS, RecentChanges
 from intermediary.policy.siblings import Siblings
 from intermediary.policy.stores import MemoryStore
 from intermediary.policy.targets import Targets
@@ -187,6 +188,102 @@ class InvalidationTests(KeyedTestCase):
         self.assertEqual(len(self.scenario.cache.siblings), 0)
 
 
+class AloneTests(KeyedTestCase):
+    """Nobody waits for its answer, but a change overtakes it all the same (RFC 9111 §4.4)."""
+
+    def overtakes(
+        self, *lines: bytes, target: bytes = b"/", change: bytes = b"/", status: bytes = b"200 OK"
+    ) -> dict[bytes, bytes]:
+        """Something is changed while the origin is asked; the answer is from before that."""
+        self.asks(*lines, target=target)
+        self.isAsked(*lines)
+        first, self.client = (self.origin, self.client), self.scenario.client()
+        self.origin = None
+        self.changes(change)
+        self.origin, self.client = first
+        self.answers(LONG, body=b"old", status=status)
+        return self.gets(int(status[:3]), body=b"old")
+
+    def isNotStored(self, *lines: bytes, **more: Any) -> None:
+        """The answer is for who asked."""
+        self.assertNotIn(b"stored", self.overtakes(*lines, **more)[b"cache-status"])
+
+    def test_whoWantsItFresh(self) -> None:
+        """Where nothing is stored."""
+        self.isNotStored(b"Cache-Control: no-cache")
+        self.fills()
+
+    def test_underWhateverKey(self) -> None:
+        """Where something is, which is gone, too."""
+        self.fills(b"X-Device: tv")
+        self.isNotStored(b"X-Device: tv", b"Cache-Control: no-cache")
+        self.fills(b"X-Device: tv")
+
+    def test_whereATargetHasOneKey(self) -> None:
+        """It is that."""
+        self.isNotStored(b"Cache-Control: no-cache", target=b"/plain", change=b"/plain")
+        self.fills(target=b"/plain")
+
+    def test_whileNobodyWaits(self) -> None:
+        """After an answer that could not be stored, each asks for itself."""
+        self.asks()
+        self.isAsked()
+        self.answers(b"Cache-Control: private")
+        self.gets()
+        self.isNotStored()
+        self.fills()
+
+    def test_aPart(self) -> None:
+        """What is stored of it would answer others, too."""
+        self.asks(b"Range: bytes=0-2")
+        self.isAsked()
+        first, self.client = (self.origin, self.client), self.scenario.client()
+        self.origin = None
+        self.changes()
+        self.origin, self.client = first
+        self.answers(LONG, b"Content-Range: bytes 0-2/9", body=b"old", status=b"206 Part")
+        self.assertNotIn(b"stored", self.gets(206, b"old")[b"cache-status"])
+
+    def test_anotherTarget(self) -> None:
+        """What was changed is not this."""
+        lines = (b"Cache-Control: no-cache",)
+        self.assertIn(b"; stored", self.overtakes(*lines, change=b"/b")[b"cache-status"])
+
+    def test_whatAPostBringsItself(self) -> None:
+        """Is from after its own change, but maybe from before another (RFC 9110 §9.3.3)."""
+        own = (LONG, b"Content-Location: /")
+        self.changes(b"/", *own)
+        self.asks()
+        self.gets(body=b"done", hit=True)
+        self.asks(b"Content-Length: 0", method=b"POST")
+        self.isAsked(method=b"POST")
+        first, self.client = (self.origin, self.client), self.scenario.client()
+        self.origin = None
+        self.changes()
+        self.origin, self.client = first
+        self.answers(*own, body=b"?")
+        self.gets(body=b"?")
+        self.fills()
+
+    def test_moreChangesThanAreRemembered(self) -> None:
+        """Each of those forgotten may have been of this; what was purged is not forgotten."""
+        cache = self.scenario.cache
+        self.asks(b"Cache-Control: no-cache")
+        self.isAsked()
+        before = cache.purges.serial
+        outdating = Outdating(
+            cache.store, Targets(KeyMaker(partition=b"site")), Siblings(), cache.purges.changes
+        )
+        post = head(b"POST / HTTP/1.1", b"Host: a", b"Content-Length: 0")
+        for number in range(TARGETS + 1):
+            path = b"/other/%d" % number
+            outdating.invalidate(post, Target("http", "a", 80, path, b"a"), 200, EMPTY)
+        self.assertEqual(cache.purges.serial, before)
+        self.answers(LONG)
+        self.assertNotIn(b"stored", self.gets()[b"cache-status"])
+        self.fills()
+
+
 class PurgeTests(KeyedTestCase):
     """A C{PURGE} of a URL is about all of its keys."""
 
@@ -230,7 +327,7 @@ class ForgettingTests(SynchronousTestCase):
         self.store: Any = MemoryStore(self.clock, 10_000_000, 1_000_000)
         self.siblings = Siblings()
         self.keys = KeyMaker(fields=[b"x"])
-        self.outdating = Outdating(self.store, Targets(self.keys), self.siblings)
+        self.outdating = Outdating(self.store, Targets(self.keys), self.siblings, RecentChanges())
         self.target = Target("http", "a", 80, b"/", b"a")
 
     def entry(self, value: bytes, path: bytes = b"/") -> Any:
@@ -293,4 +390,4 @@ class ForgettingTests(SynchronousTestCase):
             forget=lambda key: answers.pop(0),
             purge=lambda what, soft: answers.pop(0),
         )
-        return Outdating(store, Targets(self.keys), self.siblings)
+        return Outdating(store, Targets(self.keys), self.siblings, RecentChanges())
