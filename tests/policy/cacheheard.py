@@ -13,23 +13,17 @@ from twisted.logger import ILogObserver, LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from intermediary.settings import (
-    CacheSettings,
-    RouteCacheSettings,
-    RouteSettings,
-    UpstreamSettings,
-)
+from intermediary.settings import CacheSettings, RouteSettings, UpstreamSettings
 
 from ..scenario import MemoryTransport, Scenario
+from .cachefronts import Front, settingsOf
 from .referencefields import Pairs, combined
 from .referencemodel import Model
-from .referencestored import Answer, Forward, Graces
+from .referencestored import Answer, Forward
 
 #: The longest content that is stored.
 MAX_OCTETS = 200
 HOST = "a.example"
-#: C{grace} and C{grace-error} of fronts where they are not the default.
-GRACES = {"graceful": (20.0, 30.0)}
 #: What a front adds or makes anew, and what no cache has to do with.
 NOT_COMPARED = frozenset(
     {
@@ -78,24 +72,29 @@ class Hearing:
     """
     A front, its clients and its origins.
 
+    @ivar fronts: several where they share what they store.
     @ivar transcript: what was done and heard.
     """
 
-    def __init__(self, front: str = "reverse") -> None:
+    def __init__(self, front: Front) -> None:
         self.case = Case()
         scenario = self.scenario = Scenario(self.case)
         self.case._cleanups.clear()
         scenario.caching(CacheSettings(maxObjectOctets=MAX_OCTETS))
         self.front = front
-        grace, graceError = GRACES.get(front, (0.0, 3600.0))
-        cache = RouteCacheSettings(graceSeconds=grace, graceErrorSeconds=graceError)
-        if front == "forward":
-            scenario.forward(cache=cache)
-        else:
-            web = UpstreamSettings(name="web", servers=("http://127.0.0.1:9000",))
-            scenario.reverse(routes=(RouteSettings(upstream=web, cache=cache),))
+        route = front.route
+        cache = settingsOf(route)
+        web = UpstreamSettings(name="web", servers=("http://127.0.0.1:9000",))
+        self.fronts = []
+        for _ in range(2 if route.share else 1):
+            if front.kind == "forward":
+                scenario.forward(cache=cache)
+            else:
+                scenario.reverse(routes=(RouteSettings(upstream=web, cache=cache),))
+            self.fronts.append(scenario.front)
+        self.partition = f"+{route.share}" if route.share else scenario.front.name
         self.clock = scenario.clock
-        self.model = Model("http", MAX_OCTETS, Graces(grace, graceError))
+        self.model = Model("http", MAX_OCTETS, route, self.partition)
         self.clients: dict[int, Client] = {}
         self.origins: list[MemoryTransport] = []
         #: Where each pending request is, with what it asks.
@@ -260,7 +259,8 @@ class Hearing:
         self.clock.advance(2)
         self.clock.advance(2)
         left = self.clock.getDelayedCalls()
-        if left or scenario.front.connections or self.scenario.cache.background:
+        connections = any(front.connections for front in self.fronts)
+        if left or connections or scenario.cache.background or len(scenario.cache.siblings):
             raise Difference(f"left behind: {left} {scenario.cache!r}")
         for key, shelf in scenario.cache.store._byKey.items():
             if shelf.fetch is not None:

@@ -11,6 +11,7 @@ All of them, each in a process of its own, and after how many sequences it was f
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from contextlib import ExitStack
 from multiprocessing import Pool
@@ -21,20 +22,25 @@ from intermediary.policy import (
     admission,
     answers,
     arrival,
+    bypass,
+    cachefield,
     delivery,
     filling,
     lookup,
     outdating,
     recentpurges,
     selection,
+    uses,
     validation,
 )
 from intermediary.policy.collapsing import Collapsing
 from intermediary.policy.recentchanges import RecentChanges
 from intermediary.policy.recentpurges import RecentPurges
 from intermediary.policy.revalidation import Revalidation
+from intermediary.policy.siblings import Siblings
 from intermediary.policy.stores import MemoryStore
 from intermediary.wire import (
+    cachekey,
     conditional,
     directives,
     freshness,
@@ -43,11 +49,14 @@ from intermediary.wire import (
     storing,
     targeted,
 )
+from intermediary.wire.rules import CacheRules
 
 from .cachesequences import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_NUMBERS = itertools.count()
 
 #: What a mistake replaces: whose attribute, its name, and what makes the new one of it.
 Mistake = tuple[Any, str, "Callable[[Any], Any]"]
@@ -118,6 +127,85 @@ def _demandOf(*names: bytes) -> Callable[[Any], Any]:
 
 def _returning(value: Any) -> Callable[[Any], Any]:
     return lambda old: lambda *arguments, **more: value
+
+
+def _ruling(**changed: Any) -> Callable[[Any], Any]:
+    """Rules that are others than the operator's."""
+    return lambda old: lambda self, **given: old(self, **{**given, **changed})
+
+
+def _young(evaluate: Any) -> Any:
+    """Lifetimes of the operator's count from the date of a response."""
+
+    def mistaken(
+        status: int, fields: Any, control: Any, rules: Any, asked: float, came: float
+    ) -> Any:
+        found = evaluate(status, fields, control, rules, asked, came)
+        if status in rules.lifetimes and not storing.statesLifetime(control):
+            found.expire(found.bornAt + rules.lifetimes[status])
+        return found
+
+    return mistaken
+
+
+def _overriding(evaluate: Any) -> Any:
+    """Lifetimes of the operator's come before those that are stated."""
+
+    def mistaken(status: int, fields: Any, control: Any, rules: Any, *times: float) -> Any:
+        if status in rules.lifetimes:
+            left = {
+                name: value
+                for name, value in control.directives.items()
+                if name not in (b"max-age", b"s-maxage")
+            }
+            control = targeted.CacheControl(left, None, control.source)
+        return evaluate(status, fields, control, rules, *times)
+
+    return mistaken
+
+
+def _forcing(evaluate: Any) -> Any:
+    """What is forced is so for errors as well."""
+
+    def mistaken(status: int, *arguments: Any) -> Any:
+        return evaluate(200 if arguments[2].forcedSeconds is not None else status, *arguments)
+
+    return mistaken
+
+
+def _whoeverAsks(onLookup: Any) -> Any:
+    def mistaken(self: Any, exchange: Any) -> Any:
+        return None if b"authorization" in exchange.request.fields else onLookup(self, exchange)
+
+    return mistaken
+
+
+def _firstOf(conditions: dict[str, Any]) -> dict[str, Any]:
+    for name, value in conditions.items():
+        if value:
+            return {name: value}
+    return {}
+
+
+def _early(init: Any) -> Any:
+    def mistaken(self: Any, *arguments: Any) -> None:
+        *others, least, within = arguments
+        init(self, *others, least - 1, within)
+
+    return mistaken
+
+
+def _keyless(what: str) -> Callable[[Any], Any]:
+    return lambda old: lambda self, **given: old(self, **{**given, what: ()})
+
+
+def _partitioned(init: Any) -> Any:
+    """Each route has a part of the cache for itself."""
+
+    def mistaken(self: Any, *, partition: bytes = b"", **given: Any) -> None:
+        init(self, partition=b"%bx%d" % (partition, id(self)), **given)
+
+    return mistaken
 
 
 MISTAKES: dict[str, list[Mistake]] = {
@@ -230,6 +318,72 @@ MISTAKES: dict[str, list[Mistake]] = {
         (Collapsing, "separate", _returning(None))
     ],
     "nobody waits for anybody": [(Collapsing, "join", _returning(None))],
+    "lifetimes are ignored": [(CacheRules, "__init__", _ruling(lifetimes={}))],
+    "lifetimes override the origin's own": [(admission, "evaluate", _overriding)],
+    "lifetimes count from when a response was made": [(admission, "evaluate", _young)],
+    "forced lifetimes are those of errors, too": [(admission, "evaluate", _forcing)],
+    "a forced lifetime is ignored": [(CacheRules, "__init__", _ruling(forcedSeconds=None))],
+    "fields that are to be ignored count": [
+        (CacheRules, "__init__", _ruling(ignoredFields=frozenset()))
+    ],
+    "an ignored cookie is stored": [(storing, "_withoutCookies", lambda old: lambda given: given)],
+    "what is forced is for those with credentials, too": [
+        (bypass.Bypass, "onLookup", _whoeverAsks)
+    ],
+    "credentials keep from the store what the operator shares": [
+        (CacheRules, "__init__", _ruling(authorized=False))
+    ],
+    "clients get what is fresher though they are to be ignored": [
+        (lookup, "readModestDemand", lambda old: reuse.readDemand)
+    ],
+    "clients that are ignored are stored against their will": [
+        (lookup, "readModestDemand", lambda old: lambda fields: reuse.ORDINARY)
+    ],
+    "what goes past the cache is asked of it": [(bypass.Bypass, "onLookup", _returning(None))],
+    "of conditions one is enough": [
+        (bypass.Condition, "__init__", lambda old: lambda self, **all: old(self, **_firstOf(all)))
+    ],
+    "what is asked for too early by one is stored": [(uses.Uses, "__init__", _early)],
+    "uses are counted for ever": [
+        (
+            uses.Uses,
+            "__init__",
+            lambda old: (
+                lambda self, one, two, three, least, within: old(self, one, two, three, least, 1e9)
+            ),
+        )
+    ],
+    "key fields are ignored": [(cachekey.KeyMaker, "__init__", _keyless("fields"))],
+    "key cookies are ignored": [(cachekey.KeyMaker, "__init__", _keyless("cookies"))],
+    "of two cookies the last counts": [
+        (
+            cachekey,
+            "_parseCookies",
+            lambda old: (
+                lambda request, wanted: dict(
+                    each.split(b"=", 1)
+                    for line in request.getAll(b"cookie")
+                    for each in line.split(b"; ")
+                    if b"=" in each
+                )
+            ),
+        )
+    ],
+    "a change is known under one key": [
+        (Siblings, "tagOf", lambda old: lambda *given: b"%d" % next(_NUMBERS))
+    ],
+    "a change marks what is fetched under one key": [(Siblings, "outdate", _returning(None))],
+    "cookies that may be stored are not": [(CacheRules, "__init__", _ruling(storeCookies=False))],
+    "heuristics store cookies": [
+        (
+            storing,
+            "_sharesCookies",
+            lambda old: lambda control, rules: rules.storeCookies or old(control, rules),
+        )
+    ],
+    "nobody shares": [(cachekey.KeyMaker, "__init__", _partitioned)],
+    "Cache-Status is not hidden": [(cachefield.CacheField, "hide", _returning(None))],
+    "the key is not shown": [(cachefield.CacheField, "showKey", _returning(None))],
     "what is private is stored with the rest": [
         (admission, "unstoredNames", _returning(frozenset())),
         (storing, "unstoredNames", _returning(frozenset())),

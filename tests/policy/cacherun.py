@@ -5,6 +5,8 @@ Takes the steps of a sequence, with a front and with its model.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from twisted.internet.address import IPv4Address
 from twisted.logger import globalLogPublisher
 
@@ -28,6 +30,9 @@ from .referencefields import Pairs, combined, elements
 from .referencestored import Content, Response
 from .referencestoring import Visit
 
+if TYPE_CHECKING:
+    from .cachefronts import Front
+
 #: Requests under way don't have to wait for so long that somebody gives up.
 PATIENCE = 30
 
@@ -44,7 +49,7 @@ class Growing:
 class Run(Hearing):
     """One sequence."""
 
-    def __init__(self, front: str = "reverse") -> None:
+    def __init__(self, front: Front) -> None:
         super().__init__(front)
         self.growing: list[Growing] = []
         self.numbers = 0
@@ -86,18 +91,20 @@ class Run(Hearing):
         self.numbers += 1
         number = self.numbers
         fields = rendered(step.fields, self.clock.seconds(), HOST)
-        protocol = self.scenario.front.buildProtocol(IPv4Address("TCP", "192.0.2.7", 4321))
+        front = self.fronts[number % len(self.fronts)]
+        protocol = front.buildProtocol(IPv4Address("TCP", "192.0.2.7", 4321))
         transport = MemoryTransport(protocol, self.clock)
         protocol.makeConnection(transport)
         self.clients[number] = Client(number, step.method, transport)
-        target = f"http://{HOST}{step.target}" if self.front == "forward" else step.target
+        target = f"http://{HOST}{step.target}" if self.front.kind == "forward" else step.target
         lines = [f"{step.method} {target} HTTP/1.1", f"Host: {HOST}", f"X-Client: {number}"]
         lines += [f"{name}: {value}" for name, value in fields]
         content = step.method in ("POST", "PUT", "PATCH")
         if content:
             lines.append("Content-Length: 2")
         self.note(f"client {number}: {step.method} {step.target} {fields}")
-        self.model.ask(Visit(number, step.method, step.target, HOST, fields))
+        modest = self.front.route.ignoreClient
+        self.model.ask(Visit(number, step.method, step.target, HOST, fields, modest=modest))
         octets = "\r\n".join([*lines, "", "xy" if content else ""])
         transport.arrive(octets.encode("latin-1"))
 
@@ -107,6 +114,9 @@ class Run(Hearing):
         transport, method, asked = self.asked.pop(number)
         recipe = step.recipe
         fields = rendered(recipe.fields, self.clock.seconds(), HOST)
+        if self.front.route.lifetimes or self.front.route.forced is not None:
+            # Counted from there, a lifetime is beyond all numbers, of which the model has but one.
+            fields = [pair for pair in fields if pair != ("Age", "9999999999")]
         status, fields = self._confirmed(recipe, asked, method, fields)
         self.versions += 1
         octets = b"%d:" % self.versions + b"abcdefghij" * 30
@@ -222,18 +232,22 @@ class Run(Hearing):
 
     def _purge(self, step: Purging) -> None:
         value = step.value
+        kind = step.kind
+        if kind == "key" and self.front.route.several:
+            # Of many, nobody knows which there are.
+            kind = "prefix"
         url = f"http://{HOST}{value}"
         self.note(f"purge {step}")
-        if step.kind == "key":
-            what = Purge.ofKey(f"{self.scenario.front.name} {url}".encode())
+        if kind == "key":
+            what = Purge.ofKey(f"{self.partition} {url}".encode())
             value = url
-        elif step.kind == "prefix":
+        elif kind == "prefix":
             what = Purge.ofPrefix(url.encode())
             value = url
-        elif step.kind == "host":
+        elif kind == "host":
             what = Purge.ofHost(HOST.encode())
             value = HOST
         else:
             what = Purge.ofTag(value.encode())
         self.scenario.cache.purge(what, step.soft)
-        self.model.purge(step.kind, value, step.soft)
+        self.model.purge(kind, value, step.soft)

@@ -19,19 +19,19 @@ from multiprocessing import Pool
 from random import Random
 from typing import Any
 
+from .cachefronts import Front, frontOf
 from .cacherun import Run
 from .cachesteps import Answering, Step, sequence
 
-#: By the last digit of a seed; all others are for a plain reverse front.
-FRONTS = {"3": "forward", "7": "forward", "5": "graceful"}
+
+def drawn(seed: str) -> tuple[list[Step], Front]:
+    """The sequence of a seed, and what it goes through."""
+    random = Random(seed)
+    front = frontOf(random)
+    return sequence(random, front.route), front
 
 
-def stepsOf(seed: str) -> list[Step]:
-    """The sequence of a seed."""
-    return sequence(Random(seed))
-
-
-def attempt(steps: list[Step], front: str) -> tuple[Run, Exception | None]:
+def attempt(steps: list[Step], front: Front) -> tuple[Run, Exception | None]:
     """Take steps from the beginning; give what became of it."""
     run = Run(front)
     try:
@@ -41,7 +41,7 @@ def attempt(steps: list[Step], front: str) -> tuple[Run, Exception | None]:
     return run, None
 
 
-def shortened(steps: list[Step], front: str) -> list[Step]:
+def shortened(steps: list[Step], front: Front) -> list[Step]:
     """Leave out whatever is not needed for a difference."""
     size = max(1, len(steps) // 2)
     while size:
@@ -56,7 +56,7 @@ def shortened(steps: list[Step], front: str) -> list[Step]:
     return _simplified(steps, front)
 
 
-def _simplified(steps: list[Step], front: str) -> list[Step]:
+def _simplified(steps: list[Step], front: Front) -> list[Step]:
     """Leave out fields."""
     for place, step in enumerate(steps):
         where = step.recipe if isinstance(step, Answering) else step
@@ -72,12 +72,12 @@ def _simplified(steps: list[Step], front: str) -> list[Step]:
     return steps
 
 
-def told(steps: list[Step], front: str) -> str:
+def told(steps: list[Step], front: Front) -> str:
     """Write the transcript of a sequence that differs."""
     run, error = attempt(steps, front)
     listing = "\n".join(f"    {step!r}," for step in steps)
     return (
-        f"[\n{listing}\n]\n{front} front:\n"
+        f"[\n{listing}\n]\n{front}:\n"
         + "\n".join(run.transcript)
         + f"\n{type(error).__name__}: {error}"
     )
@@ -91,8 +91,7 @@ def check(seed: str, counts: dict[str, int], *, short: bool = True) -> str | Non
     @param short: a difference is told as short as it can be made.
     @return: None, or the transcript of a difference.
     """
-    steps = stepsOf(seed)
-    front = FRONTS.get(seed[-1], "reverse")
+    steps, front = drawn(seed)
     run, error = attempt(steps, front)
     counts["sequences"] = counts.get("sequences", 0) + 1
     counts["steps"] = counts.get("steps", 0) + len(steps)

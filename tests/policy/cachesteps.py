@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .referencefields import Pairs, written
+from .referenceroute import Route
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,11 @@ RANGES = (
     "bytes=0-3", "bytes=2-", "bytes=-4", "bytes=5-1000", "bytes=900-", "bytes=0-0,2-3", "bytes=x",
     "items=0-1", "bytes=3-1", "bytes=-0", "BYTES=1-2", "bytes=", "bytes=0-1,900-",
 )  # fmt: skip
+COOKIES = (
+    "lang=de", "lang=en", "lang=", "sess=1", "sess=1; lang=de", "lang=de; lang=en", "x=y", "lang",
+    'a="; lang=de', "x=y; lang=de",
+)  # fmt: skip
+DEVICES = ("tv", "tv", "radio", "tv, big", "")
 LOCATIONS = (
     "/a", "/b", "/b", "b", "HERE/a", "HERE/b#f", "//HOST/a", "http://other/a", "//other/b", "/%62",
     "http://[", "", "?q",
@@ -131,8 +137,15 @@ class Purging(NamedTuple):
 Step = Any
 
 
-def sequence(random: Random) -> list[Step]:
-    """Make up a sequence."""
+PLAIN = Route()
+
+
+def sequence(random: Random, route: Route = PLAIN) -> list[Step]:
+    """
+    Make up a sequence.
+
+    @param route: has to have something to do.
+    """
     steps: list[Step] = []
     pending = 0
     # Who is everything at once has no hits.
@@ -140,14 +153,16 @@ def sequence(random: Random) -> list[Step]:
     for _ in range(random.randrange(LEAST, MOST)):
         chance = random.random()
         if pending and chance < 0.55:
-            steps.append(_answering(random, plain))
+            steps.append(_answering(random, plain, route))
             pending -= 1
         elif chance < 0.80:
-            steps.append(_asking(random, plain))
+            steps.append(_asking(random, plain, route))
             pending += 1
             if random.random() < 0.75:
-                steps.append(_answering(random, plain))
+                steps.append(_answering(random, plain, route))
                 pending -= 1
+            elif random.random() < 0.15:
+                steps += _overtaking(random)
         elif chance < 0.91:
             steps.append(Passing(random.choice(PASSING)))
         elif chance < 0.94:
@@ -161,7 +176,15 @@ def sequence(random: Random) -> list[Step]:
     return steps
 
 
-def _asking(random: Random, plain: bool) -> Asking:
+def _overtaking(random: Random) -> list[Step]:
+    """A change of what somebody has just asked for."""
+    recipe = Recipe(200, "", False, (), 2, False, False)
+    method = random.choice(("POST", "PUT", "DELETE"))
+    # Who asked last is the last of those who wait, as a rule.
+    return [Asking(method, "/a", ()), Answering(-1, recipe)]
+
+
+def _asking(random: Random, plain: bool, route: Route) -> Asking:
     fields: list[tuple[str, str | int]] = []
     rare = 0.4 if plain else 1.0
 
@@ -175,7 +198,7 @@ def _asking(random: Random, plain: bool) -> Asking:
         method = "HEAD"
     elif chance < 0.15:
         method = random.choice(("POST", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"))
-    maybe(0.25, "Cache-Control", *REQUEST_CONTROL)
+    maybe(0.6 if route.ignoreClient else 0.25, "Cache-Control", *REQUEST_CONTROL)
     maybe(0.03, "Cache-Control", *REQUEST_CONTROL)
     maybe(0.04, "Pragma", "no-cache", "no-cache", "x")
     maybe(0.10, "Authorization", "Basic eDp5")
@@ -189,10 +212,18 @@ def _asking(random: Random, plain: bool) -> Asking:
         fields.append(("X-Vary", random.choice(VALUES)))
     if random.random() < 0.3:
         fields.append(("Accept-Language", random.choice(LANGUAGES)))
+    if random.random() < (0.5 if route.keyCookies or route.bypass else 0.05):
+        fields.append(("Cookie", random.choice(COOKIES)))
+        maybe(0.03, "Cookie", "lang=fr")
+    if random.random() < (0.5 if route.keyFields or route.bypass else 0.05):
+        fields.append(("X-Device", random.choice(DEVICES)))
+        maybe(0.10, "Connection", "X-Device")
+    if route.forces and random.random() < 0.10:
+        fields.append(("Authorization", "Basic eDp5"))
     return Asking(method, random.choice(TARGETS), tuple(fields))
 
 
-def _answering(random: Random, plain: bool) -> Answering:
+def _answering(random: Random, plain: bool, route: Route) -> Answering:
     fields: list[tuple[str, str | int]] = []
     rare = 0.3 if plain else 1.0
 
@@ -200,7 +231,7 @@ def _answering(random: Random, plain: bool) -> Answering:
         if random.random() < chance:
             fields.append((name, random.choice(values)))
 
-    if random.random() < 0.85:
+    if random.random() < (0.35 if route.lifetimes else 0.85):
         fields.append(("Cache-Control", _control(random, rare)))
     maybe(0.03 * rare, "Cache-Control", *RESPONSE_CONTROL)
     maybe(0.15, "Expires", -10, 0, 5, 30, 100, "0", "-1", "x")
@@ -212,7 +243,8 @@ def _answering(random: Random, plain: bool) -> Answering:
     maybe(0.02, "ETag", "bad")
     maybe(0.30, "Last-Modified", -1000, -1000, -100, -10, 0, "x")
     maybe(0.08 * rare, "CDN-Cache-Control", *TARGETED)
-    maybe(0.08 * rare, "Set-Cookie", "a=b")
+    cookies = route.storeCookies or "set-cookie" in route.ignored
+    maybe(0.3 if cookies else 0.08 * rare, "Set-Cookie", "a=b")
     maybe(0.15, "X-Secret", "s")
     maybe(0.20, "Content-Type", "text/plain")
     maybe(0.10, "Content-Language", "en", "de")

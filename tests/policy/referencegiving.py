@@ -5,11 +5,14 @@ What clients get of the slow cache of L{tests.policy.referencemodel}.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .referencefields import Pairs, combined, notModified, rangeOf, spanOf, without
-from .referencestored import Answer, Graces, Response, Stored
+from .referencefields import Pairs, combined, normal, notModified, rangeOf, spanOf, without
+from .referencestored import Answer, Response, Stored
 from .referencestoring import Storing, Visit
+
+if TYPE_CHECKING:
+    from .referenceroute import Route
 
 #: RFC 9110 §15.4.5: what describes content that a 304 does not have.
 ABOUT_CONTENT = ("content-type", "content-language", "content-length", "content-range")
@@ -22,8 +25,8 @@ class Giving(Storing):
     @ivar effects: what was done since somebody emptied this.
     """
 
-    def __init__(self, scheme: str, maxOctets: int, graces: Graces) -> None:
-        super().__init__(scheme, maxOctets, graces)
+    def __init__(self, scheme: str, maxOctets: int, route: Route, partition: str) -> None:
+        super().__init__(scheme, maxOctets, route, partition)
         self.effects: list[Any] = []
 
     def _member(self, visit: Visit, status: int | None, stored: Stored | None) -> str:
@@ -39,6 +42,18 @@ class Giving(Storing):
             return member
         return member + ("; collapsed=?0" if visit.sent else "; collapsed")
 
+    def _shown(self, visit: Visit, member: str) -> Pairs:
+        """What the operator wants to be seen of it."""
+        if self.route.cacheStatus == "off":
+            return []
+        added = self.route.added(visit.fields)
+        if self.route.cacheStatus == "key" and visit.shelf is not None and added is not None:
+            key = f"{self.partition} {self.scheme}://{visit.host}{normal(visit.target)}"
+            key += "".join(f"%0A{each}" for each in added)
+            self.count("key shown")
+            member = f'{member}; key="{key}"'
+        return [("Cache-Status", member)]
+
     def _pass(self, visit: Visit, response: Response) -> None:
         """What the origin answers, as it is."""
         if visit.background:
@@ -46,7 +61,7 @@ class Giving(Storing):
         self.count("passed")
         fields = [
             *self._derived(response.fields),
-            ("Cache-Status", self._member(visit, None, None)),
+            *self._shown(visit, self._member(visit, None, None)),
         ]
         content = response.content
         length = content.announced
@@ -61,7 +76,7 @@ class Giving(Storing):
         """RFC 9111 §4: from what is stored, by the client's preconditions and ranges."""
         if visit.background:
             return
-        more = [*(own or []), ("Age", str(stored.age(self.now))), ("Cache-Status", member)]
+        more = [*(own or []), ("Age", str(stored.age(self.now))), *self._shown(visit, member)]
         fields, content = stored.fields, stored.content
         length = content.length
         if visit.method != "POST" and notModified(visit.fields, stored.status, stored.validators):

@@ -12,6 +12,8 @@ who gets what.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .referencefields import (
     Pairs,
     Validators,
@@ -24,8 +26,11 @@ from .referencefields import (
     without,
 )
 from .referencegiving import Giving
-from .referencestored import Answer, Facts, Forward, Graces, Response, Stored
-from .referencestoring import ERRORS, Shelf, Visit
+from .referencestored import ERRORS, Answer, Facts, Forward, Response, Stored, demandOf
+from .referencestoring import Shelf, Visit
+
+if TYPE_CHECKING:
+    from .referenceroute import Route
 
 PRECONDITIONS = (
     "if-match",
@@ -48,8 +53,8 @@ class Model(Giving):
     @ivar pending: requests at the origin, by their client.
     """
 
-    def __init__(self, scheme: str, maxOctets: int, graces: Graces) -> None:
-        super().__init__(scheme, maxOctets, graces)
+    def __init__(self, scheme: str, maxOctets: int, route: Route, partition: str) -> None:
+        super().__init__(scheme, maxOctets, route, partition)
         self.pending: dict[int, Visit] = {}
 
     # Requests
@@ -62,9 +67,20 @@ class Model(Giving):
         elif visit.content or combined(visit.fields, "if-match") is not None:
             visit.reason = "bypass"
             self._forward(visit)
+        elif self.route.goesPast(visit.target, visit.fields):
+            self.count("goes past")
+            visit.reason = "bypass"
+            self._forward(visit)
         else:
-            visit.shelf = self._shelf(visit.host, visit.target)
-            self._look(visit)
+            if visit.demand != demandOf(visit.fields):
+                self.count("modest")
+            visit.shelf = self._shelf(visit)
+            if visit.shelf is None:
+                self.count("no key")
+                visit.reason = "bypass"
+                self._forward(visit)
+            else:
+                self._look(visit)
 
     def _look(self, visit: Visit) -> None:
         """RFC 9111 §4."""
@@ -102,7 +118,7 @@ class Model(Giving):
         visit.reason = reason
         if visit.wants("only-if-cached"):
             self.count("only-if-cached")
-            fields = [("Cache-Status", "test; detail=only-if-cached")]
+            fields = self._shown(visit, "test; detail=only-if-cached")
             self.effects.append(Answer(visit.client, 504, fields, None, 0, None, 0, ours=True))
             return
         self.count(reason)
@@ -110,7 +126,28 @@ class Model(Giving):
             self.count("seen enough")
             self._fail(visit, None, 503)
         elif not self._waits(visit, shelf):
-            self._forward(visit)
+            if self._isTooEarly(visit, shelf):
+                self.count("too early")
+                released = self._released(visit)
+                visit.shelf = None
+                self._forward(visit)
+                for each in released:
+                    self._look(each)
+            else:
+                self._forward(visit)
+
+    def _isTooEarly(self, visit: Visit, shelf: Shelf) -> bool:
+        """Whether it was not asked for often enough to be stored."""
+        least = self.route.minUses
+        if least < 2 or visit.reason != "uri-miss" or visit.method != "GET":
+            return False
+        if visit.wants("no-store"):
+            return False
+        if not shelf.misses or shelf.missesUntil <= self.now:
+            shelf.misses = 0
+            shelf.missesUntil = self.now + self.route.within
+        shelf.misses = min(shelf.misses + 1, least)
+        return shelf.misses < least
 
     def _hasSeenEnough(self, visit: Visit, shelf: Shelf) -> bool:
         """Whether it waited while the origin failed others, and would have to ask itself."""
@@ -199,6 +236,8 @@ class Model(Giving):
                 self.count("validation")
             elif visit.leads and isConditional(fields):
                 fields = without(fields, *PRECONDITIONS)
+        # RFC 9110 §7.6.1.
+        fields = without(fields, *(combined(fields, "connection") or "").lower().split(", "))
         visit.preconditions = isConditional(fields)
         self.pending[visit.client] = visit
         self.effects.append(Forward(visit.client, visit.method, target, fields))
@@ -317,6 +356,8 @@ class Model(Giving):
         stored = self._made(visit, response)
         self._put(shelf, stored)
         self.count("stored")
+        if stored.timed:
+            self.count("timed")
         visit.stores = True
         if visit.joined:
             shelf.passUntil = 0.0
@@ -324,7 +365,7 @@ class Model(Giving):
             self._pass(visit, response)
             return
         member = self._member(visit, response.status, stored)
-        own = Facts.of(response.fields).unstored
+        own = Facts.of(response.fields, self.route).unstored
         self._give(visit, stored, member, self._kept(response, own))
 
     # Validation
@@ -355,8 +396,10 @@ class Model(Giving):
         visit.stores = kept
         if kept and answer.content.complete:
             answer = self._share(shelf, answer, visit.fields)
-        own = Facts.of(response.fields).unstored | Facts.of(answer.fields).unstored
-        own |= {"set-cookie"}
+        own = Facts.of(response.fields, self.route).unstored
+        own |= Facts.of(answer.fields, self.route).unstored
+        if not self.route.storeCookies:
+            own |= {"set-cookie"}
         self._give(visit, answer, self._member(visit, 304, answer), self._kept(response, own))
 
     def _afresh(self, visit: Visit) -> None:
@@ -386,7 +429,7 @@ class Model(Giving):
             return
         if not visit.background:
             self.count("error")
-            fields = [("Cache-Status", self._member(visit, status, None))]
+            fields = self._shown(visit, self._member(visit, status, None))
             self.effects.append(Answer(visit.client, own, fields, None, 0, None, 0, ours=True))
         for follower in self._released(visit):
             self._fail(follower, None)
@@ -395,7 +438,10 @@ class Model(Giving):
         """Not if it was changed since, or purged; softly is no matter."""
         first, shelf = visit.entries[0], visit.shelf
         assert shelf is not None
-        if visit.outdated or (first not in shelf.stored and self._isLate(visit, None)):
+        if visit.outdated:
+            return False
+        if first not in shelf.stored and (not visit.sent or self._isLate(visit, None)):
+            # Who only waits does not know why it is gone.
             return False
         return first.mayStandIn(visit.demand, self.now)
 

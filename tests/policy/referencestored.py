@@ -8,7 +8,7 @@ of the response say in well-formed ones.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..wire import rfc9111
 from .referencefields import (
@@ -26,7 +26,12 @@ from .referencefields import (
     written,
 )
 
+if TYPE_CHECKING:
+    from .referenceroute import Route
+
 LIMIT = 2**31
+#: RFC 5861 §4.
+ERRORS = (500, 502, 503, 504)
 DELTAS = ("max-age", "s-maxage", "stale-while-revalidate", "stale-if-error")
 
 
@@ -94,14 +99,18 @@ class Facts(NamedTuple):
 
     @ivar fields: for L{rfc9111}.
     @ivar unstored: names that C{private} and C{no-cache} keep from being stored.
+    @ivar states: it says for how long it is fresh.
     """
 
     fields: dict[str, str]
     unstored: set[str]
+    states: bool
 
     @classmethod
-    def of(cls, fields: Pairs) -> Facts:
-        """RFC 9213 §2.2, RFC 9111 §5.2."""
+    def of(cls, fields: Pairs, route: Route) -> Facts:
+        """RFC 9213 §2.2, RFC 9111 §5.2, and what the operator ignores of it."""
+        cookies = combined(fields, "set-cookie") is not None
+        fields = without(fields, *route.ignored)
         expires = combined(fields, "expires")
         targeted = combined(fields, "cdn-cache-control")
         control = None if targeted is None else dictionary(targeted)
@@ -118,6 +127,9 @@ class Facts(NamedTuple):
                 elements.append(name)
             else:
                 elements.append(f"{name}={argument if isDelta(argument) else 'unreadable'}")
+        if cookies and "set-cookie" in route.ignored and "private" not in elements:
+            unstored.add("set-cookie")
+        states = expires is not None or bool({"max-age", "s-maxage"} & set(control))
         found = {"cache-control": ", ".join(elements)}
         if expires is not None:
             found["expires"] = "unreadable" if moment(expires) is None else expires
@@ -132,17 +144,25 @@ class Facts(NamedTuple):
         age = (combined(fields, "age") or "").partition(",")[0].strip(" \t")
         if isDelta(age):
             found["age"] = age
-        return cls(found, unstored)
+        return cls(found, unstored, states)
 
 
-def demandOf(request: Pairs) -> dict[str, str]:
-    """RFC 9111 §5.2.1 and §5.4: the request as L{rfc9111} takes it."""
+def demandOf(request: Pairs, *, modest: bool = False) -> dict[str, str]:
+    """
+    RFC 9111 §5.2.1 and §5.4: the request as L{rfc9111} takes it.
+
+    @param modest: it can't have anything fresher than what is fresh.
+    """
     control = combined(request, "cache-control")
     if control is None:
+        if modest:
+            return {"cache-control": ""}
         pragma = directives(combined(request, "pragma"))
         return {"cache-control": "no-cache" if "no-cache" in pragma else ""}
     found = []
     for name, argument in directives(control).items():
+        if modest and name in ("no-cache", "max-age", "min-fresh"):
+            continue
         if name in ("no-cache", "no-store", "only-if-cached"):
             found.append(name)
         elif argument is None:
@@ -160,13 +180,6 @@ def saying(said: rfc9111.Exchange, control: dict[str, str | None]) -> rfc9111.Ex
     return said._replace(response=said.response | {"cache-control": ", ".join(elements)})
 
 
-class Graces(NamedTuple):
-    """What the operator allows to be used stale, in seconds: C{grace} and C{grace-error}."""
-
-    use: float = 0.0
-    error: float = 3600.0
-
-
 class Stored:
     """
     One stored response.
@@ -174,6 +187,8 @@ class Stored:
     @ivar fields: as clients get them.
     @ivar said: what they say, with the C{Age} that it came with.
     @ivar selected: what the request had in the fields of C{vary}.
+    @ivar timed: the operator says for how long it is fresh.
+    @ivar passing: an error that only the operator wants to be stored.
     @ivar purged: when it was made stale; None if it was not.
     """
 
@@ -185,17 +200,24 @@ class Stored:
         selector: Pairs,
         requested: float,
         received: float,
-        graces: Graces,
+        route: Route,
     ) -> None:
-        self.graces = graces
+        self.route = route
         self.status = status
-        self.said = rfc9111.Exchange(
-            "GET", {}, status, Facts.of(fields).fields, requested, received
-        )
-        unstored = Facts.of(fields).unstored
-        self.fields = without(fields, "age", *unstored)
+        facts = Facts.of(fields, route)
+        self.said = rfc9111.Exchange("GET", {}, status, facts.fields, requested, received)
+        self.passing = False
+        self.timed = False
+        seconds = route.forcedFor(status)
+        if seconds is None and not facts.states:
+            seconds = route.lifetimeOf(status)
+            # Nobody wants to have an error for longer than that.
+            self.passing = seconds is not None and status in ERRORS
+        if seconds is not None:
+            self._last(seconds)
+        self.fields = without(fields, "age", *facts.unstored)
         self.content = content
-        self.vary = varies(fields) or ()
+        self.vary = () if "vary" in route.ignored else varies(fields) or ()
         self.selected = selecting(self.vary, selector)
         self.received = received
         self.purged: float | None = None
@@ -204,6 +226,17 @@ class Stored:
             for name in ("surrogate-key", "cache-tag")
             for tag in (combined(fields, name) or "").replace(",", " ").split()
         }
+
+    def _last(self, seconds: int) -> None:
+        """Make it fresh for so long from its arrival, however old it came."""
+        self.timed = True
+        control = rfc9111.directives(self.said.response)
+        lifetime = int(rfc9111.age(self.said, self.said.received)) + seconds
+        control["s-maxage" if "s-maxage" in control else "max-age"] = str(lifetime)
+        if self.passing:
+            for name in ("stale-while-revalidate", "stale-if-error"):
+                control.pop(name, None)
+        self.said = saying(self.said, control)
 
     @property
     def validators(self) -> Validators:
@@ -215,8 +248,8 @@ class Stored:
         said = self.said
         control = rfc9111.directives(said.response)
         own = rfc9111.delta(control.get("stale-while-revalidate")) or 0.0
-        if self.graces.use > own:
-            control["stale-while-revalidate"] = str(int(self.graces.use))
+        if self.route.use > own and not self.passing:
+            control["stale-while-revalidate"] = str(int(self.route.use))
         if self.purged is not None:
             until = int(rfc9111.age(said, self.purged))
             if rfc9111.lifetime(said) > until:
@@ -254,7 +287,7 @@ class Stored:
     def mayStandIn(self, demand: dict[str, str], now: float) -> bool:
         """RFC 5861 §4."""
         return not self.content.broken and rfc9111.mayReplaceError(
-            self.effective(), demand, now, self.graces.error
+            self.effective(), demand, now, 0.0 if self.passing else self.route.error
         )
 
     def language(self) -> str | None:

@@ -5,6 +5,8 @@ What goes into the slow cache of L{tests.policy.referencemodel}, and what become
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..wire import rfc9111
 from .referencefields import (
     Pairs,
@@ -18,10 +20,11 @@ from .referencefields import (
     without,
     written,
 )
-from .referencestored import Content, Facts, Graces, Response, Stored, demandOf
+from .referencestored import ERRORS, Content, Facts, Response, Stored, demandOf, saying
 
-#: RFC 5861 §4.
-ERRORS = (500, 502, 503, 504)
+if TYPE_CHECKING:
+    from .referenceroute import Route
+
 #: What is never stored, see C{docs/notes/cache-rules.md}.
 NEVER_STORED = (304, 407, 412, 416, 417, 425, 428, 429, 431, 511)
 
@@ -33,12 +36,23 @@ class Shelf:
         self.stored: list[Stored] = []
         self.leader: Visit | None = None
         self.passUntil = 0.0
+        self.misses = 0
+        self.missesUntil = 0.0
 
 
 class Visit:
     """A request that is not answered yet, and what is found out about it."""
 
-    def __init__(self, client: int, method: str, target: str, host: str, fields: Pairs) -> None:
+    def __init__(
+        self,
+        client: int,
+        method: str,
+        target: str,
+        host: str,
+        fields: Pairs,
+        *,
+        modest: bool = False,
+    ) -> None:
         self.client = client
         self.method = method
         self.target = target
@@ -46,7 +60,7 @@ class Visit:
         self.fields = fields
         self.content = False
         self.reason = ""
-        self.demand = demandOf(fields)
+        self.demand = demandOf(fields, modest=modest)
         self.shelf: Shelf | None = None
         self.joined = False
         self.followers: list[Visit] = []
@@ -83,14 +97,16 @@ class Storing:
     @ivar counts: how often what happened.
     """
 
-    def __init__(self, scheme: str, maxOctets: int, graces: Graces) -> None:
+    def __init__(self, scheme: str, maxOctets: int, route: Route, partition: str) -> None:
         """
         @param maxOctets: longer content is not stored.
+        @param partition: what keys begin with.
         """
         self.scheme = scheme
         self.maxOctets = maxOctets
-        self.graces = graces
-        self.shelves: dict[tuple[str, str], Shelf] = {}
+        self.route = route
+        self.partition = partition
+        self.shelves: dict[tuple[str, str, tuple[str, ...]], Shelf] = {}
         self.counts: dict[str, int] = {}
         self.now = 0.0
 
@@ -100,24 +116,31 @@ class Storing:
 
     def _mayStore(self, visit: Visit, response: Response) -> bool:
         """RFC 9111 §3, and what we decide."""
-        facts = Facts.of(response.fields)
+        route = self.route
+        facts = Facts.of(response.fields, route)
         control = rfc9111.directives(facts.fields)
         request = dict(visit.demand)
         if visit.background:
             request = demandOf(visit.fields)
-        if combined(visit.fields, "authorization") is not None:
+        if combined(visit.fields, "authorization") is not None and not route.authorization:
             request["authorization"] = "yes"
         said = rfc9111.Exchange("GET", request, response.status, facts.fields, 0, 0)
-        states = "expires" in facts.fields or bool({"max-age", "s-maxage"} & set(control))
-        if visit.method != "GET" and not states:
+        seconds = route.forcedFor(response.status)
+        if seconds is None:
+            seconds = route.lifetimeOf(response.status)
+        if seconds is not None and not facts.states:
+            said = saying(said, control | {"max-age": str(seconds)})
+        if visit.method != "GET" and not facts.states:
             return False
         if not rfc9111.mayStore(said) or response.status in NEVER_STORED:
             return False
-        if varies(response.fields) is None:
+        if varies(response.fields) is None and "vary" not in route.ignored:
             return False
         if combined(response.fields, "set-cookie") is not None:
             if "set-cookie" not in facts.unstored:
-                return False
+                if not (route.storeCookies and (facts.states or "public" in control)):
+                    return False
+                self.count("cookie stored")
         announced = response.content.announced
         return announced is None or announced <= self.maxOctets
 
@@ -129,9 +152,9 @@ class Storing:
         for it.
         """
         stored = self._made(visit, response)
-        control = rfc9111.directives(stored.said.response)
-        states = "expires" in stored.said.response or bool({"max-age", "s-maxage"} & set(control))
-        if response.status in ERRORS and not states and visit.shelf is not None:
+        facts = Facts.of(response.fields, self.route)
+        control = rfc9111.directives(facts.fields)
+        if response.status in ERRORS and not facts.states and visit.shelf is not None:
             for each in visit.shelf.stored:
                 if each.status not in ERRORS and each.mayStandIn({"cache-control": ""}, self.now):
                     return False
@@ -158,7 +181,7 @@ class Storing:
             visit.fields,
             visit.requested,
             self.now,
-            self.graces,
+            self.route,
         )
 
     def _put(self, shelf: Shelf, new: Stored, old: Stored | None = None) -> None:
@@ -200,12 +223,14 @@ class Storing:
     def _freshen(self, visit: Visit, old: Stored, response: Response) -> tuple[Stored, bool]:
         """RFC 9111 §3.2: the updated response, and whether it is in the store."""
         newer = without(self._derived(response.fields), "content-range")
-        unstored = Facts.of(newer).unstored | {"set-cookie"}
+        unstored = Facts.of(newer, self.route).unstored
+        if not self.route.storeCookies:
+            unstored |= {"set-cookie"}
         newer = without(newer, *unstored)
         replaced = {name.lower() for name, _ in newer}
         fields = [*without(old.fields, "age", *replaced, *unstored), *newer]
         merged = Stored(
-            old.status, fields, old.content, visit.fields, visit.requested, self.now, self.graces
+            old.status, fields, old.content, visit.fields, visit.requested, self.now, self.route
         )
         if merged.vary == old.vary:
             merged.selected = old.selected
@@ -281,8 +306,9 @@ class Storing:
                 found.append(normal(other))
         for target in found:
             self._changed(visit.host, target)
-            shelf = self.shelves.get((visit.host, target))
-            if shelf is not None:
+            for (host, path, _), shelf in self.shelves.items():
+                if (host, path) != (visit.host, target):
+                    continue
                 self.count("invalidated" if shelf.stored else "nothing to invalidate")
                 shelf.stored = []
                 if shelf.leader is not None:
@@ -298,12 +324,12 @@ class Storing:
         # RFC 9110 §9.3.3: the same value.
         if other is None or other != visit.target:
             return False
-        visit.shelf = self._shelf(visit.host, visit.target)
-        return True
+        visit.shelf = self._shelf(visit)
+        return visit.shelf is not None
 
     def purge(self, kind: str, value: str, soft: bool) -> None:
         """What an application purges by key, prefix, host or tag."""
-        for (host, target), shelf in self.shelves.items():
+        for (host, target, _), shelf in self.shelves.items():
             if kind != "tag" and not self._covers(kind, value, host, target):
                 continue
             if kind != "tag":
@@ -322,5 +348,9 @@ class Storing:
         url = f"{self.scheme}://{host}{normal(target)}"
         return {"key": url == value, "prefix": url.startswith(value), "host": host == value}[kind]
 
-    def _shelf(self, host: str, target: str) -> Shelf:
-        return self.shelves.setdefault((host, normal(target)), Shelf())
+    def _shelf(self, visit: Visit) -> Shelf | None:
+        """That of its key; None if it has none."""
+        added = self.route.added(visit.fields)
+        if added is None:
+            return None
+        return self.shelves.setdefault((visit.host, normal(visit.target), added), Shelf())
