@@ -73,6 +73,8 @@ def tagged(entries: tuple[Entry, ...], request: Fields, heads: Heads) -> tuple[E
             and (coding is None or coding.lower() in accepted)
             and entry.status == 200
             and entry.body.complete
+            # It may be on disk alone, and be the wrong one: nobody waits for that.
+            and entry.body.isWhole
         ):
             found.append(entry)
     return tuple(found)

@@ -184,6 +184,19 @@ class LookingTests(TiersTestCase):
         self.assertEqual(self.tiers.found, 1)
         self.exact()
 
+    def test_whatOthersMayGet(self) -> None:
+        """The origin is not asked about what it might be, if its content is not here."""
+        self.fetches(b"content", b'ETag: "1"', b"Vary: X")
+        for here in True, False:
+            if not here:
+                self.again()
+            client = self.client(*ask(b"/a", b"X: 1"))
+            origin = self.origin()
+            self.assertEqual(b'If-None-Match: "1"' in origin.takes(), here)
+            origin.sends(answer(b"other", b"Vary: X", control=b"no-store"))
+            self.gets(client, b"other", b"fwd=vary-miss")
+            self.scenario.passes(1)
+
     def test_oneLookUpForAllWhoAsk(self) -> None:
         """And one load; who leaves takes nobody with it."""
         self.fetches()
