@@ -46,10 +46,12 @@ class Front(NamedTuple):
     What a sequence goes through.
 
     @ivar kind: C{reverse} or C{forward}.
+    @ivar tier: there is a disk behind the memory.
     """
 
     kind: str = "reverse"
     route: Route = Route()
+    tier: bool = False
 
     def __str__(self) -> str:
         said = [
@@ -57,7 +59,7 @@ class Front(NamedTuple):
             for name, value in self.route._asdict().items()
             if value != Route._field_defaults[name]
         ]
-        return " ".join([f"{self.kind} front", *said])
+        return " ".join([f"{self.kind} front{' with a disk' * self.tier}", *said])
 
 
 def frontOf(random: Random) -> Front:
@@ -67,7 +69,7 @@ def frontOf(random: Random) -> Front:
     if random.random() < 0.5:
         for each in random.sample(SAID, 2 if random.random() < 0.3 else 1):
             said.update(each)
-    return Front(kind, Route(**said))
+    return Front(kind, Route(**said), random.random() < 0.15)
 
 
 def settingsOf(route: Route) -> RouteCacheSettings:

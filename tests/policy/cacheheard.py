@@ -17,6 +17,7 @@ from intermediary.settings import CacheSettings, RouteSettings, UpstreamSettings
 
 from ..scenario import MemoryTransport, Scenario
 from .cachefronts import Front, settingsOf
+from .cachetier import Tier
 from .referencefields import Pairs, combined
 from .referencemodel import Model
 from .referencestored import Answer, Forward
@@ -80,21 +81,20 @@ class Hearing:
         self.case = Case()
         scenario = self.scenario = Scenario(self.case)
         self.case._cleanups.clear()
-        scenario.caching(CacheSettings(maxObjectOctets=MAX_OCTETS))
+        self.tier: Tier | None = None
+        if front.tier:
+            self.tier = Tier(scenario.clock, MAX_OCTETS)
+            scenario.cachingIn(self.tier.cache)
+        else:
+            scenario.caching(CacheSettings(maxObjectOctets=MAX_OCTETS))
         self.front = front
         route = front.route
-        cache = settingsOf(route)
-        web = UpstreamSettings(name="web", servers=("http://127.0.0.1:9000",))
-        self.fronts = []
-        for _ in range(2 if route.share else 1):
-            if front.kind == "forward":
-                scenario.forward(cache=cache)
-            else:
-                scenario.reverse(routes=(RouteSettings(upstream=web, cache=cache),))
-            self.fronts.append(scenario.front)
+        self.fronts: list[Any] = []
+        self.makeFronts()
         self.partition = f"+{route.share}" if route.share else scenario.front.name
         self.clock = scenario.clock
         self.model = Model("http", MAX_OCTETS, route, self.partition)
+        self.model.tier = front.tier
         self.clients: dict[int, Client] = {}
         self.origins: list[MemoryTransport] = []
         #: Where each pending request is, with what it asks.
@@ -103,6 +103,24 @@ class Hearing:
         self.early: list[Heard] = []
         self.transcript: list[str] = []
         self.logged: list[Any] = []
+
+    def makeFronts(self) -> None:
+        """Make them for the cache that there is now; those before have no connections."""
+        scenario, route = self.scenario, self.front.route
+        cache = settingsOf(route)
+        web = UpstreamSettings(name="web", servers=("http://127.0.0.1:9000",))
+        self.fronts.clear()
+        for _ in range(2 if route.share else 1):
+            if self.front.kind == "forward":
+                scenario.forward(cache=cache)
+            else:
+                scenario.reverse(routes=(RouteSettings(upstream=web, cache=cache),))
+            self.fronts.append(scenario.front)
+
+    def close(self) -> None:
+        """Leave nothing on the disk."""
+        if self.tier is not None:
+            self.tier.close()
 
     def note(self, text: str) -> None:
         """Add a line to the transcript."""
@@ -122,6 +140,8 @@ class Hearing:
             calls = clock.calls
             if calls and calls[0].getTime() <= clock.rightNow:
                 clock.advance(0)
+            elif self.tier is not None and self.tier.work():
+                pass
             elif waiting:
                 origin, factory, deferred, _ = waiting.pop(0)
                 protocol = factory.buildProtocol(IPv4Address("TCP", origin.host, origin.port))
@@ -262,7 +282,8 @@ class Hearing:
         connections = any(front.connections for front in self.fronts)
         if left or connections or scenario.cache.background or len(scenario.cache.siblings):
             raise Difference(f"left behind: {left} {scenario.cache!r}")
-        for key, shelf in scenario.cache.store._byKey.items():
+        store: Any = scenario.cache.store
+        for key, shelf in getattr(store, "memory", store)._byKey.items():
             if shelf.fetch is not None:
                 raise Difference(f"somebody still fetches {key!r}")
         for exchange in scenario.records:

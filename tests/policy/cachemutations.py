@@ -18,6 +18,8 @@ from multiprocessing import Pool
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from twisted.internet.defer import succeed
+
 from intermediary.policy import (
     admission,
     answers,
@@ -30,10 +32,12 @@ from intermediary.policy import (
     outdating,
     recentpurges,
     selection,
+    tiers,
     uses,
     validation,
 )
 from intermediary.policy.collapsing import Collapsing
+from intermediary.policy.diskstore import DiskStore
 from intermediary.policy.recentchanges import RecentChanges
 from intermediary.policy.recentpurges import RecentPurges
 from intermediary.policy.revalidation import Revalidation
@@ -92,6 +96,20 @@ def _blind(function: Any, *names: bytes) -> Any:
 def _softly(purge: Any) -> Any:
     def mistaken(store: Any, entry: Any, soft: bool) -> Any:
         return 1 if soft else purge(store, entry, soft)
+
+    return mistaken
+
+
+def _hardly(purge: Any) -> Any:
+    def mistaken(store: Any, what: Any, soft: bool = False) -> Any:
+        return succeed(0) if soft else purge(store, what)
+
+    return mistaken
+
+
+def _once(add: Any) -> Any:
+    def mistaken(store: Any, entry: Any) -> Any:
+        return add(store, entry) if entry.body.file is None else succeed(True)
 
     return mistaken
 
@@ -384,6 +402,15 @@ MISTAKES: dict[str, list[Mistake]] = {
     "nobody shares": [(cachekey.KeyMaker, "__init__", _partitioned)],
     "Cache-Status is not hidden": [(cachefield.CacheField, "hide", _returning(None))],
     "the key is not shown": [(cachefield.CacheField, "showKey", _returning(None))],
+    "what leaves memory does not come back": [(tiers.Tiers, "_took", _returning(None))],
+    "a change does not reach the disk": [
+        (DiskStore, "forget", lambda old: lambda self, key: succeed(0))
+    ],
+    "soft purges do not reach the disk": [(DiskStore, "purge", _hardly)],
+    "what is not current stays on the disk": [
+        (DiskStore, "removeAll", lambda old: lambda self, names: succeed(None))
+    ],
+    "what is validated is as old on the disk as before": [(DiskStore, "add", _once)],
     "what is private is stored with the rest": [
         (admission, "unstoredNames", _returning(frozenset())),
         (storing, "unstoredNames", _returning(frozenset())),

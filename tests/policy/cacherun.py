@@ -19,6 +19,7 @@ from .cachesteps import (
     Answering,
     Asking,
     Ending,
+    Evicting,
     Leaving,
     Passing,
     Purging,
@@ -84,7 +85,10 @@ class Run(Hearing):
             self._pass(step)
         elif isinstance(step, Purging):
             self._purge(step)
+        elif isinstance(step, Evicting):
+            self._evict(step)
         self.settle()
+        self.model.settle()
         self.compare()
 
     def _ask(self, step: Asking) -> None:
@@ -229,6 +233,20 @@ class Run(Hearing):
         self.note(f"{seconds} seconds pass")
         self.clock.advance(seconds)
         self.model.now = self.clock.seconds()
+
+    def _evict(self, step: Evicting) -> None:
+        """Only what nobody waits for or reads: that is the same whoever has it."""
+        open_ = any(each.transport.connected for each in self.growing)
+        if self.tier is None or self.asked or open_ or self.clients:
+            return
+        self.note(f"evict {step}")
+        if step.again:
+            self.settle()
+            self.scenario.cachingIn(self.tier.again())
+            self.makeFronts()
+        else:
+            self.tier.evict()
+        self.model.evict(again=step.again)
 
     def _purge(self, step: Purging) -> None:
         value = step.value

@@ -28,7 +28,7 @@ def drawn(seed: str) -> tuple[list[Step], Front]:
     """The sequence of a seed, and what it goes through."""
     random = Random(seed)
     front = frontOf(random)
-    return sequence(random, front.route), front
+    return sequence(random, front.route, tier=front.tier), front
 
 
 def attempt(steps: list[Step], front: Front) -> tuple[Run, Exception | None]:
@@ -38,6 +38,8 @@ def attempt(steps: list[Step], front: Front) -> tuple[Run, Exception | None]:
         run.run(steps)
     except Exception as error:
         return run, error
+    finally:
+        run.close()
     return run, None
 
 

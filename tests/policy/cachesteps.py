@@ -134,23 +134,32 @@ class Purging(NamedTuple):
     soft: bool
 
 
+class Evicting(NamedTuple):
+    """Memory is needed for something else, or the process ends and another one begins."""
+
+    again: bool
+
+
 Step = Any
 
 
 PLAIN = Route()
 
 
-def sequence(random: Random, route: Route = PLAIN) -> list[Step]:
+def sequence(random: Random, route: Route = PLAIN, *, tier: bool = False) -> list[Step]:
     """
     Make up a sequence.
 
     @param route: has to have something to do.
+    @param tier: so has what is behind the memory.
     """
     steps: list[Step] = []
     pending = 0
     # Who is everything at once has no hits.
     plain = random.random() < 0.5
     for _ in range(random.randrange(LEAST, MOST)):
+        if tier and random.random() < 0.15:
+            steps.append(Evicting(random.random() < 0.3))
         chance = random.random()
         if pending and chance < 0.55:
             steps.append(_answering(random, plain, route))

@@ -51,11 +51,15 @@ class Model(Giving):
 
     @ivar effects: what it did since somebody emptied this.
     @ivar pending: requests at the origin, by their client.
+    @ivar tier: there is something behind the memory, which takes its time.
+    @ivar seeking: those for which it is asked.
     """
 
     def __init__(self, scheme: str, maxOctets: int, route: Route, partition: str) -> None:
         super().__init__(scheme, maxOctets, route, partition)
         self.pending: dict[int, Visit] = {}
+        self.tier = False
+        self.seeking: list[Visit] = []
 
     # Requests
 
@@ -90,7 +94,13 @@ class Model(Giving):
         reason = visit.reason
         looked, visit.looked = visit.looked, now
         fitting = self._select(shelf, visit.fields)
+        if fitting is None and self.tier and shelf.passUntil <= now and not visit.sought:
+            visit.sought = True
+            visit.looked = looked
+            self.seeking.append(visit)
+            return
         if fitting is not None:
+            fitting.isLoaded = True
             verdict = fitting.judge(visit.demand, now)
             if visit.failures and fitting.mayStandIn(visit.demand, now):
                 verdict = "use"
@@ -110,7 +120,7 @@ class Model(Giving):
                 return
             reason = verdict
             visit.entries = self._nominated(shelf, fitting)
-        elif shelf.stored:
+        elif shelf.here:
             reason = "vary-miss"
             visit.others = self._strong(shelf)
         else:
@@ -149,6 +159,18 @@ class Model(Giving):
         shelf.misses = min(shelf.misses + 1, least)
         return shelf.misses < least
 
+    def settle(self) -> None:
+        """What is behind the memory answers."""
+        while self.seeking:
+            shelf = self.seeking[0].shelf
+            assert shelf is not None
+            found = [each for each in self.seeking if each.shelf is shelf]
+            self.seeking = [each for each in self.seeking if each.shelf is not shelf]
+            if shelf.bring():
+                self.count("brought")
+            for each in found:
+                self._look(each)
+
     def _hasSeenEnough(self, visit: Visit, shelf: Shelf) -> bool:
         """Whether it waited while the origin failed others, and would have to ask itself."""
         if shelf.passUntil > self.now:
@@ -160,11 +182,11 @@ class Model(Giving):
     @staticmethod
     def _select(shelf: Shelf, request: Pairs) -> Stored | None:
         """RFC 9111 §4.1; of several the one with the latest C{Date}, or that came last."""
-        fitting = [each for each in shelf.stored if each.selected == selecting(each.vary, request)]
+        fitting = [each for each in shelf.here if each.selected == selecting(each.vary, request)]
         if not fitting:
             wanted = (combined(request, "accept-language") or "").lower()
             if wanted and "," not in wanted:
-                fitting = [each for each in shelf.stored if each.language() == wanted]
+                fitting = [each for each in shelf.here if each.language() == wanted]
         return max(fitting, key=lambda each: each.validators.date) if fitting else None
 
     @staticmethod
@@ -172,8 +194,11 @@ class Model(Giving):
         """What may turn out to be the answer to another request, too."""
         return [
             each
-            for each in shelf.stored
-            if each.validators.strongTag and each.status == 200 and each.content.complete
+            for each in shelf.here
+            if each.validators.strongTag
+            and each.status == 200
+            and each.content.complete
+            and each.isLoaded
         ]
 
     def _nominated(self, shelf: Shelf, first: Stored) -> list[Stored]:

@@ -188,6 +188,9 @@ class Stored:
     @ivar said: what they say, with the C{Age} that it came with.
     @ivar selected: what the request had in the fields of C{vary}.
     @ivar timed: the operator says for how long it is fresh.
+    @ivar isKept: it is behind the memory, too, if there is anything.
+    @ivar isGone: it is only there.
+    @ivar isLoaded: its content is in memory.
     @ivar passing: an error that only the operator wants to be stored.
     @ivar purged: when it was made stale; None if it was not.
     """
@@ -221,6 +224,9 @@ class Stored:
         self.selected = selecting(self.vary, selector)
         self.received = received
         self.purged: float | None = None
+        self.isKept = False
+        self.isGone = False
+        self.isLoaded = True
         self.keys = {
             tag
             for name in ("surrogate-key", "cache-tag")
@@ -288,6 +294,12 @@ class Stored:
         """RFC 5861 §4."""
         return not self.content.broken and rfc9111.mayReplaceError(
             self.effective(), demand, now, 0.0 if self.passing else self.route.error
+        )
+
+    def isWorthKeeping(self, now: float) -> bool:
+        """Whether it is for longer than some seconds, or can be validated then."""
+        return self.isFresh(now + 9.999) or any(
+            combined(self.fields, name) is not None for name in ("etag", "last-modified")
         )
 
     def language(self) -> str | None:

@@ -39,6 +39,22 @@ class Shelf:
         self.misses = 0
         self.missesUntil = 0.0
 
+    @property
+    def here(self) -> list[Stored]:
+        """What is in memory."""
+        return [each for each in self.stored if not each.isGone]
+
+    def bring(self) -> bool:
+        """Get all that is behind it; whether there was anything."""
+        gone = [each for each in self.stored if each.isGone]
+        for each in gone:
+            each.isGone = False
+            # The content of a head is got when the head is chosen.
+            each.isLoaded = not each.content.octets
+        # The newest are the first.
+        self.stored = [*gone, *[each for each in self.stored if each not in gone]]
+        return bool(gone)
+
 
 class Visit:
     """A request that is not answered yet, and what is found out about it."""
@@ -78,6 +94,7 @@ class Visit:
         self.outdated = False
         self.purges: list[tuple[str, str]] = []
         self.background = False
+        self.sought = False
         self.stores = False
 
     def wants(self, directive: str) -> bool:
@@ -155,7 +172,7 @@ class Storing:
         facts = Facts.of(response.fields, self.route)
         control = rfc9111.directives(facts.fields)
         if response.status in ERRORS and not facts.states and visit.shelf is not None:
-            for each in visit.shelf.stored:
+            for each in visit.shelf.here:
                 if each.status not in ERRORS and each.mayStandIn({"cache-control": ""}, self.now):
                     return False
         return (
@@ -184,7 +201,23 @@ class Storing:
             self.route,
         )
 
+    def evict(self, *, again: bool) -> None:
+        """
+        All leave memory; what is kept behind it comes back.
+
+        @param again: it is the memory of another process.
+        """
+        for shelf in self.shelves.values():
+            self.count("evicted" if shelf.stored else "nothing to evict")
+            shelf.stored = [each for each in shelf.stored if each.isKept]
+            for each in shelf.stored:
+                each.isGone = True
+            if again:
+                shelf.passUntil = 0.0
+                shelf.misses = 0
+
     def _put(self, shelf: Shelf, new: Stored, old: Stored | None = None) -> None:
+        new.isKept = new.isWorthKeeping(self.now)
         shelf.stored = [
             new,
             *[

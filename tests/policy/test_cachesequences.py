@@ -53,7 +53,9 @@ HAPPENING = {
     "304": 15,
     "afresh": 10,
     "alone overtaken": 3,
+    "brought": 5,
     "cookie stored": 2,
+    "evicted": 10,
     "goes past": 10,
     "key shown": 3,
     "modest": 3,
@@ -104,10 +106,11 @@ class SequenceTests(SynchronousTestCase):
             st.randoms(use_true_random=False),
             st.sampled_from(["reverse", "forward"]),
             st.sampled_from([{}, *SAID]),
+            st.sampled_from([False, False, False, True]),
         )
-        def run(random: Random, kind: str, said: dict[str, Any]) -> None:
-            front = Front(kind, Route(**said))
-            steps = sequence(random, front.route)
+        def run(random: Random, kind: str, said: dict[str, Any], tier: bool) -> None:
+            front = Front(kind, Route(**said), tier)
+            steps = sequence(random, front.route, tier=tier)
             error = attempt(steps, front)[1]
             assert error is None, told(steps, front)
 
