@@ -365,9 +365,35 @@ class Admission:
         if headMatches(stored, self._answers.lengthOf(entry), new, response.length):
             self.freshen(entry, request, fields, visit.requested, now)
         else:
-            record: Record = entry.verdict
-            record.freshness.expire(now)
-            entry.expires = min(entry.expires, now)
+            self._expire(entry, now)
+
+    def _expire(self, entry: Entry, now: float) -> None:
+        """Make an entry stale, also where it is behind the memory."""
+        record: Record = entry.verdict
+        record.freshness.expire(now)
+        entry.expires = min(entry.expires, now)
+        shelf = self._store.find(entry.key)
+        if shelf is None or shelf.entryOf(entry.variant) is None:
+            # Memory needed the room meanwhile.
+            self._store.remove(entry)
+        elif entry in shelf.entries:
+            expired = Entry(
+                entry.key,
+                entry.status,
+                entry.reason,
+                self._heads.fieldsOf(entry),
+                entry.body,
+                entry.stored,
+                entry.expires,
+                record,
+                entry.variant,
+                entry.vary,
+                entry.tags,
+            )
+            source = entry.body.source
+            if source is not None:
+                source.follow(expired)
+            self._store.add(expired)
 
 
 def _isMisspelt(request: Fields, vary: tuple[bytes, ...]) -> bool:

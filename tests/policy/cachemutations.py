@@ -406,6 +406,13 @@ MISTAKES: dict[str, list[Mistake]] = {
     "a change does not reach the disk": [
         (DiskStore, "forget", lambda old: lambda self, key: succeed(0))
     ],
+    "what a HEAD tells does not reach the disk": [
+        (
+            admission.Admission,
+            "_expire",
+            lambda old: lambda self, entry, now: entry.verdict.freshness.expire(now),
+        )
+    ],
     "soft purges do not reach the disk": [(DiskStore, "purge", _hardly)],
     "what is not current stays on the disk": [
         (DiskStore, "removeAll", lambda old: lambda self, names: succeed(None))

@@ -311,6 +311,14 @@ class Storing:
             self.count("head expires")
             if stored.purged is None or stored.purged > self.now:
                 stored.purged = self.now
+            shelf = visit.shelf
+            assert shelf is not None
+            if stored in shelf.stored:
+                # What is behind the memory is to know of it, as of an update.
+                copy = Stored.__new__(Stored)
+                copy.__dict__.update(stored.__dict__)
+                self._put(shelf, copy, stored)
+                copy.isKept = stored.isKept
 
     def bring(self, content: Content, piece: bytes, end: bool) -> None:
         """More of some content arrives."""

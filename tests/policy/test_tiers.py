@@ -184,6 +184,30 @@ class LookingTests(TiersTestCase):
         self.assertEqual(self.tiers.found, 1)
         self.exact()
 
+    def test_whatAHeadTells(self) -> None:
+        """It has changed: that is so after a restart, too (RFC 9111 §4.3.5)."""
+        self.fetches(b"content", b'ETag: "1"')
+        head = self.client(*ask(b"/a", b"Cache-Control: no-cache", method=b"HEAD"))
+        self.answers(b'HTTP/1.1 200 OK\r\nETag: "2"\r\nContent-Length: 5\r\n\r\n')
+        self.gets(head, b"", b"fwd=request")
+        self.again()
+        client = self.client()
+        self.assertIn(b'If-None-Match: "1"', self.answers(answer(b"other", b'ETag: "2"')))
+        self.gets(client, b"other", b"fwd=stale")
+
+    def test_whatAHeadTellsOfWhatLeft(self) -> None:
+        """Memory needed the room meanwhile; what is on disk is not served any more."""
+        self.fetches(b"content", b'ETag: "1"')
+        head = self.client(*ask(b"/a", b"Cache-Control: no-cache", method=b"HEAD"))
+        self.memory.limitOctets = 0
+        self.memory._makeRoom(None)  # type: ignore[arg-type]
+        self.memory.limitOctets = MEMORY
+        self.answers(b'HTTP/1.1 200 OK\r\nETag: "2"\r\nContent-Length: 5\r\n\r\n')
+        self.gets(head, b"", b"fwd=request")
+        client = self.client()
+        self.answers(answer(b"other", b'ETag: "2"'))
+        self.gets(client, b"other", b"fwd=uri-miss")
+
     def test_whatOthersMayGet(self) -> None:
         """The origin is not asked about what it might be, if its content is not here."""
         self.fetches(b"content", b'ETag: "1"', b"Vary: X")
