@@ -37,6 +37,8 @@ class Files:
 
     def open(self) -> None:
         """Make the folder."""
+        # One by one: of a path, the mode is only that of its last folder.
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
         os.makedirs(os.path.join(self.folder, GROWING), mode=0o700, exist_ok=True)
 
     def pathOf(self, name: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -28,6 +29,18 @@ class FilesTests(SynchronousTestCase):
         file.write([content[:3], b"", content[3:]])
         file.commit()
         return file.name
+
+    def test_nobodyElseMayEnter(self) -> None:
+        """It and what it holds are for this user alone, whatever the umask; what is above is not ours."""
+        before = os.umask(0o022)
+        self.addCleanup(os.umask, before)
+        above = self.mktemp()
+        folder = os.path.join(above, "cache")
+        files = Files(folder)
+        files.open()
+        self.assertEqual(stat.S_IMODE(os.stat(folder).st_mode), 0o700)
+        self.assertEqual(stat.S_IMODE(os.stat(os.path.join(folder, GROWING)).st_mode), 0o700)
+        self.assertEqual(stat.S_IMODE(os.stat(above).st_mode), 0o755)
 
     def test_whatWasCommittedIsRead(self) -> None:
         """From its shard, and nothing else is left."""
