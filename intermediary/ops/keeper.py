@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import stat
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 
@@ -138,6 +139,11 @@ def whyUnusable(path: str) -> tuple[str, str] | None:
     @return: what is wrong and the remedy; None if nothing is.
     """
     if os.path.isdir(path):
+        if os.stat(path).st_mode & stat.S_IWOTH:
+            return (
+                "is a folder that everybody may write, and so decide what clients get",
+                "name a folder in it, which is made, or have it for this user alone (chmod 700)",
+            )
         if os.access(path, os.R_OK | os.W_OK | os.X_OK):
             return None
         return (

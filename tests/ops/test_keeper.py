@@ -182,6 +182,17 @@ class UnusableTests(SynchronousTestCase):
         os.makedirs(folder)
         self.assertIsNone(whyUnusable(folder))
 
+    def test_whatEverybodyMayWrite(self) -> None:
+        """Who writes there decides what clients get: F</tmp> itself is none to name."""
+        folder = self.mktemp()
+        os.makedirs(folder)
+        os.chmod(folder, 0o1777)
+        message, remedy = whyUnusable(folder) or ("", "")
+        self.assertIn("everybody may write", message)
+        self.assertIn("chmod 700", remedy)
+        # What is made in it is this user's alone.
+        self.assertIsNone(whyUnusable(os.path.join(folder, "a")))
+
     def test_whatIsNoFolder(self) -> None:
         """It, or what it would be in."""
         path = self.mktemp()
