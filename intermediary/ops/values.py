@@ -107,6 +107,8 @@ def fieldName(text: str) -> str:
     """Check the name of a field: a token (RFC 9110 §5.1)."""
     if _TOKEN.fullmatch(text) is None:
         raise Unfit("is not the name of a field", 'write it as in "CDN-Cache-Control"')
+    if "*" in text:
+        raise Unfit("is a pattern, and fields have none here", "name each field by itself")
     return text
 
 
@@ -135,6 +137,8 @@ def cookieName(text: str) -> str:
     """Check the name of a cookie: a token (RFC 6265 §4.1.1)."""
     if _TOKEN.fullmatch(text) is None:
         raise Unfit("is not the name of a cookie", 'write it without its value, as in "lang"')
+    if "*" in text:
+        raise Unfit("is a pattern, and a key has none", "name each cookie by itself")
     return text
 
 

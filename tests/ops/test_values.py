@@ -80,12 +80,14 @@ class NameTests(Case):
         self.assertUnfit(values.keyField, "Cookie", "is never the same")
         self.assertUnfit(values.keyField, "AUTHORIZATION", "is a secret")
         self.assertUnfit(values.keyField, "a:", "is not the name of a field")
+        self.assertUnfit(values.fieldName, "X-*", "is a pattern")
 
     def test_namesOfCookies(self) -> None:
         """RFC 6265 §4.1.1: tokens."""
         self.assertEqual(values.cookieName("__Host-lang"), "__Host-lang")
         for bad in ("", "a=b", "a;", "a b", "é"):
             self.assertUnfit(values.cookieName, bad, "is not the name of a cookie")
+        self.assertUnfit(values.cookieName, "lang*", "is a pattern")
 
     def test_namesOfQueryParametersAreAsInAURL(self) -> None:
         """Also patterns of them."""
