@@ -211,7 +211,9 @@ def summary(configuration: Configuration) -> str:
             f" {_spelled(cache.maxObjectOctets)} for one object"
         )
         if cache.disk is not None:
-            lines.append(f"  cache on disk: {cache.disk.path} ({cache.disk.sizeOctets} octets)")
+            lines.append(f"  cache on disk: {cache.disk.path}, {_spelled(cache.disk.sizeOctets)}")
+        if cache.purgeFrom:
+            lines.append(f"  PURGE requests: from {', '.join(cache.purgeFrom)}")
     log = configuration.log
     where = "standard output" if log.access == "-" else log.access
     lines.append(f"  access log: {where} ({log.format})" if where else "  no access log")

@@ -191,7 +191,7 @@ def _isSoft(fields: Fields) -> bool:
         if value is None or value in _NO:
             continue
         if value not in _YES:
-            raise Unclear(f"{name.decode('ascii')} is neither 1 nor 0")
+            raise Unclear(f"{name.decode('ascii').title()} is neither 1 nor 0")
         soft = True
     return soft
 

@@ -144,6 +144,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertNotRegex("".join(lines), "cache:|not cached")
         lines = self.checked("[cache]\nmemory = '1GiB'\nmax-object = 1000\n")
         self.assertIn("  cache: 1 GiB of memory, 1000 B for one object", lines)
+        self.assertNotRegex("".join(lines), "PURGE")
         self.assertEqual(
             [line.split(" (")[0].split()[-1] for line in lines if line.endswith(", not cached")],
             ["tcp:1", "web"],
@@ -178,6 +179,11 @@ servers = ["http://h"]
         self.exits(0, "--config", self.file(b"[forward.a]\nlisten=['tcp:1']\n"), "--check")
         self.assertIn("no access log\n", self.stdout.getvalue())
 
+    def test_checkSaysWhoMayPurge(self) -> None:
+        """By address or network, as in the file."""
+        lines = self.checked("[cache]\npurge-from = ['127.0.0.1', '10.0.0.0/8']\n")
+        self.assertIn("  PURGE requests: from 127.0.0.1, 10.0.0.0/8", lines)
+
     def test_checkShowsWarnings(self) -> None:
         """On standard error; they do not fail it."""
         path = self.file(STABLE + b"[upstream.spare]\nservers = ['http://h']\n".replace(b"'", b'"'))
@@ -189,7 +195,7 @@ servers = ["http://h"]
         folder = self.mktemp()
         text = "[cache]\ndisk = { path = '%s', size = 9 }\n[forward.a]\nlisten=['tcp:1']\n"
         self.exits(0, "--config", self.file((text % folder).encode()), "--check")
-        self.assertIn(f"cache on disk: {folder} (9 octets)", self.stdout.getvalue())
+        self.assertIn(f"cache on disk: {folder}, 9 B", self.stdout.getvalue())
         self.assertFalse(os.path.exists(folder))
         with open(folder, "wb"):
             pass

@@ -230,8 +230,8 @@ class UnclearTests(PurgeTestCase):
             ((b"Surrogate-Key: ",), b"/", "names none"),
             ((b"Cache-Tag: , ,",), b"/", "names none"),
             ((b"Cache-Tag: " + b",".join(b"%d" % n for n in range(65)),), b"/", str(MOST_TAGS)),
-            ((b"Soft-Purge: yes",), b"/", "soft-purge is neither 1 nor 0"),
-            ((b"Fastly-Soft-Purge: 1", b"Soft-Purge: 2"), b"/", "soft-purge"),
+            ((b"Soft-Purge: yes",), b"/", "Soft-Purge is neither 1 nor 0"),
+            ((b"Fastly-Soft-Purge: 1", b"Soft-Purge: 2"), b"/", "Soft-Purge"),
         ):
             self.assertIn(words, self.purges(*lines, target=target, status=400)["error"])
         self.assertEqual(self.stored(), {b"http://a/"})
