@@ -80,6 +80,7 @@ _TABLES: tuple[tuple[str, type[schema.Table]], ...] = (
     ("`[limits]`", schema.LimitsTable),
     ("`[pool]`", schema.PoolTable),
     ("`[cache]`", schema.CacheTable),
+    ("`disk` of `[cache]`", schema.DiskTable),
     ("`cache` of a route or of a forward front", schema.RouteCacheTable),
     ("`force` of such a `cache`", schema.ForceTable),
     ("`bypass` of such a `cache`", schema.BypassTable),
