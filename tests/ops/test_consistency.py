@@ -201,6 +201,20 @@ class OddityTests(SynchronousTestCase):
             )
             self.assertEqual(list(oddities({**document, "cache": {}})), [])
 
+    def test_aTimeWithinWhichNothingIsCounted(self) -> None:
+        """With min-uses = 1, which is the default, the first request is enough."""
+        for table, odd in (
+            ({"min-uses-within": 60}, True),
+            ({"min-uses-within": 60, "min-uses": 1}, True),
+            ({"min-uses-within": 60, "min-uses": 2}, False),
+            ({"min-uses": 2}, False),
+            (True, False),
+        ):
+            document = {"cache": {}, "forward": {"egress": {"listen": ["tcp:1"], "cache": table}}}
+            found = [(finding.path, finding.value) for finding in oddities(document)]
+            path = ("forward", "egress", "cache", "min-uses-within")
+            self.assertEqual(found, [(path, 60)] if odd else [])
+
     def test_objectsThatTheCacheHasNoRoomFor(self) -> None:
         """Though it says that it takes them."""
         (finding,) = oddities({"cache": {"memory": "1MiB", "max-object": "2MiB"}})
