@@ -98,15 +98,6 @@ def _caching(document: Mapping[str, Any]) -> Iterator[Finding]:
                     "add [cache], or remove the key",
                 )
         return
-    for path, table in _cacheable(document):
-        route = table.get("cache")
-        if isinstance(route, dict) and "min-uses-within" in route and route.get("min-uses", 1) < 2:
-            yield Finding(
-                (*path, "cache", "min-uses-within"),
-                route["min-uses-within"],
-                "means nothing without min-uses of 2 or more",
-                "add min-uses = 2, or remove the key",
-            )
     yield from _purging(document, cache)
     yield from _overruling(document)
     yield from _differing(document)
