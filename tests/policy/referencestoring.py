@@ -267,7 +267,8 @@ class Storing:
         )
         if merged.vary == old.vary:
             merged.selected = old.selected
-        merged.keys = old.keys
+        if not {name.lower() for name, _ in response.fields} & {"surrogate-key", "cache-tag"}:
+            merged.keys = old.keys
         shelf = visit.shelf
         assert shelf is not None
         everybody = Visit(0, "GET", visit.target, visit.host, [])
