@@ -202,6 +202,7 @@ class Tiers:
             )
             answer.addErrback(self._broke)
             answer.addCallback(self._looked, key, waiting)
+            answer.addErrback(self._broke)
             if self._looking.get(key) is not waiting:
                 return False
         waiting.join(exchange, visit)
@@ -231,9 +232,11 @@ class Tiers:
         if self._looking.get(key) is not waiting:
             return
         del self._looking[key]
-        if shelf is not None:
-            self._took(shelf, waiting.changes)
-        waiting.end()
+        try:
+            if shelf is not None:
+                self._took(shelf, waiting.changes)
+        finally:
+            waiting.end()
 
     def _took(self, shelf: Shelf, changes: list[Callable[[Entry], bool]]) -> None:
         """Put into memory what was found, and is not newer there."""

@@ -19,6 +19,7 @@ from intermediary.policy.answers import Record
 from intermediary.policy.body import Body
 from intermediary.policy.cachestate import Cache
 from intermediary.policy.diskstore import DiskStore
+from intermediary.policy.entries import Shelf
 from intermediary.policy.purging import Purge
 from intermediary.policy.refreshing import Refreshing
 from intermediary.policy.stores import MemoryStore
@@ -355,6 +356,20 @@ class LookingTests(TiersTestCase):
         self.answers(answer(b"x"))
         self.gets(client, b"x", b"fwd=uri-miss")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_aDefectInWhatIsFoundIsAMiss(self) -> None:
+        """Nobody waits for ever because what came can't be taken."""
+        self.pool.holding = True
+        broken = Shelf(b"x")
+        broken.entries = (None,)  # type: ignore[assignment]
+        found: Deferred[Any] = Deferred()
+        self.patch(self.disk, "find", lambda key: found)
+        client = self.client()
+        found.callback(broken)
+        self.pool.holding = False
+        self.answers(answer(b"x"))
+        self.gets(client, b"x", b"fwd=uri-miss")
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
 
     def test_theEnd(self) -> None:
         """Nobody waits for the disk any more."""
