@@ -234,7 +234,7 @@ class MemoryStore:
         if entry.queue is not None:
             self._remove(entry)
 
-    def _makeRoom(self, keeping: Entry) -> None:
+    def _makeRoom(self, keeping: Entry | None) -> None:
         eviction = self._eviction
         while self.size > self.limitOctets:
             victim = eviction.evict(keeping)

@@ -79,7 +79,7 @@ class Tier:
         """Memory is needed for something else, all of it."""
         memory = self._memory
         memory.limitOctets = 0
-        memory._makeRoom(None)  # type: ignore[arg-type]
+        memory._makeRoom(None)
         memory.limitOctets = OCTETS
 
     def again(self) -> Cache:

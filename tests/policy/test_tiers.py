@@ -201,7 +201,7 @@ class LookingTests(TiersTestCase):
         self.fetches(b"content", b'ETag: "1"')
         head = self.client(*ask(b"/a", b"Cache-Control: no-cache", method=b"HEAD"))
         self.memory.limitOctets = 0
-        self.memory._makeRoom(None)  # type: ignore[arg-type]
+        self.memory._makeRoom(None)
         self.memory.limitOctets = MEMORY
         self.answers(b'HTTP/1.1 200 OK\r\nETag: "2"\r\nContent-Length: 5\r\n\r\n')
         self.gets(head, b"", b"fwd=request")
