@@ -26,7 +26,7 @@ from ..wire.storing import (
 )
 from ..wire.updating import updated
 from ..wire.variants import secondaryKey
-from .answers import PARTIAL_CONTENT, Record
+from .answers import PARTIAL_CONTENT, Record, freshnessOf
 from .body import Body
 from .entries import Entry
 from .selection import select
@@ -152,11 +152,8 @@ class Admission:
         shelf = self._store.find(key)
         if shelf is not None:
             for entry in shelf.entries:
-                record: Record = entry.verdict
-                if entry.expires < record.freshness.freshUntil:
-                    # Purged softly.
-                    record.freshness.expire(entry.expires)
-                if entry.status not in ERRORS and mayReplaceError(record.freshness, ORDINARY, now):
+                freshness = freshnessOf(entry)
+                if entry.status not in ERRORS and mayReplaceError(freshness, ORDINARY, now):
                     return True
         return False
 

@@ -115,6 +115,15 @@ class Record:
         return cls(freshness, None if length < 0 else length, received)
 
 
+def freshnessOf(entry: Entry) -> Freshness:
+    """Tell how fresh an entry is, which a soft purge may have changed since it was stored."""
+    record: Record = entry.verdict
+    freshness = record.freshness
+    if entry.expires < freshness.freshUntil:
+        freshness.expire(entry.expires)
+    return freshness
+
+
 class Answers:
     """
     Makes the replies of one route's hits.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..wire.cachestatus import REASONS
 from ..wire.fields import EMPTY
 from ..wire.reuse import mayReplaceError
+from .answers import freshnessOf
 from .filling import Nobody, takeLease
 
 if TYPE_CHECKING:
@@ -107,13 +108,11 @@ class Delivery:
         if visit.fetch is not None and visit.fetch.outdated:
             # What has been changed since is no better than none.
             return False
-        record: Record = entry.verdict
-        if entry.expires < record.freshness.freshUntil:
-            # Purged softly since it was looked up.
-            record.freshness.expire(entry.expires)
+        # It may have been purged softly since it was looked up.
+        freshness = freshnessOf(entry)
         body = entry.body
         there = body.isWhole or (isinstance(exchange.downstream, Nobody) and body.isKept)
-        if not there or not mayReplaceError(record.freshness, visit.demand, now):
+        if not there or not mayReplaceError(freshness, visit.demand, now):
             return False
         # Not what was purged meanwhile, unless softly: then it is stored still.
         return entry.queue is not None or not self._purges.overtook(visit, EMPTY)

@@ -30,7 +30,7 @@ from ..wire.reuse import (
     readModestDemand,
 )
 from ..wire.reuse import STALE as TOO_STALE
-from .answers import PARTIAL_CONTENT, Record
+from .answers import PARTIAL_CONTENT, freshnessOf
 from .purgerequests import PURGE
 from .selection import candidates, select, tagged
 from .visit import Visit
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from ..wire.cachestatus import CacheStatus
     from ..wire.fields import Fields
+    from ..wire.freshness import Freshness
     from ..wire.message import RequestHead
     from ..wire.reuse import Demand
     from .ahead import Ahead
@@ -156,20 +157,17 @@ class Lookup:
                 reason = PARTIAL
                 part, entry = entry, None
             else:
-                record: Record = entry.verdict
-                if entry.expires < record.freshness.freshUntil:
-                    # Purged softly.
-                    record.freshness.expire(entry.expires)
-                verdict = judge(record.freshness, demand, now)
+                freshness = freshnessOf(entry)
+                verdict = judge(freshness, demand, now)
                 before: Visit | None = exchange.visit
                 if (
                     before is not None
                     and before.failures
-                    and mayReplaceError(record.freshness, demand, now)
+                    and mayReplaceError(freshness, demand, now)
                 ):
                     verdict = FRESH
                 if verdict < TOO_STALE:
-                    self._hit(exchange, entry, record, now)
+                    self._hit(exchange, entry, freshness, now)
                     if verdict == STALE_WHILE:
                         self._revalidation.begin(
                             exchange,
@@ -249,20 +247,20 @@ class Lookup:
             return PARKED
         return self.onLookup(exchange)
 
-    def _hit(self, exchange: Exchange, entry: Entry, record: Record, now: float) -> None:
+    def _hit(self, exchange: Exchange, entry: Entry, freshness: Freshness, now: float) -> None:
         self._cache.hits += 1
         if self._alone is None:
             self._store.used(entry)
         else:
             self._alone.used(entry)
-        member = self._status.hit(record.freshness.ttl(now))
+        member = self._status.hit(freshness.ttl(now))
         visit: Visit | None = exchange.visit
         if visit is not None:
             exchange.visit = None
             if visit.collapsed:
                 member = self._status.forwarded(
                     visit.reason,
-                    ttl=record.freshness.ttl(now),
+                    ttl=freshness.ttl(now),
                     stored=entry.stored >= visit.requested,
                     collapsed=True,
                 )

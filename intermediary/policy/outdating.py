@@ -8,15 +8,15 @@ being fetched for it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from ..wire.invalidation import invalidTargets
-from .purging import Purge
+from .purging import Purge, total
 
 if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
 
     from ..interfaces import ICacheStore
@@ -85,13 +85,7 @@ class Outdating:
             return gone
         siblings.outdate(common)
         more = self._store.purge(Purge.ofTag(siblings.tagOf(common)), soft)
-        if isinstance(gone, int) and isinstance(more, int):
-            return gone + more
-        both: list[Any] = [each for each in (gone, more) if not isinstance(each, int)]
-        known = sum([each for each in (gone, more) if isinstance(each, int)])
-        return gatherResults(both, consumeErrors=True).addCallback(
-            lambda counts: known + sum(counts)
-        )
+        return total(gone, more)
 
     @staticmethod
     def _failed(failure: Failure) -> None:

@@ -189,3 +189,19 @@ class Slices:
         if self._call is not None:
             self._call.cancel()
             self._call = None
+
+
+def total(here: Deferred[int] | int, behind: Deferred[int] | int) -> Deferred[int] | int:
+    """Add two numbers, of which either may come later; cancelling stops both."""
+    if not isinstance(here, Deferred):
+        if not isinstance(behind, Deferred):
+            return here + behind
+        return behind.addCallback(lambda count: count + here)
+    if not isinstance(behind, Deferred):
+        return here.addCallback(lambda count: count + behind)
+    rest = behind
+
+    def then(count: int) -> Deferred[int]:
+        return rest.addCallback(lambda more: count + more)
+
+    return here.addCallback(then)

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from zope.interface import classImplements
 
 from ..interfaces import ICacheStore
-from .purging import Purge, urlOf
+from .purging import Purge, total, urlOf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -458,7 +458,7 @@ class Tiers:
     def forget(self, key: bytes) -> Deferred[int] | int:
         """See L{ICacheStore.forget}."""
         behind = self._change(lambda each: each.key == key, self.behind.forget(key))
-        return _sum(self.memory.forget(key), behind)
+        return total(self.memory.forget(key), behind)
 
     def purge(self, what: Purge, soft: bool = False) -> Deferred[int] | int:
         """
@@ -477,7 +477,7 @@ class Tiers:
             return True
 
         behind = self._change(change, self.behind.purge(what, soft))
-        return _sum(self.memory.purge(what, soft), behind)
+        return total(self.memory.purge(what, soft), behind)
 
     def _change(self, covers: Callable[[Entry], bool], done: Any) -> Any:
         """What is found from before a change is not to come back after it."""
@@ -505,19 +505,3 @@ class Tiers:
 
 
 classImplements(Tiers, ICacheStore)
-
-
-def _sum(here: Deferred[int] | int, behind: Deferred[int] | int) -> Deferred[int] | int:
-    """Add two numbers, of which either may come later; cancelling stops both."""
-    if not isinstance(here, Deferred):
-        if not isinstance(behind, Deferred):
-            return here + behind
-        return behind.addCallback(lambda count: count + here)
-    if not isinstance(behind, Deferred):
-        return here.addCallback(lambda count: count + behind)
-    rest = behind
-
-    def then(count: int) -> Deferred[int]:
-        return rest.addCallback(lambda more: count + more)
-
-    return here.addCallback(then)

@@ -5,6 +5,7 @@ The cache through whole fronts, in transcripts (RFC 9111).
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from intermediary.settings import CacheSettings, RouteCacheSettings, RouteSettin
 from ..scenario import VIA, Scenario, Side
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from intermediary.exchange import Exchange
 
 WEB = UpstreamSettings(name="web", servers=("http://127.0.0.1:9000",))
@@ -40,6 +43,22 @@ class CacheTestCase(SynchronousTestCase):
     def now(self, seconds: float = 0) -> bytes:
         """A date, by the clock of the scenario."""
         return formatdate(self.scenario.clock.seconds() + seconds, usegmt=True).encode()
+
+    @contextmanager
+    def anotherClient(self) -> Iterator[None]:
+        """Be another client for a while, with a connection to the origin of its own."""
+        first, self.client = (self.origin, self.client), self.scenario.client()
+        self.origin = None
+        yield
+        self.origin, self.client = first
+
+    def isOvertaken(self) -> None:
+        """While the origin is asked, another client changes what it is about."""
+        with self.anotherClient():
+            self.asks(b"Content-Length: 0", method=b"POST")
+            self.isAsked(method=b"POST")
+            self.answers(body=b"done")
+            self.gets(body=b"done")
 
     def asks(self, *lines: bytes, target: bytes = b"/", method: bytes = b"GET") -> None:
         """The client asks."""

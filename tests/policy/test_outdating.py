@@ -146,10 +146,8 @@ class InvalidationTests(KeyedTestCase):
         """Under whatever key it is (RFC 9111 §4.4); and nothing of it is left."""
         self.asks(b"X-Device: tv")
         self.isAsked()
-        first, self.client = (self.origin, self.client), self.scenario.client()
-        self.origin = None
-        self.changes()
-        self.origin, self.client = first
+        with self.anotherClient():
+            self.changes()
         self.answers(LONG, body=b"old")
         self.assertNotIn(b"stored", self.gets(body=b"old")[b"cache-status"])
         self.fills(b"X-Device: tv")
@@ -197,10 +195,8 @@ class AloneTests(KeyedTestCase):
         """Something is changed while the origin is asked; the answer is from before that."""
         self.asks(*lines, target=target)
         self.isAsked(*lines)
-        first, self.client = (self.origin, self.client), self.scenario.client()
-        self.origin = None
-        self.changes(change)
-        self.origin, self.client = first
+        with self.anotherClient():
+            self.changes(change)
         self.answers(LONG, body=b"old", status=status)
         return self.gets(int(status[:3]), body=b"old")
 
@@ -237,10 +233,8 @@ class AloneTests(KeyedTestCase):
         """What is stored of it would answer others, too."""
         self.asks(b"Range: bytes=0-2")
         self.isAsked()
-        first, self.client = (self.origin, self.client), self.scenario.client()
-        self.origin = None
-        self.changes()
-        self.origin, self.client = first
+        with self.anotherClient():
+            self.changes()
         self.answers(LONG, b"Content-Range: bytes 0-2/9", body=b"old", status=b"206 Part")
         self.assertNotIn(b"stored", self.gets(206, b"old")[b"cache-status"])
 
@@ -257,10 +251,8 @@ class AloneTests(KeyedTestCase):
         self.gets(body=b"done", hit=True)
         self.asks(b"Content-Length: 0", method=b"POST")
         self.isAsked(method=b"POST")
-        first, self.client = (self.origin, self.client), self.scenario.client()
-        self.origin = None
-        self.changes()
-        self.origin, self.client = first
+        with self.anotherClient():
+            self.changes()
         self.answers(*own, body=b"?")
         self.gets(body=b"?")
         self.fills()
