@@ -556,8 +556,12 @@ class Engine:
         if lease is not None:
             lease.openBody()
             return PARKED
-        if reply.body and content:
-            downstream.write(reply.body)
+        if content:
+            if reply.part is not None:
+                downstream.endWith(reply.part)
+                return PARKED
+            if reply.body:
+                downstream.write(reply.body)
         downstream.end(None)
         return PARKED
 

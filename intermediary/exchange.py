@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .front import Front
-    from .interfaces import IBodySink, IDownstream, ILease, Origin
+    from .interfaces import IBodySink, IDownstream, IFilePart, ILease, Origin
     from .program import Program
     from .wire.message import RequestHead, ResponseHead
     from .wire.target import Target
@@ -47,10 +47,11 @@ class Reply:
         decides how it is framed).
     @ivar body: the whole content of an answer made here; None if it comes from
         elsewhere, by the exchange's lease.
+    @ivar part: where the whole content is if it is in a file; None if it is not.
     @ivar more: encoded lines that go behind the fields; hooks don't see them.
     """
 
-    __slots__ = ("body", "fields", "framing", "more", "reason", "status")
+    __slots__ = ("body", "fields", "framing", "more", "part", "reason", "status")
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class Reply:
         #: None for the usual phrase.
         self.reason = reason
         self.more = b""
+        self.part: IFilePart | None = None
 
 
 class Exchange:

@@ -119,11 +119,23 @@ class IBodySink(Interface):
         """The content will never be complete."""
 
 
+class IFilePart(Interface):
+    """Content that is in a part of a file, which is in memory."""
+
+    descriptor = Attribute("the file's, as long as this exists")
+    start = Attribute("the first octet in the file")
+    octets = Attribute("how many there are")
+
+    def read(start: int, stop: int) -> bytes:
+        """Copy some of it, as a slice; it does not wait."""
+
+
 class IDownstream(IBodySink):
     """The client's connection, as the engine sees it."""
 
     connected = Attribute("whether the client can still be answered")
     draining = Attribute("whether the connection ends with the exchange under way")
+    takesParts = Attribute("whether content can go by C{endWith}; known with the first request")
     keepAlive = Attribute("whether it may serve another one; the engine sets it")
 
     def sendInterim(octets: bytes) -> None:
@@ -164,6 +176,14 @@ class IDownstream(IBodySink):
         @return: whether that is being done.  If not, the content has to go by
             C{write}: the connection has TLS, or no socket, the content is
             chunked, or the system can't.
+        """
+
+    def endWith(part: IFilePart) -> None:
+        """
+        Send what is corked, all of a part of a file, and end.
+
+        It is for content made here, where C{takesParts} is set.  The part has to exist
+        until the exchange is over.
         """
 
     def feedRequest(sink: ILease) -> None:

@@ -37,7 +37,7 @@ from ..wire.http1 import RequestReader
 from ..wire.message import CHUNKED, NO_BODY, UNTIL_CLOSE, RequestHead
 from .beginning import Accepted
 from .closing import LINGER_CONTENT_OCTETS, LINGER_OCTETS, Closing, queuedIn
-from .filesending import FileSending, isSendable
+from .filesending import AVAILABLE, FileSending, isSendable, sendAtOnce
 from .gate import Gate
 from .sweep import NEVER
 from .tunnel import canHalfClose
@@ -45,7 +45,7 @@ from .tunnel import canHalfClose
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
-    from ..interfaces import ILease
+    from ..interfaces import IFilePart, ILease
     from ..wire.fields import Fields
     from .listener import Listener
     from .tunnel import TunnelEnd
@@ -96,6 +96,7 @@ class DownstreamConnection:
         "keepAlive",
         "peerHost",
         "secure",
+        "takesParts",
         "transport",
         "tunnelEnd",
     )
@@ -107,6 +108,7 @@ class DownstreamConnection:
         #: octets.
         self.peerHost = ""
         self.secure = False
+        self.takesParts = False
         self.factory: Any = None
         self.transport: Any = None
         self.connected = False
@@ -336,6 +338,7 @@ class DownstreamConnection:
         """Find out who the client is, and how it speaks with us."""
         transport = self.transport
         if isinstance(transport, Accepted) and not transport.TLS:
+            self.takesParts = AVAILABLE
             # To make an address of it takes longer than all else here.
             self.peerHost = cast("str", transport.client[0])
         else:
@@ -492,6 +495,31 @@ class DownstreamConnection:
         if self._chunked or self._sending is not None or not isSendable(transport):
             return False
         self.flush()
+        self._beginSending(transport, descriptor, start, stop)
+        return True
+
+    def endWith(self, part: IFilePart) -> None:
+        """See L{IDownstream.endWith}."""
+        transport = self.transport
+        exchange = self.exchange
+        assert exchange is not None
+        octets: int = part.octets
+        sent = 0
+        if not transport.ready:
+            self.flush()
+        else:
+            head = b"".join(self._corked)
+            self._corked = []
+            sent = sendAtOnce(transport, head, part.descriptor, part.start, octets)
+            exchange.octetsOut += sent
+        if sent == octets:
+            self._listener.engine.proceed(exchange)
+        elif isSendable(transport):
+            start: int = part.start
+            self._beginSending(transport, part.descriptor, start + sent, start + octets)
+        # Otherwise it is lost, and that ends the exchange.
+
+    def _beginSending(self, transport: Any, descriptor: int, start: int, stop: int) -> None:
         self._sending = sending = FileSending(
             transport, descriptor, start, stop, self._fileMoved, self._fileSent
         )
@@ -499,7 +527,6 @@ class DownstreamConnection:
         if sending.held:
             self._expect("reply", self._listener.front.timeouts.betweenBytesSeconds)
             self._queued = queuedIn(transport)
-        return True
 
     def _fileMoved(self, octets: int) -> None:
         """The kernel has taken some of the file."""
@@ -516,6 +543,8 @@ class DownstreamConnection:
             self._expectContent()
         if error:
             self._listener.engine.fail(exchange, ResponseIncomplete(error))
+        elif exchange.lease is None:
+            self._listener.engine.proceed(exchange)
         else:
             source: Any = exchange.lease
             source.fileSent()

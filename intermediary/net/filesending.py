@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 from typing import TYPE_CHECKING, Any, Final
 
 from .eagerness import Inflow
@@ -37,6 +38,9 @@ UNSUPPORTED: Final = frozenset((errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP))
 
 #: Whether the system has it.
 AVAILABLE = hasattr(os, "sendfile")
+
+#: Has the kernel wait for what follows before it sends less than a segment.
+MORE: Final[int] = getattr(socket, "MSG_MORE", 0)
 
 #: What only the network can be the reason for, beside what Python has classes for.
 NETWORK = frozenset(
@@ -61,6 +65,27 @@ def isSendable(transport: Any) -> bool:
         and transport.inflow is None
         and transport.isWritable()
     )
+
+
+def sendAtOnce(
+    transport: EagerConnection, head: bytes, descriptor: int, start: int, octets: int
+) -> int:
+    """
+    Send what the socket takes of a head and the part of a file behind it.
+
+    What is left of the head is queued, and what is left of the file is for a
+    L{FileSending}, which also finds out again what is wrong with it, or with the socket.
+
+    @param transport: one that is C{ready}.
+    @return: how many octets of the file went.
+    """
+    transport.writeMore(head, MORE)
+    if not transport.ready:
+        return 0
+    try:
+        return os.sendfile(transport.fileno(), descriptor, start, min(octets, PORTION_OCTETS))
+    except OSError:
+        return 0
 
 
 class FileSending(Inflow):
@@ -175,4 +200,4 @@ class FileSending(Inflow):
         return f"<FileSending -> {self.sink}, at {self._position}, {self.held} held>"
 
 
-__all__ = ["FileSending", "isSendable"]
+__all__ = ["AVAILABLE", "FileSending", "isSendable", "sendAtOnce"]

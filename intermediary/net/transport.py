@@ -97,6 +97,19 @@ class EagerConnection(Eagerness, tcp.Connection):
         else:
             self.writeSequenceBeneath(pieces)
 
+    def writeMore(self, data: bytes, flags: int) -> None:
+        """
+        Send octets that others will follow at once; for one that is C{ready}.
+
+        @param flags: for C{send(2)}.
+        """
+        try:
+            sent = self.socket.send(data, flags)
+        except OSError as error:
+            sent = self._unsent(error)
+        if sent != len(data):
+            self._enqueue(data, sent)
+
     def writeBeneath(self, data: bytes) -> None:
         """Write octets to the socket, even if there is TLS above it."""
         if not data or not self.isWritable():

@@ -30,6 +30,7 @@ from ..wire.ranges import (
     rangesFor,
 )
 from .filling import Reading
+from .pages import LEAST_OCTETS, MOST_OCTETS, WORTH_USES
 
 if TYPE_CHECKING:
     from ..engine import Engine
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from .body import Body
     from .entries import Entry
     from .heads import Heads
+    from .pages import PageFile
 
 PARTIAL_CONTENT: Final = 206
 #: A body up to this is handed over whole.
@@ -132,11 +134,12 @@ class Answers:
         go out as they were stored, unparsed.
     """
 
-    __slots__ = ("_engine", "_heads", "hooked")
+    __slots__ = ("_engine", "_heads", "_pages", "hooked")
 
-    def __init__(self, engine: Engine, heads: Heads, hooked: bool) -> None:
+    def __init__(self, engine: Engine, heads: Heads, pages: PageFile, hooked: bool) -> None:
         self._engine = engine
         self._heads = heads
+        self._pages = pages
         self.hooked = hooked
 
     def validators(self, entry: Entry) -> Validators:
@@ -161,7 +164,15 @@ class Answers:
             # for a GET.
             if request.method != b"POST" and self._conditional(exchange, entry, now, more):
                 return
-        if body.complete and body.octets <= WHOLE_OCTETS and not body.start:
+        if (
+            body.octets >= LEAST_OCTETS
+            and exchange.downstream.takesParts
+            and not self.hooked
+            and (body.pages is not None or self._move(entry))
+        ):
+            reply = Reply(entry.status, EMPTY, None, body.octets, entry.reason)
+            reply.part = body.pages
+        elif body.complete and body.octets <= WHOLE_OCTETS and not body.start:
             reply = Reply(entry.status, EMPTY, body.whole, None, entry.reason)
         else:
             reply = Reply(entry.status, EMPTY, None, self._framing(entry), entry.reason)
@@ -173,6 +184,26 @@ class Answers:
         else:
             reply.more = entry.head + more
         exchange.reply = reply
+
+    def _move(self, entry: Entry) -> bool:
+        """
+        Have the content of an entry where the kernel can send it, if it is worth that.
+
+        @return: whether it is there.
+        """
+        body = entry.body
+        if (
+            entry.uses < WORTH_USES
+            or not body.complete
+            or body.octets > MOST_OCTETS
+            or body.start
+            or entry.queue is None
+        ):
+            return False
+        pages = self._pages.keep(body.pieces, body.octets)
+        if pages is not None:
+            body.move(pages)
+        return pages is not None
 
     def _framing(self, entry: Entry) -> int:
         """Tell how the content is framed: by its length, if that is known."""

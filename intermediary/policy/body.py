@@ -18,6 +18,7 @@ from ..wire.fields import EMPTY, Fields
 
 if TYPE_CHECKING:
     from ..errors import IntermediaryError
+    from ..interfaces import IFilePart
 
 #: Pieces are joined up to this, so that an origin that sends single octets does
 #: not make us keep an object for each.
@@ -66,6 +67,8 @@ class Body:
     @ivar trailers: the fields after it, once it is complete.
     @ivar file: where it can be had from if it is not here, or as well; None if it
         is nowhere else.  See L{StoredFile<intermediary.policy.diskstore.StoredFile>}.
+    @ivar pages: where all of it is in place of C{pieces}, for the kernel to send it; None
+        if it is not.  See L{Pages<intermediary.policy.pages.Pages>}.
     @ivar spilling: who writes it to its file, where it is too big to be here: what is
         written is let go.  None for all else.
     @ivar source: who brings it, and wants to know how far its readers are; None
@@ -80,6 +83,7 @@ class Body:
         "error",
         "file",
         "octets",
+        "pages",
         "pieces",
         "source",
         "spilling",
@@ -95,6 +99,7 @@ class Body:
         self.error: IntermediaryError | None = None
         self.trailers: Fields = EMPTY
         self.file: Any = None
+        self.pages: IFilePart | None = None
         self.source: Any = None
         self.spilling: Any = None
         # Where each piece ends; None as long as there was never more than one.
@@ -222,6 +227,14 @@ class Body:
         if len(pieces) > 1 and self.octets <= ONE_PIECE_OCTETS:
             self._join()
 
+    def move(self, pages: IFilePart) -> None:
+        """Take all of the content, which is here and complete, from there from now on."""
+        assert self.complete
+        assert not self.start
+        self.pages = pages
+        self.pieces = []
+        self._ends = None
+
     def _join(self) -> None:
         self.pieces = [b"".join(self.pieces)]
         self._ends = None
@@ -238,6 +251,8 @@ class Body:
         if offset >= self.octets:
             return b""
         assert offset >= self.start, "that has been shed"
+        if self.pages is not None:
+            return self.pages.read(offset, min(self.octets, offset + ONE_PIECE_OCTETS))
         ends = self._ends
         if ends is None:
             piece = self.pieces[0]
@@ -253,6 +268,8 @@ class Body:
 
         @param stop: the octet after the last one, as in a slice.
         """
+        if self.pages is not None:
+            return [self.pages.read(start, stop)]
         found = []
         while start < stop:
             piece = self.read(start)
@@ -269,6 +286,8 @@ class Body:
         """All of it in one piece; it has to be complete."""
         assert self.complete
         assert not self.start
+        if self.pages is not None:
+            return self.pages.read(0, self.octets)
         if len(self.pieces) > 1:
             self._join()
         return self.pieces[0] if self.pieces else b""

@@ -76,7 +76,7 @@ class RouteCache:
             cache.siblings.exist = True
         seconds: Callable[[], float] = engine.seconds
         targets = Targets(keys)
-        answers = Answers(engine, cache.heads, hooked)
+        answers = Answers(engine, cache.heads, cache.pages, hooked)
         status = CacheStatus(engine.pseudonym)
         collapsing = Collapsing(cache, engine)
         revalidation = Revalidation(cache, engine)

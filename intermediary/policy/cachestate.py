@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, succeed
 
 from .heads import Heads
+from .pages import PageFile
 from .recentpurges import RecentPurges
 from .siblings import Siblings
 from .stores import MemoryStore
@@ -38,6 +39,7 @@ class Cache:
     @ivar memory: what finds what is in memory; None if that is a store of another kind.
     @ivar keeper: starts and stops what the tiers need; None if nothing is needed.
     @ivar background: exchanges under way for nobody in particular.
+    @ivar pages: where big content that is used often is moved to.
     @ivar purgers: who may purge by requests; None where nobody may.
     @ivar purges: those of late.
     @ivar purging: how many are under way.
@@ -54,6 +56,7 @@ class Cache:
         "maxObjectOctets",
         "memory",
         "misses",
+        "pages",
         "purgers",
         "purges",
         "purging",
@@ -85,6 +88,7 @@ class Cache:
         self.maxObjectOctets = maxObjectOctets
         self.targeted = targeted
         self.heads = Heads()
+        self.pages = PageFile()
         self.siblings = Siblings()
         self.hits = 0
         self.misses = 0

@@ -285,6 +285,7 @@ class Nobody:
     connected = True
     draining = False
     keepAlive = False
+    takesParts = False
 
     def __init__(self) -> None:
         self.exchange: Exchange | None = None
@@ -317,6 +318,9 @@ class Nobody:
     def sendFile(self, descriptor: int, start: int, stop: int) -> bool:
         """See L{IDownstream.sendFile}: nobody else could see the content then."""
         return False
+
+    def endWith(self, part: Any) -> None:
+        """See L{IDownstream.endWith}: not called."""
 
     def feedRequest(self, sink: Any) -> None:
         """See L{IDownstream.feedRequest}: it has no content."""

@@ -19,7 +19,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from intermediary.exchange import Reply
-from intermediary.interfaces import IFileSource
+from intermediary.interfaces import IFilePart, IFileSource
 from intermediary.net import filesending
 from intermediary.net.filesending import PORTION_OCTETS, FileSending, isSendable
 from intermediary.ops.endpoints import ReverseProxyFactory, makePool
@@ -613,6 +613,160 @@ class ReplyTests(FileTestCase):
         self.assertEqual(self.records[0].outcome, "http_response_incomplete")
 
 
+@implementer(IFilePart)
+class Part:
+    """Some of the file."""
+
+    def __init__(self, descriptor: int, start: int, octets: int) -> None:
+        self.descriptor = descriptor
+        self.start = start
+        self.octets = octets
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Give it as octets."""
+        return CONTENT[self.start :][start:stop]
+
+
+class Shelf:
+    """Answers requests with a part of a file."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+
+    def onRequest(self, exchange: Exchange) -> Any:
+        """Answer."""
+        reply = Reply(200, body=None, framing=self.part.octets)
+        if exchange.downstream.takesParts:
+            reply.part = self.part
+        else:
+            reply.body = self.part.read(0, self.part.octets)
+        exchange.reply = reply
+        return DELIVER
+
+
+class PartTests(FileTestCase):
+    """A client that is sent answers made here, which are in a file."""
+
+    def setUp(self) -> None:
+        """Make a front, and a client."""
+        super().setUp()
+        self.part = Part(self.descriptor, 7, 40_000)
+        self.records: list[Any] = []
+        pool = makePool(self.reactor)
+        self.addCleanup(pool.close)
+        web = UpstreamSettings(name="web", servers=("http://127.0.0.1:1",))
+        self.front = ReverseProxyFactory(
+            self.reactor,
+            ReverseSettings(
+                name="site",
+                routes=(RouteSettings(upstream=web),),
+                timeouts=Timeouts(betweenBytesSeconds=0.2, idleSeconds=60),
+            ),
+            pool=pool,
+            accessLog=self,  # type: ignore[arg-type]
+            components=[Shelf(self.part)],
+        )
+        self.dial()
+
+    def dial(self, buffer: int = 0) -> None:
+        """Connect a client."""
+        self.downstream: Any = self.front.buildProtocol(IPv4Address("TCP", "127.0.0.1", 2))
+        self.transport, _, self.peer = self.connect(self.downstream, buffer=buffer)
+        self.peer.settimeout(0)
+
+    def record(self, exchange: Any) -> None:
+        """Be the access log."""
+        self.records.append(exchange)
+
+    def ask(self, times: int = 1, method: bytes = b"GET") -> None:
+        """Send requests, all at once."""
+        self.peer.sendall((method + b" / HTTP/1.1\r\nHost: a\r\n\r\n") * times)
+        self.turn(2)
+
+    @property
+    def content(self) -> bytes:
+        """What is sent."""
+        return CONTENT[self.part.start : self.part.start + self.part.octets]
+
+    def test_atOnce(self) -> None:
+        """What the kernel takes leaves before the turn ends, without a mode of the transport."""
+        self.ask()
+        self.assertEqual([each.octetsOut for each in self.records], [40_000])
+        self.assertIsNone(self.transport.inflow)
+        self.assertTrue(self.transport.ready)
+        self.until(lambda: self.read().endswith(b"\r\n\r\n" + self.content))
+
+    def test_manyInOneLine(self) -> None:
+        """Pipelined, more than a socket takes: in order, each whole, each counted once."""
+        self.ask(60)
+        self.until(lambda: self.read().count(self.content) == 60)
+        self.until(lambda: len(self.records) == 60)
+        self.assertEqual({each.octetsOut for each in self.records}, {40_000})
+        self.assertEqual({each.outcome for each in self.records}, {""})
+        self.assertEqual(self.heard.count(b"HTTP/1.1 200 OK\r\n"), 60)
+
+    def test_moreThanASocketTakes(self) -> None:
+        """The rest follows as there is room."""
+        self.part.octets = LENGTH - 7
+        self.ask(2)
+        self.assertIsNotNone(self.transport.inflow)
+        self.assertEqual(self.records, [])
+        self.until(lambda: self.read().count(self.content) == 2)
+        self.until(lambda: len(self.records) == 2)
+        self.assertEqual([each.octetsOut for each in self.records], [LENGTH - 7] * 2)
+
+    def test_aHeadAlone(self) -> None:
+        """HEAD gets the length, and nothing of the file."""
+        self.ask(method=b"HEAD")
+        self.until(lambda: self.read().endswith(b"\r\n\r\n"))
+        self.assertIn(b"Content-Length: 40000\r\n", self.heard)
+        self.assertEqual([each.octetsOut for each in self.records], [0])
+
+    def test_aClientThatGoesAway(self) -> None:
+        """The exchange fails, and the transport forgets the file."""
+        self.part.octets = LENGTH - 7
+        self.ask()
+        self.reset()
+        self.until(lambda: self.records)
+        self.assertEqual(self.records[0].outcome, "client_gone")
+        self.assertEqual(self.front.connections, 0)
+
+    def test_aClientThatIsGoneAlready(self) -> None:
+        """It is found out by the sending itself."""
+        self.peer.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 9)
+        self.reset()
+        self.until(lambda: not self.front.connections)
+        self.assertLess(len(self.records), 10)
+
+    def test_aClientThatTakesNothing(self) -> None:
+        """It is dropped after C{between-bytes} seconds."""
+        self.dial(8192)
+        self.part.octets = LENGTH - 7
+        self.ask()
+        self.until(lambda: self.records)
+        self.assertEqual(self.records[0].error.detail, "it took nothing for too long")
+
+    def test_aFileThatIsShorter(self) -> None:
+        """The exchange fails, and the connection ends before the length that was told."""
+        os.truncate(self.path, 20_007)
+        self.ask()
+        self.until(lambda: self.read() and self.ended)
+        self.assertTrue(self.heard.endswith(b"\r\n\r\n" + CONTENT[7:20_007]))
+        self.assertEqual(self.records[0].outcome, "http_response_incomplete")
+
+    def test_whereTheKernelCannot(self) -> None:
+        """The octets are read and written here."""
+
+        def refuse(*args: Any) -> int:
+            raise OSError(errno.EINVAL, "not of this file system")
+
+        self.patch(os, "sendfile", refuse)
+        self.ask()
+        self.until(lambda: self.read().endswith(b"\r\n\r\n" + self.content))
+        self.until(lambda: self.records)
+        self.assertEqual([each.octetsOut for each in self.records], [40_000])
+
+
 class MemoryTests(SynchronousTestCase):
     """Transports that are no sockets."""
 
@@ -626,3 +780,10 @@ class MemoryTests(SynchronousTestCase):
         client.sends(*GET)
         self.assertTrue(client.takes().endswith(b"\r\n\r\n" + CONTENT[:10]))
         self.assertEqual(disk.sources[0].told, ["no", "released"])
+
+    def test_partsAreNotFor(self) -> None:
+        """Who makes an answer is told in time to have it as octets."""
+        scenario = Scenario(self).reverse(components=[Shelf(Part(-1, 0, 10))])
+        client = scenario.client()
+        client.sends(*GET)
+        self.assertTrue(client.takes().endswith(b"\r\n\r\n" + CONTENT[:10]))

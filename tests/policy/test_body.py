@@ -10,8 +10,10 @@ from typing import Any
 
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from intermediary.errors import ResponseIncomplete
+from intermediary.interfaces import IFilePart
 from intermediary.policy.body import ONE_PIECE_OCTETS, PIECE_OCTETS, Body
 from intermediary.wire.fields import EMPTY, Fields
 
@@ -320,3 +322,48 @@ class SheddingTests(SynchronousTestCase):
         body.restore(list(pieces))
         self.assertEqual(body.heldOctets, body.octets)
         self.assertEqual(body.whole, b"".join(pieces))
+
+    def test_movedContentIsTheSame(self) -> None:
+        """Whoever reads it, in whatever way, wherever they are."""
+        content = bytes(range(250)) * 2000
+        body = Body()
+        for start in range(0, len(content), 30_000):
+            body.append(content[start : start + 30_000])
+        reader = Reader(body)
+        body.watch(reader)
+        body.end()
+        pages = Held(content)
+        body.move(pages)
+        self.assertEqual(body.pieces, [])
+        self.assertEqual((body.octets, body.heldOctets, body.start), (500_000, 500_000, 0))
+        self.assertEqual(body.whole, content)
+        self.assertEqual(b"".join(body.cut(7, 400_000)), content[7:400_000])
+        self.assertEqual(body.read(500_000), b"")
+        position = 11
+        while piece := body.read(position):
+            self.assertEqual(piece, content[position : position + len(piece)])
+            position += len(piece)
+        self.assertEqual(position, 500_000)
+        self.assertTrue(body.isWhole and body.isKept)
+
+    def test_whatIsGrowingIsNotMoved(self) -> None:
+        """More would come."""
+        body = Body()
+        body.append(b"x")
+        self.assertRaises(AssertionError, body.move, Held(b"x"))
+
+
+@implementer(IFilePart)
+class Held:
+    """Octets that count as a part of a file."""
+
+    descriptor = -1
+    start = 0
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.octets = len(content)
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Give some."""
+        return self.content[start:stop]

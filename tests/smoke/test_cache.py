@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import SkipTest
+
+from intermediary.policy.pages import AVAILABLE, LEAST_OCTETS, MOST_OCTETS, WORTH_USES
 
 from .peers import Content, Stream, dial, digestOf
 from .running import until
@@ -146,6 +150,35 @@ class HitTests(CacheTestCase):
                     member = self.gets(self.asks(front, target), content)
                     self.assertIn(b"%b; hit; ttl=" % front.encode(), member)
             self.assertEqual(self.asked.count(target), 2)
+        self.assertEqual(self.started.stop(), 0)
+        self.quiet()
+
+    def test_whatIsUsedOften(self) -> None:
+        """
+        Is sent by the kernel from where it was moved to, and stays the same.
+
+        To a client that is slow, too, and in part to one that wants a part.
+        """
+        for octets in (LEAST_OCTETS - 1, LEAST_OCTETS, 70_001, MOST_OCTETS):
+            target = b"/%d" % octets
+            content = self.has(octets, target)
+            for front in ("site", "egress"):
+                for _ in range(WORTH_USES + 4):
+                    self.gets(self.asks(front, target), content)
+            slow = self.connect("site")
+            slow.send(b"GET %b HTTP/1.1\r\nHost: site.example\r\n\r\n" % target * 9)
+            time.sleep(0.1)
+            for _ in range(9):
+                self.gets(slow, content)
+            part = self.asks("site", target, b"Range: bytes=9-%d" % (octets - 9))
+            self.assertIn(b"Content-Length: %d\r\n" % (octets - 17), part.head())
+            whole = b"".join(content.pieces())
+            self.assertEqual(b"".join(part.pieces(octets - 17)), whole[9:-8])
+            self.assertEqual(self.asked.count(target), 2)
+        if AVAILABLE:
+            folder = f"/proc/{self.started.pid}/fd"
+            links = [os.readlink(os.path.join(folder, each)) for each in os.listdir(folder)]
+            self.assertEqual(len([each for each in links if "memfd:intermediary" in each]), 1)
         self.assertEqual(self.started.stop(), 0)
         self.quiet()
 
