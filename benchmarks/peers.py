@@ -157,7 +157,6 @@ NGINX_STORE = """\
 proxy_cache_path {folder}/cache levels=1:2 keys_zone=hits:64m max_size=1g inactive=1h
         use_temp_path=off;
     sendfile on;
-    tcp_nopush on;
     open_file_cache max=1000 inactive=1h;
     open_file_cache_valid 1h;"""
 
