@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.ops.endpoints import ForwardProxyFactory
 from intermediary.ops.listeners import endpoint
-from intermediary.ops.logformat import Times, compileFormat
+from intermediary.ops.logformat import compileFormat
+from intermediary.ops.logline import Times
 from intermediary.ops.reading import parse
 from intermediary.ops.values import Unfit
 from intermediary.settings import ForwardSettings

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from zope.interface import classImplements
 
 from ..interfaces import IAccessLog
-from .logformat import Times
+from .logline import Times
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,29 +16,12 @@ from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..policy.cachefield import handling, outcome
-from .logline import PARAMETERS, Line
+from .logline import PARAMETERS, CombinedLine, Line
 from .problems import nearest
 from .values import Unfit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-
-class Times:
-    """
-    The second in which exchanges end, as the formats write it.
-
-    @ivar second: seconds since the epoch.
-    @ivar common: local time as Apache writes it.
-    @ivar iso: local time by RFC 3339.
-    """
-
-    __slots__ = ("common", "iso", "second")
-
-    def __init__(self, second: int, common: str, iso: str) -> None:
-        self.second = second
-        self.common = common
-        self.iso = iso
 
 
 class _Kind(NamedTuple):
@@ -212,6 +195,8 @@ def compileFormat(text: str) -> Line:
     # repr() writes them get into the source: nothing of the operator's text does.
     source = f"def write({PARAMETERS}):\n    return {' '.join(pieces)} '\\n'\n"
     exec(compile(source, "<access log format>", "exec"), constants)  # noqa: S102 - see above
+    if text == "combined":
+        return CombinedLine(constants["write"], constants["quoted"])
     return Line(constants["write"])
 
 

@@ -29,6 +29,7 @@ from ..wire.ranges import (
     partialFields,
     rangesFor,
 )
+from ..wire.reuse import isPlain
 from .filling import Reading
 from .pages import LEAST_OCTETS, MOST_OCTETS, WORTH_USES
 
@@ -155,11 +156,11 @@ class Answers:
         """
         request = exchange.request
         assert request is not None
-        index = request.fields.index
+        fields = request.fields
         body = entry.body
         record: Record = entry.verdict
         more = b"Age: %d\r\nCache-Status: %b\r\n" % (record.freshness.age(now), member)
-        if b"range" in index or isConditional(request.fields):
+        if not isPlain(fields) and (b"range" in fields or isConditional(fields)):
             # The answer to a POST may be stored, but that is no reason to take it
             # for a GET.
             if request.method != b"POST" and self._conditional(exchange, entry, now, more):

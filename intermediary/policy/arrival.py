@@ -14,7 +14,13 @@ from ..wire.cachestatus import METHOD
 from ..wire.conditional import isConditional, isNotModified, readValidators
 from ..wire.invalidation import isOwnLocation
 from ..wire.reuse import ERRORS
-from ..wire.storing import readControl, unmergedNames, unstoredNames, whyNotStored
+from ..wire.storing import (
+    plainlyForbids,
+    readControl,
+    unmergedNames,
+    unstoredNames,
+    whyNotStored,
+)
 from .answers import PARTIAL_CONTENT
 from .filling import Filling, Nobody, continueWith, restProgram, takeLease
 from .outdating import Outdating
@@ -121,6 +127,13 @@ class Arrival:
         if status == 304 and not isConditional(forward.fields):
             # What the client asked may have been left out for the sake of others.
             raise ResponseInvalid("a 304 to a request without preconditions")
+        if (
+            request.method != b"HEAD"
+            and not visit.completing
+            and plainlyForbids(response.fields, self._rules)
+        ):
+            self._passed(visit, status, outdated)
+            return None
         control = readControl(response.fields, self._rules)
         if request.method == b"HEAD":
             if not outdated:
@@ -135,15 +148,22 @@ class Arrival:
             if new is not None:
                 self._cache.stored += 1
                 self._stored(exchange, visit, new, unstoredNames(control.directives), now)
-        if new is None:
-            if visit.completing and status == PARTIAL_CONTENT:
-                # Without what is before it, it answers nobody.
-                return self._afresh(visit)
-            if not outdated:
-                self._unstored(visit, status)
+        if new is not None:
+            if visit.fetch is not None:
+                self._collapsing.resolve(visit)
+            return None
+        if visit.completing and status == PARTIAL_CONTENT:
+            # Without what is before it, it answers nobody.
+            return self._afresh(visit)
+        self._passed(visit, status, outdated)
+        return None
+
+    def _passed(self, visit: Visit, status: int, outdated: bool) -> None:
+        """It is not stored; others may have waited for it."""
+        if not outdated:
+            self._unstored(visit, status)
         if visit.fetch is not None:
             self._collapsing.resolve(visit, outdated)
-        return None
 
     def _mayBeStored(
         self, exchange: Exchange, visit: Visit, control: CacheControl, own: bool

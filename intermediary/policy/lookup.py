@@ -24,6 +24,7 @@ from ..wire.reuse import (
     ORDINARY,
     REFUSED,
     STALE_WHILE,
+    isPlain,
     judge,
     mayReplaceError,
     readDemand,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from ..wire.cachestatus import CacheStatus
     from ..wire.fields import Fields
     from ..wire.freshness import Freshness
-    from ..wire.message import RequestHead
     from ..wire.reuse import Demand
     from .ahead import Ahead
     from .answers import Answers
@@ -125,20 +125,21 @@ class Lookup:
         assert request is not None
         now = self._seconds()
         fields = request.fields
-        index = fields.index
+        plain = isPlain(fields)
         method = request.method
         if method != b"GET" and method != b"HEAD":
             if method == PURGE and self._purging is not None:
                 return self._purging.answer(exchange)
             self._visit(exchange, METHOD, now)
             return None
-        key = self._keyFor(exchange, request)
+        if request.framing != NO_BODY or (not plain and _isForTheOrigin(fields)):
+            self._visit(exchange, BYPASS, now)
+            return None
+        key = self._targets.keyFor(exchange)
         if not key:
             self._visit(exchange, BYPASS, now)
             return None
-        demand = ORDINARY
-        if b"cache-control" in index or b"pragma" in index:
-            demand = self._demandOf(fields)
+        demand = ORDINARY if plain else self._demandOf(fields)
         memory = self._memory
         # Not by the interface where that can be: this is for each request.
         shelf: Shelf | None = self._store.find(key) if memory is None else memory.find(key)
@@ -203,13 +204,6 @@ class Lookup:
             # Who waits is looked up again, and counted then.
             self._cache.misses += 1
         return outcome
-
-    def _keyFor(self, exchange: Exchange, request: RequestHead) -> bytes:
-        """Make the key of a GET or HEAD; empty where it is not answered from a store."""
-        index = request.fields.index
-        if request.framing != NO_BODY or b"if-match" in index or b"if-unmodified-since" in index:
-            return b""
-        return self._targets.keyFor(exchange)
 
     def _visit(self, exchange: Exchange, reason: bytes, now: float) -> Visit:
         visit = Visit(reason, now)
@@ -278,3 +272,9 @@ class Lookup:
         reply = Reply(504)
         reply.more = b"Cache-Status: %b\r\n" % member
         return reply
+
+
+def _isForTheOrigin(fields: Fields) -> bool:
+    """Tell whether a GET or HEAD has a precondition that no cache evaluates (RFC 9111 §4.3.2)."""
+    index = fields.index
+    return b"if-match" in index or b"if-unmodified-since" in index

@@ -51,9 +51,11 @@ class Fields:
     @ivar pairs: names and values, in order; not to be changed.
     @ivar derived: one memo for whoever forwards the section: what was derived
         from it.  It is not part of the value.
+    @ivar plain: another one, for L{isPlain<intermediary.wire.reuse.isPlain>}; -1 as long
+        as nobody has asked.
     """
 
-    __slots__ = ("_encoded", "_index", "derived", "pairs")
+    __slots__ = ("_encoded", "_index", "derived", "pairs", "plain")
 
     # Both are made when they are first asked for.
     _encoded: bytes | None
@@ -77,6 +79,7 @@ class Fields:
         self._encoded = encoded
         self._index = index
         self.derived = None
+        self.plain = -1
 
     @classmethod
     def fromPairs(cls, pairs: Iterable[Pair]) -> Fields:

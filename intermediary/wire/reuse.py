@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from .conditional import PRECONDITIONS
 from .directives import parseDirectives, parseSeconds
 
 if TYPE_CHECKING:
@@ -116,6 +117,9 @@ _MEMO_OCTETS: Final = 256
 # By the value of the field.  Not state: what it forgets is computed again.
 _memo: Final[dict[bytes, Demand]] = {}
 
+#: What a request says of caches, of what the client has, and of what it wants of it.
+_ABOUT: Final = PRECONDITIONS | {b"cache-control", b"pragma", b"range"}
+
 
 def forbidsStoring(request: Fields) -> bool:
     """Tell whether the answer must not be stored: C{noStore} of what L{readDemand} gives."""
@@ -124,6 +128,18 @@ def forbidsStoring(request: Fields) -> bool:
         return False
     control = index[b"cache-control"]
     return len(control) > _CONTROL_OCTETS or b"no-store" in parseDirectives(control)
+
+
+def isPlain(request: Fields) -> bool:
+    """
+    Tell whether there is nothing in a request about caches, preconditions or ranges.
+
+    Clients repeat their fields, and readers then give the same object again: the answer
+    is kept on it.
+    """
+    if request.plain < 0:
+        request.plain = 1 if _ABOUT.isdisjoint(request.index) else 0
+    return request.plain == 1
 
 
 def readDemand(request: Fields) -> Demand:

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from .dates import formatDate
-from .directives import fieldNames
+from .directives import fieldNames, parseDirectives
 from .forwarding import stripHopByHop
 from .reuse import forbidsStoring
 from .targeted import CacheControl, chooseControl
@@ -43,6 +43,12 @@ UNDERSTOOD: Final = frozenset(
     | {400, 401, 402, 403, 404, 405, 406, 408, 409, 410, 411, 413, 414, 415, 421, 422, 426, 451}
     | {500, 501, 502, 503, 504, 505}
 )
+
+_MEMO_ENTRIES: Final = 512
+_MEMO_OCTETS: Final = 256
+
+# Not state: what it forgets is computed again.
+_forbidding: Final[dict[bytes, bool]] = {}
 
 _PARTIAL: Final = 206
 _COOKIES: Final = frozenset({b"set-cookie"})
@@ -91,6 +97,35 @@ def _withoutCookies(directives: Directives) -> Directives:
         # All of it is private.
         return directives
     return {**directives, b"private": names + b", set-cookie" if names else b"set-cookie"}
+
+
+def plainlyForbids(response: Fields, rules: CacheRules) -> bool:
+    """
+    Tell whether C{Cache-Control} forbids storing, whatever else a response says.
+
+    That is why most are not stored, and with this it is found out for little.
+
+    @return: whether it is so for sure: if not, it has to be looked at.
+    """
+    index = response.index
+    value = index.get(b"cache-control")
+    if value is None or rules.ignored or rules.ignoredFields:
+        return False
+    forbids = _forbidding.get(value)
+    if forbids is None:
+        directives = parseDirectives(value)
+        forbids = b"must-understand" not in directives and (
+            b"no-store" in directives or _isPrivate(directives)
+        )
+        if len(value) <= _MEMO_OCTETS:
+            if len(_forbidding) >= _MEMO_ENTRIES:
+                _forbidding.clear()
+            _forbidding[value] = forbids
+    if forbids:
+        for name in rules.targeted:
+            if name in index:
+                return False
+    return forbids
 
 
 def readVary(fields: Fields, rules: CacheRules) -> tuple[bytes, ...] | None:
@@ -174,11 +209,17 @@ def _forbidden(status: int, request: Fields, directives: Directives) -> str | No
             return "must-understand"
     elif b"no-store" in directives:
         return "no-store"
-    if b"private" in directives:
-        names = directives[b"private"]
-        if names is None or not fieldNames(names):
-            return "private"
+    if _isPrivate(directives):
+        return "private"
     return "no-store asked" if forbidsStoring(request) else None
+
+
+def _isPrivate(directives: Directives) -> bool:
+    """Tell whether all of a response is for one user alone."""
+    if b"private" not in directives:
+        return False
+    names = directives[b"private"]
+    return names is None or not fieldNames(names)
 
 
 def _sharesCredentials(directives: Directives) -> bool:

@@ -14,8 +14,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from intermediary.errors import ConnectionRefused
 from intermediary.exchange import Reply
 from intermediary.interfaces import Origin
-from intermediary.ops.logformat import VARIABLES, Times, compileFormat, quote
+from intermediary.ops.logformat import COMBINED, VARIABLES, compileFormat, quote
+from intermediary.ops.logline import Times
 from intermediary.ops.values import Unfit
+from intermediary.wire.fields import Fields
+from intermediary.wire.message import NO_BODY, RequestHead
 
 from .exchanges import ended, failed
 
@@ -43,6 +46,29 @@ class CombinedTests(SynchronousTestCase):
             "192.0.2.7 - - [23/Nov/2026:07:46:40 +0000] "
             '"GET http://example.org/ HTTP/1.1" 200 1024 "http://x/" "curl/8"\n',
         )
+
+    @patient
+    @given(
+        st.tuples(
+            st.sampled_from([b"GET", b"POST"]),
+            st.binary(min_size=1, max_size=9),
+            st.dictionaries(
+                st.sampled_from([b"Referer", b"User-Agent", b"Accept"]), st.binary(max_size=300)
+            ),
+            st.sampled_from([10, 11]),
+            st.sampled_from(["", "192.0.2.7", "2001:db8::1"]),
+            st.sampled_from([None, "", "a", 'a"b', "\xfc"]),
+            st.integers(0, 1 << 40),
+        )
+    )
+    def test_itIsItsTemplate(self, parts: tuple[Any, ...]) -> None:
+        """The format is written out in code, and must not be another one for that."""
+        method, target, fields, version, peer, user, octets = parts
+        pairs = [(name, value) for name, value in fields.items()]
+        head = RequestHead(method, target, version, Fields(pairs), NO_BODY, keepAlive=True)
+        exchange = ended(peerHost=peer, octetsOut=octets)
+        exchange.request, exchange.user = head, user
+        self.assertEqual(line("combined", exchange), line(COMBINED, exchange))
 
     def test_whatIsAbsentIsAHyphen(self) -> None:
         """No fields; no request at all; no address."""

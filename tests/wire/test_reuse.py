@@ -19,6 +19,7 @@ from intermediary.wire.reuse import (
     STALE_WHILE,
     Demand,
     forbidsStoring,
+    isPlain,
     judge,
     mayReplaceError,
     readDemand,
@@ -52,6 +53,18 @@ class DemandTests(SynchronousTestCase):
         self.assertTrue(ORDINARY.ordinary)
         for control in ("foo", "no-store", "only-if-cached", "no-transform", "stale-if-error=5"):
             self.assertTrue(demand(control).ordinary, control)
+
+    def test_plain(self) -> None:
+        """Most say nothing of caches; what does not is ordinary, and what is said is seen."""
+        for name in (
+            "cache-control", "pragma", "range", "if-range", "if-match", "if-none-match",
+            "if-modified-since", "if-unmodified-since",
+        ):  # fmt: skip
+            fields = fieldsOf({"accept": "*/*", name: "x"})
+            self.assertEqual((isPlain(fields), isPlain(fields)), (False, False), name)
+        for plain in (fieldsOf({}), fieldsOf({"accept": "*/*", "cookie": "a=b"})):
+            self.assertEqual((isPlain(plain), isPlain(plain)), (True, True))
+            self.assertIs(readDemand(plain), ORDINARY)
 
     def test_pragma(self) -> None:
         """It is C{no-cache} where there is no C{Cache-Control} (§5.4)."""

@@ -14,6 +14,7 @@ from intermediary.wire.storing import (
     HEURISTICALLY_CACHEABLE,
     NEVER_STORED,
     UNDERSTOOD,
+    plainlyForbids,
     readControl,
     readVary,
     storableStatuses,
@@ -43,6 +44,42 @@ class MethodTests(SynchronousTestCase):
         self.assertEqual(
             why({"cache-control": "public"}, method=b"POST", ownLocation=True), "method"
         )
+
+
+class PlainTests(SynchronousTestCase):
+    """L{plainlyForbids}: the most frequent reason, found out for less."""
+
+    def test_whatForbids(self) -> None:
+        """C{no-store} and C{private} without names, again and again."""
+        for _ in (1, 2):
+            for value in ("no-store", "max-age=0, No-Store", "private", 'private=""'):
+                self.assertTrue(plainlyForbids(fieldsOf({"cache-control": value}), CacheRules()))
+
+    def test_whatMayNot(self) -> None:
+        """Whatever else decides has to be asked."""
+        rules = CacheRules()
+        for fields in (
+            {},
+            {"cache-control": "no-cache"},
+            {"cache-control": "no-store, must-understand"},
+            {"cache-control": 'private="x"'},
+            {"cache-control": "no-store", "cdn-cache-control": "max-age=9"},
+        ):
+            self.assertFalse(plainlyForbids(fieldsOf(fields), rules), fields)
+        forbidding = fieldsOf({"cache-control": "no-store"})
+        for rules in (
+            CacheRules(ignored=frozenset((b"no-store",))),
+            CacheRules(ignoredFields=frozenset((b"cache-control",))),
+        ):
+            self.assertFalse(plainlyForbids(forbidding, rules))
+
+    @given(exchanges)
+    def test_itIsNeverStoredThen(self, exchange: rfc9111.Exchange) -> None:
+        """By what decides about all."""
+        if plainlyForbids(fieldsOf(exchange.response), CacheRules()):
+            self.assertIsNotNone(
+                why(exchange.response, request=exchange.request, status=exchange.status)
+            )
 
 
 class StatusTests(SynchronousTestCase):
