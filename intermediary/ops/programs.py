@@ -93,6 +93,8 @@ class Sections:
         self.hooks = hooks
         self.cache = cache
         self.caches: list[RouteCache] = []
+        # Into which all of the routes store, for purges of what the front has stored.
+        self._partitions: list[bytes] = []
         record: tuple[Step, ...] = () if accessLog is None else (accessLog.record,)
         self.fetched: Sequence[Step] = (*hooks.onFetched, engine.receive)
         self.deliver: Sequence[Step] = (*hooks.onDeliver, engine.sendHead)
@@ -160,6 +162,7 @@ class Sections:
                 storeCookies=caching.storeCookies,
             ),
             bool(hooks.onDeliver),
+            self._partitions,
         )
         whole = RangeMiss(self.cache, engine) if caching.rangeMiss == "whole" else None
         sections: dict[str, Sequence[Step]] = {

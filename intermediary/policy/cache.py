@@ -68,10 +68,16 @@ class RouteCache:
         keys: KeyMaker,
         rules: CacheRules,
         hooked: bool,
+        partitions: list[bytes] | None = None,
     ) -> None:
         """
         @param hooked: whether components look at replies.
+        @param partitions: those of the routes of its front before it; its own is added.
         """
+        if partitions is None:
+            partitions = []
+        if keys.partition not in partitions:
+            partitions.append(keys.partition)
         if keys.several:
             cache.siblings.exist = True
         seconds: Callable[[], float] = engine.seconds
@@ -83,7 +89,7 @@ class RouteCache:
         admission = Admission(cache.store, cache.heads, rules, answers, seconds)
         purging = None
         if cache.purgers is not None:
-            purging = PurgeRequests(cache, targets, keys.partition, cache.purgers)
+            purging = PurgeRequests(cache, targets, keys.partition, partitions, cache.purgers)
         self._cache = cache
         self._targets = targets
         self._collapsing = collapsing

@@ -300,34 +300,37 @@ class DiskIndex:
 
     def wipe(self) -> list[str]:
         """Delete all rows."""
-        return self._purge("1", ())[1]
+        return self._purge([("1", ())])[1]
 
     def expire(self, what: Purge, now: float) -> int:
         """Make what a purge covers stale; how many there were."""
-        condition, values = _condition(what)
+        count = 0
         with self._transaction(self._connection()) as connection:
-            cursor = connection.execute(
-                f"UPDATE entries SET expires = min(expires, ?) WHERE {condition}",  # noqa: S608
-                (now, *values),
-            )
-            return cursor.rowcount
+            for condition, values in _conditions(what):
+                cursor = connection.execute(
+                    f"UPDATE entries SET expires = min(expires, ?) WHERE {condition}",  # noqa: S608
+                    (now, *values),
+                )
+                count += cursor.rowcount
+        return count
 
     def purge(self, what: Purge) -> tuple[int, list[str]]:
         """Delete what a purge covers; how many there were, and the names."""
-        return self._purge(*_condition(what))
+        return self._purge(_conditions(what))
 
-    def _purge(self, condition: str, values: tuple[bytes, ...]) -> tuple[int, list[str]]:
+    def _purge(self, conditions: Iterable[tuple[str, tuple[bytes, ...]]]) -> tuple[int, list[str]]:
         connection = self._connection()
         (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM entries").fetchone()
         names: list[str] = []
-        while True:
-            with self._transaction(connection):
-                gone = self._delete(
-                    connection, f"({condition}) AND id <= ? LIMIT {BATCH}", (*values, last)
-                )
-            if not gone:
-                return len(names), names
-            names += gone
+        for condition, values in conditions:
+            gone = [""]
+            while gone:
+                with self._transaction(connection):
+                    gone = self._delete(
+                        connection, f"({condition}) AND id <= ? LIMIT {BATCH}", (*values, last)
+                    )
+                names += gone
+        return len(names), names
 
     @staticmethod
     def _delete(
@@ -340,18 +343,22 @@ class DiskIndex:
         return [row[1] for row in found]
 
 
-def _condition(what: Purge) -> tuple[str, tuple[bytes, ...]]:
-    """Say in SQL what a purge covers."""
+def _conditions(what: Purge) -> Iterator[tuple[str, tuple[bytes, ...]]]:
+    """
+    Say in SQL what a purge covers, for one of its partitions after the other.
+
+    A row is in one of them.
+    """
     condition, values = _kind(what)
-    if what.partition:
+    if not what.partitions:
+        yield condition, values
+    for partition in dict.fromkeys(what.partitions):
         # A token and a space begin the key; the exclamation mark follows the space.
-        condition += " AND key >= ? AND key < ?"
-        values += (what.partition + b" ", what.partition + b"!")
-    return condition, values
+        yield f"{condition} AND key >= ? AND key < ?", (*values, partition + b" ", partition + b"!")
 
 
 def _kind(what: Purge) -> tuple[str, tuple[bytes, ...]]:
-    """Say in SQL what a purge covers, whatever its partition."""
+    """Say in SQL what a purge covers, whatever its partitions."""
     value = what.value
     if what.kind == KEY:
         return "key = ?", (value,)

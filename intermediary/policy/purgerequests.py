@@ -77,11 +77,20 @@ class PurgeRequests:
     Once begun, a purge goes on to its end whether or not somebody waits for it.
     """
 
-    __slots__ = ("_cache", "_partition", "_purgers", "_targets")
+    __slots__ = ("_cache", "_partition", "_partitions", "_purgers", "_targets")
 
-    def __init__(self, cache: Cache, targets: Targets, partition: bytes, purgers: Networks) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        targets: Targets,
+        partition: bytes,
+        partitions: list[bytes],
+        purgers: Networks,
+    ) -> None:
         """
-        @param partition: whose entries may be purged.
+        @param partition: that of the route.
+        @param partitions: those of all routes of its front, which may be added until
+            there are requests.
         @param purgers: who may purge.
         @raise ValueError: without a partition it would be the entries of all.
         """
@@ -90,6 +99,7 @@ class PurgeRequests:
         self._cache = cache
         self._targets = targets
         self._partition = partition
+        self._partitions = partitions
         self._purgers = purgers
 
     def answer(self, exchange: Exchange) -> Any:
@@ -138,7 +148,7 @@ class PurgeRequests:
             peer=peer,
             did="made stale" if soft else "purged",
             count=count,
-            front=self._partition.decode("ascii"),
+            front=b", ".join(what.partitions or (self._partition,)).decode("ascii"),
             kind=what.kind,
             # As a client may spell it, so not without quotes.
             value=repr(what.value)[1:],
@@ -163,7 +173,7 @@ class PurgeRequests:
                 raise Unclear("the field for tags names none")
             if len(tags) > MOST_TAGS:
                 raise Unclear(f"more than {MOST_TAGS} tags; send several requests")
-            return Purge.ofTag(*tags).within(self._partition)
+            return Purge.ofTag(*tags).within(*self._partitions)
         key = self._targets.commonOf(self._targets.targetOf(exchange))
         kind = b"url" if scope is None else scope.lower()
         if kind == b"url":
@@ -171,11 +181,11 @@ class PurgeRequests:
             return Purge.ofTag(Siblings.tagOf(key)) if self._targets.several else Purge.ofKey(key)
         url = urlOf(key)
         if kind == b"host":
-            return Purge.ofHost(hostOf(url)).within(self._partition)
+            return Purge.ofHost(hostOf(url)).within(*self._partitions)
         if kind == b"prefix":
             if b"?" in request.target:
                 raise Unclear("a prefix is one of a path: leave the query out")
-            return Purge.ofPrefix(url).within(self._partition)
+            return Purge.ofPrefix(url).within(*self._partitions)
         raise Unclear("Purge-Scope is none of url, prefix, host")
 
 

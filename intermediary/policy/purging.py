@@ -61,19 +61,23 @@ class Purge:
     @ivar kind: L{KEY}, L{PREFIX}, L{HOST} or L{TAG}.
     @ivar value: what they have in common, as it is written.
     @ivar tags: for those by tag: any of them.
-    @ivar partition: of which partition alone; empty for those of all.
+    @ivar partitions: of which partitions alone; empty for those of all.
     """
 
-    __slots__ = ("_start", "kind", "partition", "tags", "value")
+    __slots__ = ("_starts", "kind", "partitions", "tags", "value")
 
     def __init__(
-        self, kind: str, value: bytes, tags: tuple[bytes, ...] = (), partition: bytes = b""
+        self,
+        kind: str,
+        value: bytes,
+        tags: tuple[bytes, ...] = (),
+        partitions: tuple[bytes, ...] = (),
     ) -> None:
         self.kind = kind
         self.value = value
         self.tags = tags
-        self.partition = partition
-        self._start = partition + b" " if partition else b""
+        self.partitions = partitions
+        self._starts = tuple([each + b" " for each in partitions]) if partitions else (b"",)
 
     @classmethod
     def ofKey(cls, key: bytes) -> Purge:
@@ -99,16 +103,24 @@ class Purge:
         """All with a tag, or with any of several."""
         return cls(TAG, b" ".join(tags), tags)
 
-    def within(self, partition: bytes) -> Purge:
-        """Make the same of one partition alone: what a front stored, by its name."""
-        return Purge(self.kind, self.value, self.tags, partition)
+    def within(self, *partitions: bytes) -> Purge:
+        """
+        Make the same of some partitions alone.
+
+        @param partitions: the name of a front, for what it stored; that of a part in
+            common after a plus sign.
+        @raise ValueError: there are none, or one has no name: it would be of all.
+        """
+        if not partitions or not all(partitions):
+            raise ValueError("which partitions?")
+        return Purge(self.kind, self.value, self.tags, partitions)
 
     def reaches(self, key: bytes) -> bool:
-        """Whether what is under a key is in the partition that it is about."""
-        return key.startswith(self._start)
+        """Whether what is under a key is in a partition that it is about."""
+        return key.startswith(self._starts)
 
     def covers(self, url: bytes) -> bool:
-        """Whether it is about a URL of its partition; for those by prefix or host."""
+        """Whether it is about a URL of its partitions; for those by prefix or host."""
         if self.kind == PREFIX:
             return url.startswith(self.value)
         return hostOf(url) == self.value
@@ -124,7 +136,7 @@ class Purge:
         return self.covers(url)
 
     def __repr__(self) -> str:
-        where = f" of {self.partition.decode('latin-1')}" if self.partition else ""
+        where = f" of {b', '.join(self.partitions).decode('latin-1')}" if self.partitions else ""
         return f"<Purge {self.kind} {self.value!r}{where}>"
 
 

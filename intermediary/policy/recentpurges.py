@@ -59,8 +59,9 @@ class RecentPurges:
         if what.kind == KEY:
             self._put(hash((KEY, what.value)))
         elif what.kind == TAG:
-            for tag in what.tags:
-                self._put(hash((what.partition, tag)))
+            for partition in what.partitions or (b"",):
+                for tag in what.tags:
+                    self._put(hash((partition, tag)))
         else:
             self._wide.append((self.serial, what))
             if len(self._wide) > WIDE:

@@ -145,6 +145,16 @@ class IndexTests(SynchronousTestCase):
             self.assertEqual(self.index.purge(what.within(b"one")), (1, ["0"]))
             self.assertEqual(self.index.purge(what)[0], 3)
 
+    def test_purgesOfSeveralPartitions(self) -> None:
+        """However many there are, each counts once."""
+        most = [b"x%d" % number for number in range(1100)]
+        for front in (b"one ", b"two ", b"three "):
+            self.put(rowOf(front + A, front.decode(), tags=(b"t",)))
+        what = Purge.ofTag(b"t").within(b"two", *most, b"one", b"two")
+        self.assertEqual(self.index.expire(what, 5.0), 2)
+        count, names = self.index.purge(what)
+        self.assertEqual((count, set(names)), (2, {"one ", "two "}))
+
     def test_whatIsNoDatabaseIsMadeAnew(self) -> None:
         """It is only a cache."""
         self.put(rowOf(A, "1"))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import EventLoggingObserver
-from twisted.logger import globalLogPublisher
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.ops.endpoints import ReverseProxyFactory, makeCache
@@ -346,6 +346,80 @@ class AccessTests(PurgeTestCase):
             self.purges(*lines)
         keys = [key for key, shelf in self.scenario.cache.store._byKey.items() if shelf.entries]
         self.assertEqual(keys, [b"site2 http://a/"])
+
+
+class PartsTests(PurgeTestCase):
+    """A front whose routes store into several parts of the store."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        shared = RouteCacheSettings(share="news")
+        routes = (
+            RouteSettings(upstream=WEB),
+            RouteSettings(upstream=WEB, path="/news/", cache=shared),
+            RouteSettings(upstream=WEB, path="/old/", cache=shared),
+            RouteSettings(upstream=WEB, path="/pages/", cache=RouteCacheSettings(share="pages")),
+        )
+        self.scenario.reverse(routes=routes)
+        other = RouteSettings(upstream=WEB, cache=RouteCacheSettings(share="other"))
+        self.others = ReverseProxyFactory(
+            self.scenario.clock,
+            ReverseSettings(name="site2", via="test", routes=(other,)),
+            pool=self.scenario.pool,
+            cache=self.scenario.cache,
+        )
+        self.client = self.scenario.client()
+
+    def test_allOfThem(self) -> None:
+        """By prefix, host and tag, wherever the target is; counts are summed up."""
+        for lines, target in (
+            ((b"Purge-Scope: prefix",), b"/"),
+            ((b"Purge-Scope: host",), b"/pages/x"),
+            ((b"Cache-Tag: t",), b"/news/x"),
+        ):
+            for path in (b"/", b"/news/1", b"/old/1", b"/pages/1"):
+                self.has(path, b"Surrogate-Key: t")
+            self.assertEqual(self.purges(*lines, target=target), {"purged": 4})
+            self.assertEqual(self.stored(), set())
+
+    def test_oneURLIsInOne(self) -> None:
+        """That of its route."""
+        self.has(b"/news/1")
+        self.assertEqual(self.purges(target=b"/old/1"), {"purged": 0})
+        self.assertEqual(self.purges(target=b"/news/1"), {"purged": 1})
+
+    def test_noOthers(self) -> None:
+        """What no route of the front stores into stays as it is."""
+        mine, self.scenario.front = self.scenario.front, self.others
+        self.client = self.scenario.client()
+        self.has(b"/", b"Surrogate-Key: t")
+        self.scenario.front = mine
+        self.client = self.scenario.client()
+        for lines in ((b"Purge-Scope: host",), (b"Purge-Scope: prefix",), (b"Cache-Tag: t",)):
+            self.assertEqual(self.purges(*lines), {"purged": 0})
+        self.assertEqual(self.stored(), {b"http://a/"})
+
+    def test_whatIsOnItsWay(self) -> None:
+        """Is not stored, whichever part it would be in."""
+        self.asks(target=b"/pages/1")
+        self.isAsked()
+        self.client, first = self.scenario.client(), self.client
+        self.purges(b"Surrogate-Key: t")
+        self.client = first
+        self.answers(LONG, b"Surrogate-Key: t")
+        self.assertNotIn(b"stored", self.gets()[b"cache-status"])
+
+    def test_theLogNamesThem(self) -> None:
+        """Each once."""
+        self.purges(b"Purge-Scope: host")
+        self.purges(target=b"/news/1")
+        self.assertEqual(
+            [formatEvent(each) for each in self.events if "purgerequests" in each["log_namespace"]],
+            [
+                "192.0.2.7 purged 0 of site, +news, +pages: host 'a'",
+                "192.0.2.7 purged 0 of +news: key '+news http://a/news/1'",
+            ],
+        )
 
 
 class UnconfiguredTests(CacheTestCase):

@@ -49,6 +49,8 @@ class PurgeTests(SynchronousTestCase):
             self.assertEqual((purge.kind, purge.value), (kind, value))
         self.assertEqual(repr(Purge.ofTag(b"T")), "<Purge tag b'T'>")
         self.assertEqual(repr(Purge.ofHost(b"a").within(b"x")), "<Purge host b'a' of x>")
+        two = Purge.ofHost(b"a").within(b"x", b"+y")
+        self.assertEqual(repr(two), "<Purge host b'a' of x, +y>")
 
     def test_prefixes(self) -> None:
         """Octet by octet; the empty one covers all."""
@@ -93,7 +95,14 @@ class PurgeTests(SynchronousTestCase):
             self.assertTrue(what.within(b"site").coversEntry(entry, url), what)
             for other in (b"sit", b"site2", b"http"):
                 self.assertFalse(what.within(other).coversEntry(entry, url), what)
+                self.assertTrue(what.within(other, b"site").coversEntry(entry, url), what)
+            self.assertFalse(what.within(b"one", b"two").coversEntry(entry, url), what)
         self.assertFalse(Purge.ofTag(b"three").coversEntry(entry, url))
+
+    def test_noPartitionIsNotAll(self) -> None:
+        """Whoever forgets the name does not purge everything."""
+        for partitions in ((), (b"",), (b"site", b"")):
+            self.assertRaises(ValueError, Purge.ofHost(b"a").within, *partitions)
 
 
 class SlicesTests(SynchronousTestCase):

@@ -65,6 +65,8 @@ class RecentPurgesTests(SynchronousTestCase):
             (Purge.ofTag(b"one"), True),
             (Purge.ofTag(b"one").within(b"site"), True),
             (Purge.ofTag(b"one").within(b"other"), False),
+            (Purge.ofTag(b"one").within(b"other", b"site"), True),
+            (Purge.ofHost(b"a").within(b"other", b"site"), True),
             (Purge.ofTag(b"three", b"two"), True),
             (Purge.ofTag(b"three"), False),
         ):

@@ -55,6 +55,8 @@ purges = strategies.sampled_from(
         Purge.ofTag(b"two", b"four", b"one"),
         Purge.ofTag(b"two", b"three").within(b"GET"),
         Purge.ofHost(b"b.example").within(b"GET"),
+        Purge.ofTag(b"one").within(b"PUT", b"GET"),
+        Purge.ofPrefix(b"http://").within(b"GET", b"x", b"PUT"),
         Purge.ofPrefix(b"").within(b"PUT"),
     ]
 )
@@ -64,7 +66,7 @@ def covers(purge: Purge, entry: Entry) -> bool:
     """What a purge means, without any index."""
     front, _, url = entry.key.partition(b" ")
     assert url == urlOf(entry.key)
-    if purge.partition not in (b"", front):
+    if purge.partitions and front not in purge.partitions:
         return False
     return {
         KEY: entry.key == purge.value,

@@ -293,6 +293,15 @@ class PurgeTests(StoreTests):
             self.assertIsNone(self.store.find(b"one " + A))
             self.assertEqual(self.store.purge(what), 2)
 
+    def test_ofSeveralPartitions(self) -> None:
+        """The count is that of all of them."""
+        for what in (Purge.ofPrefix(b""), Purge.ofHost(b"a.example"), Purge.ofTag(b"t")):
+            for front in (b"one ", b"two ", b"three "):
+                self.add(entryOf(front + A, tags=(b"t",)))
+            self.assertEqual(self.store.purge(what.within(b"one", b"three")), 2)
+            self.assertIsNotNone(self.store.find(b"two " + A))
+            self.assertEqual(self.store.purge(what), 1)
+
     def test_softly(self) -> None:
         """They stay and have expired; what had expired before does not get younger."""
         fresh = entryOf(A, tags=(b"t",), expires=1000.0)
