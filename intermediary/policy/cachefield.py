@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ..wire.cachestatus import string
+from ..wire.cachestatus import withKey
 
 if TYPE_CHECKING:
     from ..exchange import Exchange, Reply
@@ -42,7 +42,7 @@ class CacheField:
         else:
             key = visit.key
         if key:
-            reply.more = b"%b; key=%b\r\n" % (reply.more[:-2], string(key))
+            reply.more = withKey(reply.more[:-2], key) + b"\r\n"
 
     def hide(self, exchange: Exchange) -> None:
         """Keep it for the access log alone."""

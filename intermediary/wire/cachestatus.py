@@ -40,7 +40,7 @@ class CacheStatus:
     @ivar name: of the cache, as it appears.
     """
 
-    __slots__ = ("_forward", "_hit", "_hitTtl", "name")
+    __slots__ = ("_forward", "_hitTtl", "name")
 
     def __init__(self, name: bytes) -> None:
         """
@@ -49,20 +49,16 @@ class CacheStatus:
         @param name: a host name, a product; a String if it is no token.
         """
         self.name = name if _TOKEN.fullmatch(name) is not None else string(name)
-        self._hit = self.name + b"; hit"
         self._hitTtl = self.name + b"; hit; ttl="
         self._forward = self.name + b"; fwd="
 
-    def hit(self, ttl: int, key: bytes | None = None, detail: bytes | None = None) -> bytes:
+    def hit(self, ttl: int) -> bytes:
         """
         Write that a stored response was used.
 
         @param ttl: how long it is still fresh, in seconds, negative if it is stale.
-        @param key: to be shown, if at all.
-        @param detail: a token.
         """
-        member = b"%b%d" % (self._hitTtl, ttl)
-        return member if key is None and detail is None else _more(member, key, detail)
+        return b"%b%d" % (self._hitTtl, ttl)
 
     def forwarded(
         self,
@@ -72,8 +68,6 @@ class CacheStatus:
         ttl: int | None = None,
         stored: bool = False,
         collapsed: bool | None = None,
-        key: bytes | None = None,
-        detail: bytes | None = None,
     ) -> bytes:
         """
         Write that a request went on to the origin.
@@ -96,24 +90,21 @@ class CacheStatus:
         if collapsed is not None:
             # RFC 9211 §2.6.
             member += b"; collapsed" if collapsed else b"; collapsed=?0"
-        return _more(member, key, detail)
+        return member
 
     def unanswered(self, detail: bytes) -> bytes:
         """
         Write that the cache answered with an error of its own, and asked nobody.
 
-        @param detail: a token.
+        @param detail: why, for people; a String if it is no token.
         """
-        return _more(self.name, None, detail)
-
-
-def _more(member: bytes, key: bytes | None, detail: bytes | None) -> bytes:
-    if key is not None:
-        member = b"%b; key=%b" % (member, string(key))
-    if detail is not None:
         value = detail if _TOKEN.fullmatch(detail) is not None else string(detail)
-        member = b"%b; detail=%b" % (member, value)
-    return member
+        return b"%b; detail=%b" % (self.name, value)
+
+
+def withKey(member: bytes, key: bytes) -> bytes:
+    """Add the key under which the request was looked up (RFC 9211 §2.7)."""
+    return b"%b; key=%b" % (member, string(key))
 
 
 def string(value: bytes) -> bytes:

@@ -17,6 +17,7 @@ from intermediary.wire.cachestatus import (
     URI_MISS,
     CacheStatus,
     string,
+    withKey,
 )
 from intermediary.wire.targeted import parseDictionary
 
@@ -40,10 +41,6 @@ class MemberTests(SynchronousTestCase):
         """With its time to live, negative when stale."""
         self.assertEqual(self.status.hit(30), b"a.example; hit; ttl=30")
         self.assertEqual(self.status.hit(-412), b"a.example; hit; ttl=-412")
-        self.assertEqual(
-            self.status.hit(30, b'http://a/"', b"memory"),
-            b'a.example; hit; ttl=30; key="http://a/\\""; detail=memory',
-        )
 
     def test_forwarded(self) -> None:
         """With what is known of the answer."""
@@ -59,9 +56,20 @@ class MemberTests(SynchronousTestCase):
         self.assertEqual(
             self.status.forwarded(STALE, collapsed=False), b"a.example; fwd=stale; collapsed=?0"
         )
+
+    def test_unanswered(self) -> None:
+        """With why, a token or a String."""
+        self.assertEqual(self.status.unanswered(b"refused"), b"a.example; detail=refused")
+        self.assertEqual(self.status.unanswered(b"no lifetime"), b'a.example; detail="no lifetime"')
+
+    def test_keys(self) -> None:
+        """With any of them."""
         self.assertEqual(
-            self.status.forwarded(REQUEST, key=b"k", detail=b"no lifetime"),
-            b'a.example; fwd=request; key="k"; detail="no lifetime"',
+            withKey(self.status.hit(30), b'http://a/"'),
+            b'a.example; hit; ttl=30; key="http://a/\\""',
+        )
+        self.assertEqual(
+            withKey(self.status.forwarded(REQUEST), b"k"), b'a.example; fwd=request; key="k"'
         )
 
     def test_names(self) -> None:
@@ -71,8 +79,9 @@ class MemberTests(SynchronousTestCase):
     @given(st.binary(max_size=20), st.binary(max_size=20))
     def test_anyOctets(self, key: bytes, detail: bytes) -> None:
         """Whatever is in a key or a detail, a member is well-formed."""
-        member = CacheStatus(b"cache").forwarded(URI_MISS, key=key, detail=detail)
-        self.assertEqual(parseDictionary(member), {b"cache": None})
+        status = CacheStatus(b"cache")
+        for member in (status.forwarded(URI_MISS), status.unanswered(detail)):
+            self.assertEqual(parseDictionary(withKey(member, key)), {b"cache": None})
 
 
 class StringTests(SynchronousTestCase):
