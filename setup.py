@@ -77,6 +77,7 @@ COMPILED = (
     "intermediary/policy/hops.py",
     "intermediary/policy/leftovers.py",
     "intermediary/policy/lookup.py",
+    "intermediary/policy/marks.py",
     "intermediary/policy/networks.py",
     "intermediary/policy/outdating.py",
     "intermediary/policy/purgerequests.py",

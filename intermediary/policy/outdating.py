@@ -68,23 +68,20 @@ class Outdating:
                 # Nobody waits for the rest of very many.
                 gone.addErrback(self._failed)
 
-    def forget(self, target: Target, soft: bool = False) -> Deferred[int] | int:
+    def forget(self, target: Target) -> Deferred[int] | int:
         """
-        Purge all that is stored for a target, and let no fetch under way store more.
+        Forget all that is stored for a target, and let no fetch under way store more.
 
-        @param soft: see L{IPurgeable.purge<intermediary.interfaces.IPurgeable.purge>}.
-        @return: how many entries there were, as there.
+        @return: how many entries there were, as in
+            L{IPurgeable.purge<intermediary.interfaces.IPurgeable.purge>}.
         """
         common = self._targets.commonOf(target)
-        shelf = self._store.find(common)
-        if shelf is not None and shelf.fetch is not None:
-            shelf.fetch.outdated = True
-        gone = self._store.purge(Purge.ofKey(common), True) if soft else self._store.forget(common)
+        gone = self._store.forget(common)
         siblings = self._siblings
         if not siblings.exist:
             return gone
         siblings.outdate(common)
-        more = self._store.purge(Purge.ofTag(siblings.tagOf(common)), soft)
+        more = self._store.purge(Purge.ofTag(siblings.tagOf(common)))
         return total(gone, more)
 
     @staticmethod

@@ -12,13 +12,12 @@ noted, which must not be forgotten for that.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from .marks import Marks
 
 if TYPE_CHECKING:
     from .visit import Visit
-
-#: How many targets are remembered, of the last changes.
-TARGETS: Final = 4096
 
 
 class RecentChanges:
@@ -30,15 +29,11 @@ class RecentChanges:
     @ivar serial: how many changes there were.
     """
 
-    __slots__ = ("_forgotten", "_last", "serial")
+    __slots__ = ("_marks", "serial")
 
     def __init__(self) -> None:
         self.serial = 0
-        #: The last of those that are forgotten.
-        self._forgotten = 0
-        # By hashes, as keys are long; two that are the same cost a fetch, too.  The
-        # oldest first.
-        self._last: dict[int, int] = {}
+        self._marks = Marks()
 
     def note(self, common: bytes) -> None:
         """
@@ -47,22 +42,17 @@ class RecentChanges:
         @param common: what all keys of the target begin with.
         """
         self.serial += 1
-        mark = hash(common)
-        last = self._last
-        # To the end, where the newest are.
-        last.pop(mark, None)
-        last[mark] = self.serial
-        if len(last) > TARGETS:
-            self._forgotten = last.pop(next(iter(last)))
+        self._marks.put(hash(common), self.serial)
 
     def overtook(self, visit: Visit) -> bool:
         """Tell whether what was asked for was changed since it was sent on, or may have been."""
         since = visit.changes
         if since == self.serial:
             return False
-        if since < self._forgotten:
+        if since < self._marks.forgotten:
             return True
-        return self._last.get(hash(visit.common or visit.key), 0) > since
+        return self._marks.after(hash(visit.common or visit.key), since)
 
     def __repr__(self) -> str:
-        return f"<RecentChanges {self.serial}, the last {self.serial - self._forgotten} known>"
+        known = self.serial - self._marks.forgotten
+        return f"<RecentChanges {self.serial}, the last {known} known>"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from .marks import Marks
 from .purging import KEY, TAG, urlOf
 from .recentchanges import RecentChanges
 from .siblings import Siblings
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
     from .purging import Purge
     from .visit import Visit
 
-#: How many keys and tags are remembered, of the last purges.
-EXACT: Final = 4096
-#: How many prefixes and hosts: each may have to be compared.
+#: How many prefixes and hosts are remembered: each may have to be compared.
 WIDE: Final = 64
 
 
@@ -41,39 +40,29 @@ class RecentPurges:
     @ivar serial: how many purges there were.
     """
 
-    __slots__ = ("_exact", "_forgotten", "_wide", "changes", "serial")
+    __slots__ = ("_marks", "_wide", "changes", "serial")
 
     def __init__(self) -> None:
         self.serial = 0
         self.changes = RecentChanges()
-        #: The last of those that are forgotten.
-        self._forgotten = 0
-        # Hashes, as keys are long; two that are the same cost a fetch, too.  The
-        # oldest first.
-        self._exact: dict[int, int] = {}
+        # Of keys and tags.
+        self._marks = Marks()
         self._wide: list[tuple[int, Purge]] = []
 
     def note(self, what: Purge) -> None:
         """There is one more."""
         self.serial += 1
+        marks = self._marks
         if what.kind == KEY:
-            self._put(hash((KEY, what.value)))
+            marks.put(hash((KEY, what.value)), self.serial)
         elif what.kind == TAG:
             for partition in what.partitions or (b"",):
                 for tag in what.tags:
-                    self._put(hash((partition, tag)))
+                    marks.put(hash((partition, tag)), self.serial)
         else:
             self._wide.append((self.serial, what))
             if len(self._wide) > WIDE:
-                self._forgotten = max(self._forgotten, self._wide.pop(0)[0])
-
-    def _put(self, mark: int) -> None:
-        exact = self._exact
-        # To the end, where the newest are.
-        exact.pop(mark, None)
-        exact[mark] = self.serial
-        if len(exact) > EXACT:
-            self._forgotten = max(self._forgotten, exact.pop(next(iter(exact))))
+                marks.forget(self._wide.pop(0)[0])
 
     def covered(self, key: bytes, tags: Iterable[bytes], since: int) -> bool:
         """
@@ -85,16 +74,14 @@ class RecentPurges:
         """
         if since == self.serial:
             return False
-        if since < self._forgotten:
-            return True
-        exact = self._exact
-        if exact.get(hash((KEY, key)), 0) > since:
+        marks = self._marks
+        if since < marks.forgotten or marks.after(hash((KEY, key)), since):
             return True
         # Nothing without a partition has a key that begins with a token and a space.
         partition = key.partition(b" ")[0]
         for tag in tags:
             for where in (b"", partition):
-                if exact.get(hash((where, tag)), 0) > since:
+                if marks.after(hash((where, tag)), since):
                     return True
         url = urlOf(key)
         for serial, what in reversed(self._wide):
@@ -125,4 +112,5 @@ class RecentPurges:
         return self.covered(visit.key, tags, visit.epoch)
 
     def __repr__(self) -> str:
-        return f"<RecentPurges {self.serial}, the last {self.serial - self._forgotten} known>"
+        known = self.serial - self._marks.forgotten
+        return f"<RecentPurges {self.serial}, the last {known} known>"

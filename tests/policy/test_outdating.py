@@ -12,8 +12,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from intermediary.policy.marks import MARKS
 from intermediary.policy.outdating import Outdating
-from intermediary.policy.recentchanges import TARGETS, RecentChanges
+from intermediary.policy.recentchanges import RecentChanges
 from intermediary.policy.siblings import Siblings
 from intermediary.policy.stores import MemoryStore
 from intermediary.policy.targets import Targets
@@ -267,7 +268,7 @@ class AloneTests(KeyedTestCase):
             cache.store, Targets(KeyMaker(partition=b"site")), Siblings(), cache.purges.changes
         )
         post = head(b"POST / HTTP/1.1", b"Host: a", b"Content-Length: 0")
-        for number in range(TARGETS + 1):
+        for number in range(MARKS + 1):
             path = b"/other/%d" % number
             outdating.invalidate(post, Target("http", "a", 80, path, b"a"), 200, EMPTY)
         self.assertEqual(cache.purges.serial, before)
@@ -341,14 +342,6 @@ class ForgettingTests(SynchronousTestCase):
         self.assertEqual(self.outdating.forget(self.target), 0)
         self.assertEqual(self.store.count, 2)
 
-    def test_softly(self) -> None:
-        """They stay, and have expired."""
-        self.siblings.exist = True
-        entries = [self.entry(b"1"), self.entry(b"2")]
-        self.clock.advance(5)
-        self.assertEqual(self.outdating.forget(self.target, soft=True), 2)
-        self.assertEqual(([each.expires for each in entries], self.store.count), ([5, 5], 2))
-
     def test_whereNoTargetHasSeveral(self) -> None:
         """Nobody looks for more."""
         self.entry(b"1")
@@ -378,8 +371,7 @@ class ForgettingTests(SynchronousTestCase):
     def over(self, answers: list[Any]) -> Outdating:
         """Over a store that answers purges so, in turn."""
         store: Any = SimpleNamespace(
-            find=lambda key: None,
             forget=lambda key: answers.pop(0),
-            purge=lambda what, soft: answers.pop(0),
+            purge=lambda what: answers.pop(0),
         )
         return Outdating(store, Targets(self.keys), self.siblings, RecentChanges())

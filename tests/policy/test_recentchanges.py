@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from intermediary.policy.recentchanges import TARGETS, RecentChanges
+from intermediary.policy.marks import MARKS
+from intermediary.policy.recentchanges import RecentChanges
 from intermediary.policy.visit import Visit
 
 
@@ -46,19 +47,18 @@ class RecentChangesTests(SynchronousTestCase):
     def test_whatIsForgottenCounts(self) -> None:
         """Each of the oldest may have been this one; there is room for so many and no more."""
         old = self.visit()
-        for number in range(TARGETS):
+        for number in range(MARKS):
             self.changes.note(b"%d" % number)
         self.assertFalse(self.changes.overtook(old))
         self.changes.note(b"more")
         self.assertTrue(self.changes.overtook(old))
-        self.assertEqual(
-            repr(self.changes), f"<RecentChanges {TARGETS + 1}, the last {TARGETS} known>"
-        )
+        self.assertEqual(repr(self.changes), f"<RecentChanges {MARKS + 1}, the last {MARKS} known>")
 
     def test_theSameAgainTakesNoRoom(self) -> None:
         """However often somebody changes it."""
         old = self.visit()
-        for _ in range(2 * TARGETS):
+        for _ in range(2 * MARKS):
             self.changes.note(b"again")
         self.assertFalse(self.changes.overtook(old))
-        self.assertEqual(len(self.changes._last), 1)
+        known = 2 * MARKS
+        self.assertEqual(repr(self.changes), f"<RecentChanges {known}, the last {known} known>")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.errors import ConnectionRefused
+from intermediary.policy.marks import MARKS
 from intermediary.policy.purging import Purge
-from intermediary.policy.recentpurges import EXACT, WIDE, RecentPurges
+from intermediary.policy.recentpurges import WIDE, RecentPurges
 
 from .test_cache import CacheTestCase
 
@@ -86,7 +87,7 @@ class RecentPurgesTests(SynchronousTestCase):
     def test_whatIsForgottenCounts(self) -> None:
         """As if it had been about everything; what was asked for later is not concerned."""
         for make, most in (
-            (lambda n: Purge.ofKey(b"%d" % n), EXACT),
+            (lambda n: Purge.ofKey(b"%d" % n), MARKS),
             (lambda n: Purge.ofPrefix(b"%d" % n), WIDE),
         ):
             self.purges = RecentPurges()
@@ -99,10 +100,10 @@ class RecentPurgesTests(SynchronousTestCase):
 
     def test_theSameAgainTakesNoRoom(self) -> None:
         """And counts by its last time."""
-        for _ in range(2 * EXACT):
+        for _ in range(2 * MARKS):
             self.purges.note(Purge.ofKey(KEY))
         self.assertFalse(self.covered(0, b"another"))
-        self.assertTrue(self.covered(2 * EXACT - 1))
+        self.assertTrue(self.covered(2 * MARKS - 1))
         self.assertIn("known", repr(self.purges))
 
 
