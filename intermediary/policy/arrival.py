@@ -266,7 +266,7 @@ class Arrival:
             self._delivery.give(exchange, visit, entry, now, response.status)
             if unstored:
                 self._answers.keep(exchange, reply.fields, unstored)
-        filling = Filling(self._store, entry, visit.tail, visit.ahead)
+        filling = Filling(self._store, entry, visit, self._purges)
         continueWith(filling, exchange, lease, rest)
 
     def _unstored(self, visit: Visit, status: int) -> None:

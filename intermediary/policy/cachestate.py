@@ -112,7 +112,7 @@ class Cache:
             L{IPurgeable.purge<intermediary.interfaces.IPurgeable.purge>}.
             Cancelling it leaves the rest as it is.
         """
-        self.purges.note(what)
+        self.purges.note(what, soft)
         count = self.store.purge(what, soft)
         if isinstance(count, Deferred):
             self.purging += 1

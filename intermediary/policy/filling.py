@@ -19,6 +19,7 @@ from ..exchange import Exchange
 from ..interfaces import IDownstream, IFileSource
 from ..program import PARKED, Program
 from ..wire.fields import EMPTY
+from .recentpurges import GONE, LEFT, STALE
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from ..wire.fields import Fields
     from .body import Body
     from .entries import Entry
+    from .recentpurges import RecentPurges
+    from .visit import Visit
 
 #: Octets that the slowest reader has not taken yet of content that is not stored
 #: any more, from which on its origin is not read.
@@ -356,10 +359,11 @@ class Filling(Nobody):
     """
 
     __slots__ = (
-        "_before",
+        "_ahead",
         "_behind",
         "_body",
         "_entry",
+        "_purges",
         "_spilling",
         "_store",
         "_stored",
@@ -370,13 +374,13 @@ class Filling(Nobody):
         self,
         store: ICacheStore,
         entry: Entry,
-        tail: list[bytes] | None = None,
-        before: Entry | None = None,
+        visit: Visit | None = None,
+        purges: RecentPurges | None = None,
     ) -> None:
         """
-        @param tail: what follows in the body behind the content of the response.
-        @param before: what the entry has replaced, if that comes back where the
-            content breaks off.
+        @param visit: its C{tail} follows in the body behind the content of the
+            response; what it refreshed ahead of time comes back where that breaks off.
+        @param purges: know what was purged meanwhile, and does not.
         """
         super().__init__()
         self._store = store
@@ -385,8 +389,9 @@ class Filling(Nobody):
         self._stored = True
         self._behind = False
         self._spilling = False
-        self._tail = tail
-        self._before = before
+        self._tail = None if visit is None else visit.tail
+        self._ahead = visit if visit is not None and visit.ahead is not None else None
+        self._purges = purges
         entry.body.source = self
 
     # IBodySink
@@ -409,7 +414,7 @@ class Filling(Nobody):
             for piece in self._tail:
                 self.write(piece)
         self._body.source = None
-        self._before = None
+        self._ahead = None
         self._body.end(trailers)
         super().end(trailers)
 
@@ -418,21 +423,28 @@ class Filling(Nobody):
         if self._body.ended:
             return  # all had come when somebody gave up
         self._body.source = None
-        entry, before = self._entry, self._before
-        self._before = None
-        if (
-            before is not None
-            and entry.queue is not None
-            and before.queue is None
-            and before.body.isKept
-        ):
-            # Not if it was purged meanwhile, or had to make room, or is nowhere any more;
-            # and no fresher than what it comes back for, which may have been purged softly.
-            before.expires = min(before.expires, max(entry.expires, entry.stored))
-            self._store.add(before)
-        else:
-            self._store.remove(entry)
+        visit, self._ahead = self._ahead, None
+        if visit is None or not self._takesBack(visit):
+            self._store.remove(self._entry)
         self._body.fail(error)
+
+    def _takesBack(self, visit: Visit) -> bool:
+        """Have what was refreshed take the place of this again; whether it may."""
+        entry, before = self._entry, visit.ahead
+        assert before is not None
+        if entry.queue is None or before.queue is not None or not before.body.isKept:
+            # This was purged meanwhile, or had to make room; or that is nowhere any more.
+            return False
+        # A purge may have been about that alone, or has not come to this yet.
+        state = LEFT if self._purges is None else self._purges.meanwhile(visit, before)
+        if state == GONE:
+            return False
+        # No fresher than what it comes back for.
+        before.expires = min(before.expires, max(entry.expires, entry.stored))
+        if state == STALE:
+            before.expires = min(before.expires, entry.stored)
+        self._store.add(before)
+        return True
 
     def follow(self, entry: Entry) -> None:
         """Grow another entry, which has taken the place of this one with its body."""

@@ -32,6 +32,7 @@ from intermediary.policy.filling import (
 )
 from intermediary.policy.storedfile import StoredFile
 from intermediary.policy.stores import MemoryStore
+from intermediary.policy.visit import Visit
 from intermediary.program import PARKED, Program
 from intermediary.settings import Limits, Timeouts
 from intermediary.wire.fields import EMPTY, Fields
@@ -686,7 +687,9 @@ class StoredTests(FillingCase):
             old.shed(octets)
             entry, before = entryOf(b"b", body), entryOf(b"b", old)
             self.store.add(entry)
-            Filling(self.store, entry, None, before).fail(ResponseIncomplete("gone"))
+            visit = Visit(b"stale", 0.0)
+            visit.ahead = before
+            Filling(self.store, entry, visit).fail(ResponseIncomplete("gone"))
             shelf = self.store.find(b"b")
             self.assertEqual(
                 [] if shelf is None else list(shelf.entries), [] if octets else [before]

@@ -6,6 +6,7 @@ What is used often is validated before it expires, through whole fronts.
 from __future__ import annotations
 
 import gc
+from itertools import count
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,7 +15,7 @@ from intermediary.exchange import Exchange
 from intermediary.policy.ahead import Ahead, Candidate
 from intermediary.policy.cache import RouteCache
 from intermediary.policy.filling import Nobody
-from intermediary.policy.purging import Purge
+from intermediary.policy.purging import FIRST_SECONDS, UNTIMED, Purge
 from intermediary.policy.refreshing import (
     CANDIDATES,
     LONGEST_QUIET_SECONDS,
@@ -538,6 +539,14 @@ class FailureTests(RefreshTestCase):
         self.answers(HUNDRED, A)
         self.assertIn(b"fwd=stale", self.gets(hit=False)[b"cache-status"])
 
+    def test_aBreakAfterAChange(self) -> None:
+        """What was replaced may have been changed, though its successor is stored still."""
+        assert self.origin is not None
+        self.origin.sends(b"HTTP/1.1 200 OK", HUNDRED, A, b"Content-Length: 9", b"", b"123")
+        self.cache.purges.changes.note(b"site http://a/")
+        self.origin.closes()
+        self.assertEqual(self.cache.store.count, 0)
+
     def test_aBreakOfWhatMustBeValidated(self) -> None:
         """Then so must what is back."""
         assert self.origin is not None
@@ -580,6 +589,53 @@ class FailureTests(RefreshTestCase):
         assert self.origin is not None
         self.origin.closes()
         self.assertEqual(self.cache.background, 0)
+
+
+class PurgedTests(RefreshTestCase):
+    """What a refresh replaced is purged before it breaks off."""
+
+    def begins(self, *lines: bytes) -> None:
+        """A refresh has replaced what is stored, and brought some of it."""
+        self.stores(HUNDRED, A, *lines)
+        self.uses()
+        self.scenario.passes(91)
+        self.isAsked(b'If-None-Match: "a"')
+        assert self.origin is not None
+        self.origin.sends(b"HTTP/1.1 200 OK", HUNDRED, A, b"Content-Length: 9", b"", b"123")
+
+    def breaks(self, soft: bool) -> None:
+        """It breaks off: what had been replaced is gone, or stale."""
+        assert self.origin is not None
+        self.origin.closes()
+        while self.cache.purging:
+            self.scenario.clock.advance(0.1)
+        self.asks()
+        self.origin = None
+        self.isAsked(*[b'If-None-Match: "a"'] if soft else [])
+        self.answers(HUNDRED, A)
+        expected = b"fwd=stale" if soft else b"fwd=uri-miss"
+        self.assertIn(expected, self.gets(hit=False)[b"cache-status"])
+        self.cache.purge(Purge.ofPrefix(b""))
+
+    def test_byWhatItsSuccessorHasNot(self) -> None:
+        """A tag, which the response does not name any more."""
+        for soft in (False, True):
+            self.begins(b"Cache-Tag: t")
+            self.cache.purge(Purge.ofTag(b"t"), soft)
+            self.breaks(soft)
+
+    def test_inTurns(self) -> None:
+        """It does not come back behind a purge of very many."""
+        for soft in (False, True):
+            for number in range(4 * UNTIMED):
+                self.cache.store.add(entryOf(b"site http://b/%d" % number))
+            self.begins()
+            times = count(self.scenario.clock.seconds(), FIRST_SECONDS)
+            patched = self.patch(self.scenario.clock, "seconds", lambda times=times: next(times))
+            answer = self.cache.purge(Purge.ofPrefix(b"http://"), soft)
+            patched.restore()
+            self.assertNoResult(answer)
+            self.breaks(soft)
 
 
 class QuietTests(SynchronousTestCase):
