@@ -17,6 +17,8 @@ from twisted.logger import Logger
 from zope.interface import classImplements
 
 from ..interfaces import ICacheStore
+from ..wire.ranges import parseContentRange
+from .answers import PARTIAL_CONTENT
 from .purging import Purge, total, urlOf
 
 if TYPE_CHECKING:
@@ -337,13 +339,35 @@ class Tiers:
             self._offer(entry)
 
     def add(self, entry: Entry) -> bool:
-        """See L{ICacheStore.add}: what is said is what the memory says."""
-        stored = self.memory.add(entry)
-        if stored:
-            self._offer(entry)
-        else:
+        """
+        See L{ICacheStore.add}.
+
+        What memory has no room for is stored if the tier behind it takes it.
+        """
+        if not self.memory.add(entry):
             self._skip(entry)
-        return stored
+            return False
+        self._offer(entry)
+        body = entry.body
+        if (
+            self._isBig(entry)
+            and (body.file is None or not body.file.complete)
+            and self.behind.writingOf(entry) is None
+        ):
+            self.memory.remove(entry)
+        return entry.queue is not None
+
+    def _isBig(self, entry: Entry) -> bool:
+        """Whether its content, as it was announced, is more than memory takes."""
+        length = None if entry.verdict is None else entry.verdict.length
+        most = self.memory.maxObjectOctets
+        if length is None or length <= most:
+            return False
+        if entry.status == PARTIAL_CONTENT:
+            # That is the length of the whole.
+            part = parseContentRange(entry.fields.get(b"content-range") or b"")
+            return part is None or part.end - part.first > most
+        return True
 
     def _leaves(self, entry: Entry) -> None:
         """An entry leaves memory."""
@@ -378,8 +402,7 @@ class Tiers:
 
     def _hasRoom(self, entry: Entry) -> bool:
         count = len(self._pending)
-        length = None if entry.verdict is None else entry.verdict.length
-        if length is not None and length > self.memory.maxObjectOctets:
+        if self._isBig(entry):
             return count < BIG_WRITINGS
         if count >= WRITINGS:
             return False

@@ -23,7 +23,14 @@ from intermediary.policy.entries import Shelf
 from intermediary.policy.purging import Purge
 from intermediary.policy.refreshing import Refreshing
 from intermediary.policy.stores import MemoryStore
-from intermediary.policy.tiers import LOOK_SECONDS, OUTDATED, REST_SECONDS, WRITINGS, Tiers
+from intermediary.policy.tiers import (
+    BIG_WRITINGS,
+    LOOK_SECONDS,
+    OUTDATED,
+    REST_SECONDS,
+    WRITINGS,
+    Tiers,
+)
 from intermediary.settings import RouteCacheSettings, RouteSettings, UpstreamSettings
 from intermediary.wire.fields import Fields
 from intermediary.wire.freshness import Freshness
@@ -539,6 +546,21 @@ class WritingTests(TiersTestCase):
         self.assertIsNone(self.memory.find(b"3"))
         self.assertEqual([self.stored(each.key) for each in entries], [True] * 5)
 
+    def test_whereTooMuchIsWritten(self) -> None:
+        """What memory has no room for is not stored then, and what it would replace is not used."""
+        self.tiers.add(self.entry(b"last"))
+        self.pool.holding = True
+        for number in range(BIG_WRITINGS + 1):
+            entry = self.entry(b"%d" % number if number < BIG_WRITINGS else b"last", Body())
+            entry.verdict.length = SMALL + 1
+            self.assertIs(self.tiers.add(entry), number < BIG_WRITINGS)
+        self.assertIsNone(self.memory.find(b"last"))
+        self.assertEqual(self.memory.count, BIG_WRITINGS)
+        # Of what announces no length nobody knows.
+        self.assertTrue(self.tiers.add(self.entry(b"last", Body())))
+        self.works()
+        self.pool.holding = False
+
     def test_whatIsOwedToTheDiskIsBounded(self) -> None:
         """In octets, too."""
         self.tiers._roomOctets = SMALL
@@ -846,6 +868,36 @@ class BigTests(TiersTestCase):
         self.assertEqual(len(self.lines), 1, self.lines)
         self.assertEqual(self.opened(), 0)
         self.exact()
+
+    def test_whereItIsNotWritten(self) -> None:
+        """It is not stored, and nobody is told so; what it replaces is not used again."""
+        self.fetches(b"old", path=b"/b")
+        shutil.rmtree(self.folder)
+        self.fetches(path=b"/1")
+        for path, lines in (
+            (b"/a", ()),
+            (b"/b", (b"Cache-Control: no-cache",)),
+            (b"/c", (b"Range: bytes=0-9",)),
+        ):
+            for _ in range(2):
+                client = self.client(*ask(path, *lines))
+                self.answers(answer(self.content))
+                self.assertNotIn(b"stored", self.gets(client, self.content, b"; fwd="))
+            self.exact()
+        self.assertEqual((self.memory.count, len(self.lines)), (1, 1))
+
+    def test_aSmallPartOfIt(self) -> None:
+        """Is stored in memory alone, where it is not written."""
+        shutil.rmtree(self.folder)
+        self.fetches(path=b"/1")
+        line = b"Range: bytes=0-9"
+        client = self.client(*ask(b"/a", line))
+        self.answers(
+            b"HTTP/1.1 206 Partial Content\r\nCache-Control: max-age=60\r\nContent-Length: 10\r\n"
+            b"Content-Range: bytes 0-9/%d\r\n\r\n" % len(self.content) + self.content[:10]
+        )
+        self.gets(client, self.content[:10], b"; stored")
+        self.gets(self.client(*ask(b"/a", line)), self.content[:10])
 
     def test_ifItIsPurgedOnItsWay(self) -> None:
         """The same, and nobody new finds it."""
