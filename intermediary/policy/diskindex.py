@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from .purging import HOST, KEY, PREFIX, TAG
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from .purging import Purge
 
@@ -240,9 +240,29 @@ class DiskIndex:
 
     # Writing; each answers with the names of files that have no row any more
 
-    def put(self, row: Row, url: bytes, host: bytes, now: float) -> list[str]:
-        """Insert a row in place of the one with its key and variant, and make room for it."""
+    def put(
+        self,
+        row: Row,
+        url: bytes,
+        host: bytes,
+        now: float,
+        isWanted: Callable[[], bool] | None = None,
+        *,
+        renewing: bool = False,
+    ) -> list[str] | None:
+        """
+        Insert a row in place of the one with its key and variant, and make room for it.
+
+        @param isWanted: is asked in the transaction.  So who wants it no more, and purges
+            after that, never leaves one: it is not put, or it is purged.
+        @param renewing: only in place of one with the same file.
+        @return: None if it was not inserted.
+        """
         with self._transaction(self._connection()) as connection:
+            if isWanted is not None and not isWanted():
+                return None
+            if renewing and not self._has(connection, row):
+                return None
             names = self._delete(
                 connection, "key = ? AND variant = ? LIMIT 1", (row.key, row.variant)
             )
@@ -271,6 +291,15 @@ class DiskIndex:
                     break
                 names += gone
         return names
+
+    @staticmethod
+    def _has(connection: sqlite3.Connection, row: Row) -> bool:
+        """Whether there is a row of the same response."""
+        found = connection.execute(
+            "SELECT 1 FROM entries WHERE key = ? AND variant = ? AND name = ?",
+            (row.key, row.variant, row.name),
+        )
+        return found.fetchone() is not None
 
     def drop(self, key: bytes, variant: bytes) -> list[str]:
         """Delete a row."""
@@ -320,12 +349,16 @@ class DiskIndex:
 
     def _purge(self, conditions: Iterable[tuple[str, tuple[bytes, ...]]]) -> tuple[int, list[str]]:
         connection = self._connection()
-        (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM entries").fetchone()
+        last: int | None = None
         names: list[str] = []
         for condition, values in conditions:
             gone = [""]
             while gone:
                 with self._transaction(connection):
+                    if last is None:
+                        # Here, where nothing is being put that might come before it.
+                        query = "SELECT coalesce(max(id), 0) FROM entries"
+                        (last,) = connection.execute(query).fetchone()
                     gone = self._delete(
                         connection, f"({condition}) AND id <= ? LIMIT {BATCH}", (*values, last)
                     )

@@ -24,7 +24,7 @@ from ..wire.fields import EMPTY, Fields, parseFields
 from .body import Body
 from .diskfiles import Files
 from .diskindex import DiskIndex, Row
-from .diskwriting import Writing
+from .diskwriting import Renewal, Writing
 from .entries import Entry, Shelf
 from .purging import Purge, hostOf, urlOf
 from .storedfile import StoredFile
@@ -94,6 +94,7 @@ class DiskStore:
         self.index = DiskIndex(os.path.join(folder, "index.sqlite"), limitOctets)
         #: By key and variant: the newest of each.
         self._writing: dict[tuple[bytes, bytes], Writing] = {}
+        self._renewing: dict[tuple[bytes, bytes], Renewal] = {}
         self._touched: dict[str, float] = {}
         self._touchedAt = reactor.seconds()
         self.inUse = False
@@ -172,9 +173,10 @@ class DiskStore:
         return self._ask((False, default), noted, *arguments).addCallback(done)
 
     def _owe(self, function: Callable[..., Any], *arguments: Any) -> None:
-        if function == self._drop:
+        if function in (self._drop, self._dropOf):
             # By name: what is owed for a minute must not keep content in memory.
-            (entry,) = arguments
+            (about,) = arguments
+            entry = about.entry if isinstance(about, Renewal) else about
             function, arguments = self._dropAll, ([(entry.key, entry.variant)],)
         if len(self._owed) < OWED:
             self._owed.append((function, arguments))
@@ -358,16 +360,28 @@ class DiskStore:
         @return: fires when the body is complete and all is on the disk, or will
             not be.
         """
+        name = entry.key, entry.variant
+        older = self._renewing.pop(name, None)
+        if older is not None:
+            older.cancel()
         file = entry.body.file
-        if file is not None and file.store is self and file.complete:
-            newer = self._writing.pop((entry.key, entry.variant), None)
-            if newer is not None:
-                # It broke off, and this one is back: its end must not drop the row.
-                newer.cancel()
-            renewing: Deferred[bool] = self._tell(False, self._renew, entry, later=self._drop)
-            return renewing.addCallback(
-                lambda renewed: succeed(True) if renewed else self._write(entry)
-            )
+        if file is None or file.store is not self or not file.complete:
+            return self._write(entry)
+        newer = self._writing.pop(name, None)
+        if newer is not None:
+            # It broke off, and this one is back: its end must not drop the row.
+            newer.cancel()
+        renewal = self._renewing[name] = Renewal(entry)
+        renewing: Deferred[bool] = self._tell(False, self._renew, renewal, later=self._dropOf)
+        return renewing.addCallback(self._renewed, renewal)
+
+    def _renewed(self, renewed: bool, renewal: Renewal) -> Deferred[bool]:
+        entry = renewal.entry
+        name = entry.key, entry.variant
+        if self._renewing.get(name) is renewal:
+            del self._renewing[name]
+        if renewed or renewal.failed:
+            return succeed(not renewal.failed)
         return self._write(entry)
 
     def _write(self, entry: Entry) -> Deferred[bool]:
@@ -380,7 +394,11 @@ class DiskStore:
             followed: Deferred[bool] = Deferred()
 
             def ended(stored: bool) -> bool:
-                followed.callback(stored)
+                if stored and before.entry is entry and before.committed is not entry:
+                    # It came too late for the row.
+                    self.add(entry).chainDeferred(followed)
+                else:
+                    followed.callback(stored)
                 return stored
 
             before.done.addCallback(ended)
@@ -396,31 +414,33 @@ class DiskStore:
         writing.begin()
         return writing.done
 
-    def committed(self, file: Growing, entry: Entry) -> None:
-        """Put a file that was written into its place, and into the index; in a thread."""
+    def committed(self, file: Growing, entry: Entry, isWanted: Callable[[], bool]) -> bool:
+        """
+        Put a file that was written into its place, and into the index; in a thread.
+
+        @return: whether it was wanted still, and is there.
+        """
         body = entry.body
         row = self._rowOf(entry, file.name, body.octets, body.trailers)
         file.commit()
+        stored = False
         try:
-            self._put(row)
-        except BaseException:
-            self.files.remove([file.name])
-            raise
+            stored = self._put(row, isWanted)
+        finally:
+            if not stored:
+                self.files.remove([file.name])
+        return stored
 
-    def _renew(self, entry: Entry) -> bool:
-        """Give another row to a file that is this entry's; whether it is there."""
+    def _renew(self, renewal: Renewal) -> bool:
+        """Give another row to a file that is an entry's; whether it is there, and wanted."""
+        entry = renewal.entry
         file = entry.body.file
-        if not any(
-            row.name == file.name and row.variant == entry.variant
-            for row in self.index.find(entry.key)
-        ):
-            return False
+        row = self._rowOf(entry, file.name, file.octets, file.trailers)
         try:
             os.close(self.files.read(file.name, file.octets))
         except FileNotFoundError:
             return False
-        self._put(self._rowOf(entry, file.name, file.octets, file.trailers))
-        return True
+        return self._put(row, renewal.isWanted, renewing=True)
 
     def _rowOf(self, entry: Entry, name: str, octets: int, trailers: Fields) -> Row:
         return Row(
@@ -440,10 +460,14 @@ class DiskStore:
             entry.expires,
         )
 
-    def _put(self, row: Row) -> None:
+    def _put(self, row: Row, isWanted: Callable[[], bool], *, renewing: bool = False) -> bool:
         url = self._urlOf(row.key)
-        gone = self.index.put(row, url, hostOf(url), self._reactor.seconds())
+        now = self._reactor.seconds()
+        gone = self.index.put(row, url, hostOf(url), now, isWanted, renewing=renewing)
+        if gone is None:
+            return False
         self.files.remove([name for name in gone if name != row.name])
+        return True
 
     def ended(self, writing: Writing) -> None:
         """A body is written, or will not be."""
@@ -492,9 +516,9 @@ class DiskStore:
     def removeAll(self, names: list[tuple[bytes, bytes]]) -> Deferred[None]:
         """See L{ICacheTier.removeAll<intermediary.interfaces.ICacheTier.removeAll>}."""
         for name in names:
-            writing = self._writing.get(name)
-            if writing is not None:
-                writing.cancel()
+            for each in (self._writing.get(name), self._renewing.get(name)):
+                if each is not None:
+                    each.cancel()
         return self._tell(None, self._dropAll, names)
 
     def forget(self, key: bytes) -> Deferred[int]:
@@ -504,15 +528,19 @@ class DiskStore:
     def _dropAll(self, names: list[tuple[bytes, bytes]]) -> None:
         self.files.remove(self.index.dropAll(names))
 
+    def _dropOf(self, renewal: Renewal) -> None:
+        self._drop(renewal.entry)
+
     def _drop(self, entry: Entry) -> None:
         self.files.remove(self.index.drop(entry.key, entry.variant))
 
     def purge(self, what: Purge, soft: bool = False) -> Deferred[int]:
         """See L{IPurgeable.purge<intermediary.interfaces.IPurgeable.purge>}."""
         # What is on its way was stored before: it counts as gone, and is not counted.
-        for writing in list(self._writing.values()):
-            if what.coversEntry(writing.entry, self._urlOf(writing.entry.key)):
-                writing.cancel()
+        onTheirWay: list[Writing | Renewal] = [*self._writing.values(), *self._renewing.values()]
+        for each in onTheirWay:
+            if what.coversEntry(each.entry, self._urlOf(each.entry.key)):
+                each.cancel()
         if soft:
             answer = self._tell(0, self.index.expire, what, self._reactor.seconds())
         else:

@@ -20,6 +20,27 @@ if TYPE_CHECKING:
     from .entries import Entry
 
 
+class Renewal:
+    """
+    Another head for a response whose content is on the disk.
+
+    @ivar entry: what it is for.
+    @ivar failed: it is not wanted any more.
+    """
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.failed = False
+
+    def cancel(self) -> None:
+        """It is not to be stored, unless it is."""
+        self.failed = True
+
+    def isWanted(self) -> bool:
+        """Whether it is to be stored still; also in a thread."""
+        return not self.failed
+
+
 class Writing:
     """
     Follows a body into a file, as fast as the disk can.
@@ -28,6 +49,7 @@ class Writing:
     of the body.
 
     @ivar entry: what it is for; another one with the same body may take its place.
+    @ivar committed: what a thread was told to store, when the body was complete.
     @ivar done: fires with whether the entry was stored.
     @ivar position: how many octets of the body it has taken.
     @ivar failed: it will not be, whatever comes.
@@ -36,6 +58,7 @@ class Writing:
     def __init__(self, store: DiskStore, entry: Entry) -> None:
         self._store = store
         self.entry = entry
+        self.committed: Entry | None = None
         self._growing: Growing | None = None
         self._file: StoredFile | None = None
         self.position = 0
@@ -111,9 +134,10 @@ class Writing:
             store.inThread(growing.write, pieces).addCallbacks(self._wrote, self._broke)
         elif body.complete:
             self._busy = True
-            store.inThread(store.committed, growing, self.entry).addCallbacks(
+            self.committed = self.entry
+            store.inThread(store.committed, growing, self.entry, self.isWanted).addCallbacks(
                 # Meanwhile it may have been purged.
-                lambda _: self._end(not self.failed),
+                lambda stored: self._end(stored and not self.failed),
                 self._broke,
             )
 
@@ -121,6 +145,10 @@ class Writing:
         """It is not to be stored: at once, or when what is under way is done."""
         self.failed = True
         self.grown()
+
+    def isWanted(self) -> bool:
+        """Whether it is to be stored still; also in a thread."""
+        return not self.failed
 
     def cutOff(self) -> None:
         """See L{Reader<intermediary.policy.body.Reader>}: too much waits for the disk."""

@@ -46,7 +46,9 @@ class IndexTests(SynchronousTestCase):
     def put(self, row: Row, now: float = 0.0) -> list[str]:
         """Put a row in."""
         url = row.key[4:]
-        return self.index.put(row, url, hostOf(url), now)
+        gone = self.index.put(row, url, hostOf(url), now)
+        assert gone is not None
+        return gone
 
     def names(self) -> set[str]:
         """All that is there."""
@@ -68,6 +70,28 @@ class IndexTests(SynchronousTestCase):
         self.put(rowOf(A, "2", variant=b"br"))
         self.assertEqual(self.put(rowOf(A, "3")), ["1"])
         self.assertEqual([row.name for row in self.index.find(A)], ["3", "2"])
+
+    def test_whatIsNotWantedIsNotPut(self) -> None:
+        """That is asked when nobody else can put or delete anything."""
+        self.put(rowOf(A, "1"))
+        answers = [True, False]
+
+        def isWanted() -> bool:
+            self.assertTrue(self.index._connection().in_transaction)
+            return answers.pop()
+
+        row = rowOf(A, "2")
+        self.assertIsNone(self.index.put(row, A, b"a.example", 0.0, isWanted))
+        self.assertEqual(self.names(), {"1"})
+        self.assertEqual(self.index.put(row, A, b"a.example", 0.0, isWanted), ["1"])
+
+    def test_aRowOfTheSameFile(self) -> None:
+        """Is replaced by its successor, and nothing else is."""
+        self.put(rowOf(A, "1"))
+        for key, name, gone in ((A, "1", ["1"]), (A, "2", None), (B, "1", None)):
+            row = rowOf(key, name)
+            self.assertEqual(self.index.put(row, key, b"", 0.0, renewing=True), gone)
+        self.assertEqual(self.names(), {"1"})
 
     def test_filesTakeBlocks(self) -> None:
         """And rows take room as well."""

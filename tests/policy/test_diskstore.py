@@ -445,6 +445,134 @@ class GrowingTests(DiskTests):
         self.assertEqual(self.contents(A), [b"x" * 100_000])
 
 
+class MeanwhileTests(DiskTests):
+    """What goes while a thread is about to store it: nobody finds it, not even in between."""
+
+    #: Ways for it to go.
+    ways: tuple[Callable[[DiskStore, Entry], object], ...] = (
+        lambda store, entry: store.purge(Purge.ofKey(A)),
+        lambda store, entry: store.purge(Purge.ofPrefix(b"").within(b"GET")),
+        lambda store, entry: store.purge(Purge.ofHost(b"a.example"), soft=True),
+        lambda store, entry: store.forget(A),
+        lambda store, entry: store.remove(entry),
+    )
+
+    def committing(self, content: bytes = b"content") -> tuple[Entry, Deferred[bool]]:
+        """Have a thread about to commit an entry."""
+        self.pool.holding = True
+        entry = entryOf(A, content, fields=Fields([(b"ETag", b"1")]))
+        done = self.store.add(entry)
+        # The file is made and written.
+        self.pool.step()
+        self.pool.step()
+        (self.last,) = self.pool.waiting
+        self.pool.waiting.clear()
+        return entry, done
+
+    def works(self) -> None:
+        """The other threads do what they have to."""
+        while self.pool.waiting:
+            self.pool.step()
+
+    def isNowhere(self) -> None:
+        """Nothing of it is found, here or by another process; and nothing is left."""
+        self.assertEqual(self.store.index.find(A), [])
+        self.works()
+        self.pool.holding = False
+        self.assertEqual((self.entries(A), self.filesThere()), ((), []))
+
+    def test_aCommit(self) -> None:
+        """What was told before is done before."""
+        for way in self.ways:
+            entry, done = self.committing()
+            way(self.store, entry)
+            self.works()
+            self.last()
+            self.isNowhere()
+            self.assertFalse(self.successResultOf(done))
+
+    def test_aCommitOfWhatWasReplaced(self) -> None:
+        """Though what replaced it is given up before."""
+        _, done = self.committing()
+        body = Body()
+        newer = self.store.add(entryOf(A, body))
+        body.fail(ResponseIncomplete())
+        self.works()
+        self.assertFalse(self.successResultOf(newer))
+        self.last()
+        self.isNowhere()
+        self.assertFalse(self.successResultOf(done))
+
+    def validated(self) -> tuple[Entry, Deferred[bool]]:
+        """Have a thread about to give what is stored, and in memory, another head."""
+        self.pool.holding = False
+        self.add(entryOf(A, b"content"))
+        (found,) = self.entries(A)
+        self.assertEqual(self.content(found), b"content")
+        self.pool.holding = True
+        newer = Entry(A, 200, b"OK", Fields([(b"ETag", b"2")]), found.body, 9.0, 90.0, "v")
+        done = self.store.add(newer)
+        (self.last,) = self.pool.waiting
+        self.pool.waiting.clear()
+        return newer, done
+
+    def test_aValidation(self) -> None:
+        """It is not written anew for that."""
+        for way in self.ways:
+            entry, done = self.validated()
+            way(self.store, entry)
+            self.works()
+            self.last()
+            self.works()
+            rows = self.store.index.find(A)
+            # Softly, it is there still as it was, and stale.
+            self.assertEqual([(row.head, row.expires) for row in rows], [(b"", 0.0)][: len(rows)])
+            self.pool.holding = False
+            self.successResultOf(self.store.forget(A))
+            self.isNowhere()
+            self.assertFalse(self.successResultOf(done))
+
+    def test_inTheMiddleOfAValidation(self) -> None:
+        """Between the looks at the row and at the file."""
+        _, done = self.validated()
+        read = self.store.files.read
+
+        def reading(name: str, octets: int) -> int:
+            self.store.purge(Purge.ofKey(A))
+            self.pool.step()
+            return read(name, octets)
+
+        self.patch(self.store.files, "read", reading)
+        self.last()
+        self.isNowhere()
+        self.assertFalse(self.successResultOf(done))
+
+    def test_aValidationOfWhatWasReplaced(self) -> None:
+        """The newer one stays."""
+        _, done = self.validated()
+        newer = self.store.add(entryOf(A, b"newer"))
+        self.works()
+        self.last()
+        self.works()
+        self.pool.holding = False
+        self.assertEqual([self.successResultOf(each) for each in (newer, done)], [True, False])
+        self.assertEqual(self.contents(A), [b"newer"])
+        self.assertEqual(len(self.filesThere()), 1)
+
+    def test_validatedWhileItIsCommitted(self) -> None:
+        """It has the newer head then."""
+        entry, done = self.committing()
+        newer = Entry(A, 200, b"OK", Fields([(b"ETag", b"2")]), entry.body, 9.0, 90.0, "v")
+        also = self.store.add(newer)
+        self.last()
+        self.works()
+        self.pool.holding = False
+        self.assertEqual([self.successResultOf(each) for each in (done, also)], [True, True])
+        (found,) = self.entries(A)
+        self.assertEqual((found.head, found.expires), (b"ETag: 2\r\n", 90.0))
+        self.assertEqual(len(self.filesThere()), 1)
+
+
 class PurgeTests(DiskTests):
     """What is purged."""
 
