@@ -93,6 +93,7 @@ COMPILED = (
     "intermediary/policy/selection.py",
     "intermediary/policy/shelves.py",
     "intermediary/policy/siblings.py",
+    "intermediary/policy/spelling.py",
     "intermediary/policy/stores.py",
     "intermediary/policy/tags.py",
     "intermediary/policy/targets.py",

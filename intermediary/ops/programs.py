@@ -110,13 +110,16 @@ class Sections:
         caching: RouteCacheSettings | None = None,
         partition: str = "",
         trusts: Callable[[str], bool] | None = None,
+        byTarget: bool = False,
     ) -> Program:
         """
         Make the program of what is fetched from somewhere, and cached if it may be.
 
-        @param fetch: up to the last look at the request that is sent.
+        @param fetch: from when the head to forward was derived, up to the last look
+            at it.
         @param received: what sees the reply that was made of a response first.
         @param trusts: see L{RouteCache.refreshAhead}.
+        @param byTarget: see L{Spelling<intermediary.policy.spelling.Spelling>}.
         """
         engine, hooks = self.engine, self.hooks
         send = (*hooks.onFetch, engine.connect, engine.send)
@@ -127,7 +130,7 @@ class Sections:
                 name,
                 {
                     "request": (*request, *hooks.onRequest, *refuse),
-                    "fetch": (*fetch, *send),
+                    "fetch": (engine.derive, *fetch, *send),
                     "fetched": (*self.fetched, *received),
                     "deliver": self.deliver,
                     "finish": self.finish,
@@ -163,12 +166,19 @@ class Sections:
             ),
             bool(hooks.onDeliver),
             self._partitions,
+            byTarget,
         )
         whole = RangeMiss(self.cache, engine) if caching.rangeMiss == "whole" else None
         sections: dict[str, Sequence[Step]] = {
             "request": (*request, *hooks.onRequest),
             "lookup": (*self._bypass(caching), cache.lookup.onLookup, *self._uses(caching)),
-            "fetch": (*fetch, cache.validation.condition, *send),
+            "fetch": (
+                engine.derive,
+                cache.spelling.normalise,
+                *fetch,
+                cache.validation.condition,
+                *send,
+            ),
             "fetched": (*self.fetched, *received, cache.arrival.admit),
             "deliver": (
                 cache.delivery.annotate,
@@ -269,15 +279,15 @@ class ForwardPrograms:
         """
         @raise ValueError: an exception to the guard is misspelt.
         """
-        engine = sections.engine
         hooks = sections.hooks
         hops = Hops(pseudonym)
         fetch = sections.fetching(
             f"forward.{settings.name} absolute-form",
             (hops.onRequest,),
-            (engine.derive, hops.onFetch),
+            (hops.onFetch,),
             caching=settings.cache,
             partition=settings.name,
+            byTarget=True,
         )
         tunnel = Program(
             f"forward.{settings.name} CONNECT",
@@ -340,7 +350,6 @@ class ReversePrograms:
         """
         @raise ValueError: a server's URL or a trusted network is misspelt.
         """
-        engine = sections.engine
         hops = Hops(pseudonym, GATEWAY_METHODS)
         disclosure = Disclosure(settings.trustedProxies)
         redirects = Redirects()
@@ -352,7 +361,6 @@ class ReversePrograms:
                 f"reverse.{settings.name} {hosts} {each.path} -> {upstream.name}",
                 (hops.onRequest,),
                 (
-                    engine.derive,
                     hops.onFetch,
                     upstream.onFetch,
                     disclosure.onFetch,

@@ -26,6 +26,7 @@ from .filling import Nobody
 from .lookup import Lookup
 from .purgerequests import PurgeRequests
 from .revalidation import Revalidation
+from .spelling import Spelling
 from .targets import Targets
 from .validation import Validation
 
@@ -45,6 +46,7 @@ class RouteCache:
     The steps of one route, in the order in which exchanges come to them.
 
     @ivar lookup: answers requests, or says why they are sent on.
+    @ivar spelling: has them sent on in the form that their keys have.
     @ivar validation: has them ask about what is stored.
     @ivar arrival: takes what comes back.
     @ivar delivery: says what became of them.
@@ -58,6 +60,7 @@ class RouteCache:
         "arrival",
         "delivery",
         "lookup",
+        "spelling",
         "validation",
     )
 
@@ -69,10 +72,12 @@ class RouteCache:
         rules: CacheRules,
         hooked: bool,
         partitions: list[bytes] | None = None,
+        byTarget: bool = False,
     ) -> None:
         """
         @param hooked: whether components look at replies.
         @param partitions: those of the routes of its front before it; its own is added.
+        @param byTarget: see L{Spelling}.
         """
         if partitions is None:
             partitions = []
@@ -105,6 +110,7 @@ class RouteCache:
             rules.ignoreClient,
             seconds,
         )
+        self.spelling = Spelling(targets, byTarget)
         self.validation = Validation(answers, admission, cache.purges, seconds)
         self.delivery = Delivery(answers, status, collapsing, cache.purges, seconds)
         self.arrival = Arrival(

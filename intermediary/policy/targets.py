@@ -81,6 +81,24 @@ class Targets:
             origins[request.host] = origin
         return self._keys.under(origin, request.target, request.fields)
 
+    def hostFor(self, exchange: Exchange) -> bytes:
+        """
+        Spell the host and the port of a request as its key does.
+
+        @return: what C{Host} says then; empty where it has none.
+        """
+        origin: bytes | None = None
+        target = exchange.target
+        if target is None:
+            request = exchange.request
+            assert request is not None
+            origins = self._secureOrigins if exchange.secure else self._origins
+            origin = origins.get(request.host)
+        if origin is None:
+            target = self.targetOf(exchange)
+            origin = self._keys.origin(target.scheme, target.host, target.port)
+        return origin.partition(b"://")[2]
+
     def commonOf(self, target: Target) -> bytes:
         """Make what all keys of a target begin with: its key, where it has but one."""
         return self._keys.common(target.scheme, target.host, target.port, target.path)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..wire.cachekey import normaliseTarget
 from ..wire.conditional import (
     PRECONDITIONS,
     isConditional,
@@ -49,11 +48,7 @@ class Validation:
         self._seconds = seconds
 
     def condition(self, exchange: Exchange) -> None:
-        """
-        Make the request one whose answer can be stored, or that validates.
-
-        The target goes on in the form that the key has.
-        """
+        """Make the request one whose answer can be stored, or that validates."""
         visit: Visit | None = exchange.visit
         forward = exchange.forward
         if visit is None or forward is None:
@@ -70,7 +65,6 @@ class Validation:
         visit.changes = purges.changes.serial
         if not visit.key:
             return
-        forward.target = normaliseTarget(forward.target)
         if visit.fetch is not None or visit.entries or visit.others:
             self._ask(forward, visit)
         else:

@@ -9,7 +9,7 @@ answered from a store.
 
 Who sends a target on in another form than the key has lets a client choose the
 answer that others get, where an origin tells the two apart.  So a route that
-caches forwards what L{normaliseTarget} gives.
+caches forwards what L{normaliseTarget} gives, and the host as it is in the key.
 """
 
 from __future__ import annotations

@@ -410,25 +410,26 @@ class CachingTests(ProgramsTestCase):
             "             1 test_programs.Everything.onRequest\n"
             "  lookup     2 lookup.Lookup.onLookup            (hit -> deliver; may park)\n"
             "  fetch      3 engine.derive                     (hop-by-hop, Via)\n"
-            "             4 hops.Hops.onFetch\n"
-            "             5 balancing.Upstream.onFetch\n"
-            "             6 disclosure.Disclosure.onFetch\n"
-            "             7 balancing.HostField.onFetch\n"
-            "             8 validation.Validation.condition\n"
-            "             9 test_programs.Everything.onFetch\n"
-            "            10 engine.connect                    (parks: connection)\n"
-            "            11 engine.send                       (parks: response head)\n"
-            "  fetched   12 test_programs.Everything.onFetched\n"
-            "            13 engine.receive\n"
-            "            14 redirects.Redirects.hide\n"
-            "            15 arrival.Arrival.admit\n"
-            "  deliver   16 delivery.Delivery.annotate\n"
-            "            17 test_programs.Everything.onDeliver\n"
-            "            18 engine.sendHead                   (parks: body relay)\n"
-            "  finish    19 engine.release\n"
-            "            20 cache.RouteCache.settle\n"
-            "            21 test_programs.Everything.onFinish\n"
-            "            22 engine.end                        (next request)",
+            "             4 spelling.Spelling.normalise\n"
+            "             5 hops.Hops.onFetch\n"
+            "             6 balancing.Upstream.onFetch\n"
+            "             7 disclosure.Disclosure.onFetch\n"
+            "             8 balancing.HostField.onFetch\n"
+            "             9 validation.Validation.condition\n"
+            "            10 test_programs.Everything.onFetch\n"
+            "            11 engine.connect                    (parks: connection)\n"
+            "            12 engine.send                       (parks: response head)\n"
+            "  fetched   13 test_programs.Everything.onFetched\n"
+            "            14 engine.receive\n"
+            "            15 redirects.Redirects.hide\n"
+            "            16 arrival.Arrival.admit\n"
+            "  deliver   17 delivery.Delivery.annotate\n"
+            "            18 test_programs.Everything.onDeliver\n"
+            "            19 engine.sendHead                   (parks: body relay)\n"
+            "  finish    20 engine.release\n"
+            "            21 cache.RouteCache.settle\n"
+            "            22 test_programs.Everything.onFinish\n"
+            "            23 engine.end                        (next request)",
         )
 
     def test_whatIsAskedForHasStepsOfItsOwn(self) -> None:
@@ -447,7 +448,7 @@ class CachingTests(ProgramsTestCase):
             ),
             (
                 RouteCacheSettings(rangeMiss="whole"),
-                "15 arrival.Arrival.admit\n            16 ",
+                "16 arrival.Arrival.admit\n            17 ",
                 "rangemiss.RangeMiss.fetchWhole",
             ),
         ):
@@ -465,8 +466,8 @@ class CachingTests(ProgramsTestCase):
             listing = self.listing(RouteCacheSettings(cacheStatus=setting))  # type: ignore[arg-type]
             self.assertIn(
                 "delivery.Delivery.annotate\n"
-                f"            17 cachefield.CacheField.{step}\n"
-                "            18 test_programs.Everything.onDeliver\n",
+                f"            18 cachefield.CacheField.{step}\n"
+                "            19 test_programs.Everything.onDeliver\n",
                 listing,
             )
         self.assertNotIn("cachefield", self.listing(RouteCacheSettings()))
