@@ -159,7 +159,7 @@ class IDownstream(IBodySink):
             anew, or the client does not keep up.
         """
 
-    def sendFile(descriptor: int, start: int, stop: int) -> bool:
+    def sendFile(descriptor: int, start: int, stop: int, bring: Any = None) -> bool:
         """
         Send octets of a file as the next of the content, by the kernel.
 
@@ -173,6 +173,11 @@ class IDownstream(IBodySink):
             after C{fileSent} or C{release}: from then on it is not used.
         @param start: the first octet.
         @param stop: the octet after the last one.
+        @param bring: has a portion that is not in memory read from the disk, for
+            else everybody would wait for that.  It is called with the first octet,
+            the one after the last, and what to call, once, when that was done or
+            can't be, but never before this has returned; it returns an object
+            with C{cancel()}, for when nobody waits for it any more.
         @return: whether that is being done.  If not, the content has to go by
             C{write}: the connection has TLS, or no socket, the content is
             chunked, or the system can't.

@@ -489,13 +489,13 @@ class DownstreamConnection:
             return None
         return self.transport
 
-    def sendFile(self, descriptor: int, start: int, stop: int) -> bool:
+    def sendFile(self, descriptor: int, start: int, stop: int, bring: Any = None) -> bool:
         """See L{IDownstream.sendFile}."""
         transport = self.transport
         if self._chunked or self._sending is not None or not isSendable(transport):
             return False
         self.flush()
-        self._beginSending(transport, descriptor, start, stop)
+        self._beginSending(transport, descriptor, start, stop, bring)
         return True
 
     def endWith(self, part: IFilePart) -> None:
@@ -516,12 +516,14 @@ class DownstreamConnection:
             self._listener.engine.proceed(exchange)
         elif isSendable(transport):
             start: int = part.start
-            self._beginSending(transport, part.descriptor, start + sent, start + octets)
+            self._beginSending(transport, part.descriptor, start + sent, start + octets, None)
         # Otherwise it is lost, and that ends the exchange.
 
-    def _beginSending(self, transport: Any, descriptor: int, start: int, stop: int) -> None:
+    def _beginSending(
+        self, transport: Any, descriptor: int, start: int, stop: int, bring: Any
+    ) -> None:
         self._sending = sending = FileSending(
-            transport, descriptor, start, stop, self._fileMoved, self._fileSent
+            transport, descriptor, start, stop, self._fileMoved, self._fileSent, bring
         )
         sending.begin()
         if sending.held:
@@ -657,6 +659,10 @@ class DownstreamConnection:
                 # Slow, but not dead.  That it grew says nothing, but it does so
                 # once: whoever feeds it is paused.
                 self._expect(phase, self._listener.front.timeouts.betweenBytesSeconds)
+            elif self._sending is not None and self._sending.waits:
+                assert self.exchange is not None
+                error = ResponseIncomplete("the disk took too long")
+                self._listener.engine.fail(self.exchange, error)
             else:
                 self._drop("it took nothing for too long")
 

@@ -9,7 +9,12 @@ L{Flow<intermediary.net.splice.Flow>} is: while it lasts, the transport asks it,
 not its own queue, for what to send.  So the reactor watches the same descriptor as
 before, and the file's is known to nobody but the kernel.
 
-Not all file systems have it.  Of a file in one that does not, the octets are read and
+What is not in the page cache it would read from the disk while everybody waits.  So
+the kernel is asked for the last octet of each portion first, in a way that does not
+wait (C{preadv2(2)} with C{RWF_NOWAIT}), and what it does not have is brought by who
+knows the file.  Where the kernel can't say, it is sent as it is.
+
+Not all file systems have C{sendfile}.  Of a file in one that does not, the octets are read and
 written here: whoever asked need not know.
 """
 
@@ -26,8 +31,8 @@ from .transport import EagerConnection
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Octets for one turn of the reactor.  What is not in the page cache is read from
-#: the disk while everybody waits; and so do they when a client takes all at once.
+#: Octets for one turn of the reactor, and of what is brought into memory at a time.
+#: Everybody waits when a client takes all at once.
 PORTION_OCTETS: Final = 512 * 1024
 
 #: Octets that are read and written at once where the file system does not have it.
@@ -35,6 +40,11 @@ COPIED_OCTETS: Final = 128 * 1024
 
 #: How a file system says so.
 UNSUPPORTED: Final = frozenset((errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP))
+
+#: How to read only what is in memory; 0 where the system can't.
+NOWAIT: Final[int] = getattr(os, "RWF_NOWAIT", 0)
+#: For octets that nobody looks at.
+_SCRATCH: Final = [bytearray(1)]
 
 #: Whether the system has it.
 AVAILABLE = hasattr(os, "sendfile")
@@ -96,7 +106,18 @@ class FileSending(Inflow):
     transport ends it, and is told to the protocol as ever.
     """
 
-    __slots__ = ("_copies", "_descriptor", "_done", "_error", "_moved", "_position", "sink")
+    __slots__ = (
+        "_awaited",
+        "_bring",
+        "_copies",
+        "_descriptor",
+        "_done",
+        "_error",
+        "_here",
+        "_moved",
+        "_position",
+        "sink",
+    )
 
     def __init__(
         self,
@@ -106,6 +127,7 @@ class FileSending(Inflow):
         stop: int,
         moved: Callable[[int], None],
         done: Callable[[str], None],
+        bring: Callable[[int, int, Callable[[], None]], Any] | None = None,
     ) -> None:
         """
         Make one; L{begin} lets it run.
@@ -119,6 +141,8 @@ class FileSending(Inflow):
         @param done: called once, by the reactor, with C{""} when the kernel has
             taken all, or with what is wrong with the file; the transport is
             then as before.  It is not called if that is lost.
+        @param bring: has what is not in memory read, see
+            L{IDownstream.sendFile<intermediary.interfaces.IDownstream.sendFile>}.
         """
         super().__init__(stop - start)
         self.sink: EagerConnection | None = sink
@@ -130,6 +154,16 @@ class FileSending(Inflow):
         self._copies = False
         #: What is wrong with the file.
         self._error = ""
+        self._bring = bring if NOWAIT else None
+        #: Up to which octet the file is known to be in memory.
+        self._here = start
+        #: What is being brought; None if nothing is.
+        self._awaited: Any = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is the disk that it waits for."""
+        return self._awaited is not None
 
     def begin(self) -> None:
         """Take over the writing of the transport, and send what it takes at once."""
@@ -140,6 +174,8 @@ class FileSending(Inflow):
         if sink.dataBuffer:
             return  # It is called when that has left.
         self._send(sink)
+        if self._awaited is not None:
+            return  # It writes when that is here.
         if self.held:
             sink.startWriting()
         else:
@@ -151,6 +187,10 @@ class FileSending(Inflow):
         sink = self.sink
         if sink is None:
             return True
+        if self._awaited is not None:
+            # Of those who want it called, as to close after it.
+            sink.stopWriting()
+            return False
         if self.held and not self._error:
             self._send(sink)
         if self.held and not self._error:
@@ -164,6 +204,11 @@ class FileSending(Inflow):
         count = min(self.held, PORTION_OCTETS)
         if not count:
             return
+        if self._bring is not None:
+            if self._position >= self._here and not self._look(count):
+                self._await(sink, count)
+                return
+            count = min(count, self._here - self._position)
         try:
             if self._copies:
                 piece = os.pread(self._descriptor, min(count, COPIED_OCTETS), self._position)
@@ -189,12 +234,50 @@ class FileSending(Inflow):
         else:
             self._error = f"the file ends {self.held} octets too early"
 
+    def _look(self, count: int) -> bool:
+        """
+        Look whether octets from the position on are in memory.
+
+        By the last of them: what was not read to its end before lacks that.
+
+        @return: true also where that can't be told.
+        """
+        self._here = self._position + count
+        try:
+            os.preadv(self._descriptor, _SCRATCH, self._here - 1, NOWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            # Not with this file system; or there is something wrong with the file,
+            # which who sends it is told.
+            self._bring = None
+        return True
+
+    def _await(self, sink: EagerConnection, count: int) -> None:
+        """Have octets brought into memory; nothing is written meanwhile."""
+        assert self._bring is not None
+        sink.stopWriting()
+        self._awaited = self._bring(self._position, self._position + count, self._brought)
+
+    def _brought(self) -> None:
+        """What is next is here; or it can't be had, as who sends it is told."""
+        self._awaited = None
+        sink = self.sink
+        if sink is not None:
+            sink.startWriting()
+
     def stop(self) -> None:
         """See L{Inflow.stop}."""
         sink, self.sink = self.sink, None
+        awaited, self._awaited = self._awaited, None
+        if awaited is not None:
+            awaited.cancel()
         if sink is not None:
             sink.inflow = None
             sink.settle()
+            if awaited is not None:
+                # What was put off until after it.
+                sink.startWriting()
 
     def __repr__(self) -> str:
         return f"<FileSending -> {self.sink}, at {self._position}, {self.held} held>"

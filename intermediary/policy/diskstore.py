@@ -27,6 +27,7 @@ from .diskindex import DiskIndex, Row
 from .diskwriting import Renewal, Writing
 from .entries import Entry, Shelf
 from .purging import Purge, hostOf, urlOf
+from .readahead import ReadAhead
 from .storedfile import StoredFile
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class DiskStore:
 
     @ivar pool: as it was handed in; another one may take its place while the store is
         closed.
+    @ivar readAhead: brings what is in files into memory.
     @ivar inUse: whether the disk works.
     """
 
@@ -91,6 +93,7 @@ class DiskStore:
         self._decode = decode
         self._urlOf = urlOf
         self.files = Files(folder)
+        self.readAhead = ReadAhead(self.inThread)
         self.index = DiskIndex(os.path.join(folder, "index.sqlite"), limitOctets)
         #: By key and variant: the newest of each.
         self._writing: dict[tuple[bytes, bytes], Writing] = {}

@@ -188,7 +188,7 @@ class Reading:
             return False
         # As it may have everything sent at once, though it says so later.
         self._sent = stop
-        if not exchange.downstream.sendFile(file.descriptor, self.position, stop):
+        if not exchange.downstream.sendFile(file.descriptor, self.position, stop, file.bring):
             self._sent = -1
             return False
         return True
@@ -318,7 +318,7 @@ class Nobody:
         """See L{IDownstream.spliceInto}: nobody else could see the content then."""
         return None
 
-    def sendFile(self, descriptor: int, start: int, stop: int) -> bool:
+    def sendFile(self, descriptor: int, start: int, stop: int, bring: Any = None) -> bool:
         """See L{IDownstream.sendFile}: nobody else could see the content then."""
         return False
 

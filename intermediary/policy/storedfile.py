@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.internet.defer import Deferred, succeed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twisted.python.failure import Failure
 
     from ..wire.fields import Fields
     from .body import Body
     from .diskstore import DiskStore
+    from .readahead import Bringing
 
 #: How much is written by one call of a thread.
 CHUNK_OCTETS: Final = 1 << 20
@@ -127,6 +130,14 @@ class StoredFile:
     def _wasRead(self, result: Any) -> Any:
         self.drop()
         return result
+
+    def bring(self, start: int, stop: int, told: Callable[[], None]) -> Bringing:
+        """
+        Have some of it brought into memory; it has to be open.
+
+        See L{IDownstream.sendFile<intermediary.interfaces.IDownstream.sendFile>}.
+        """
+        return self.store.readAhead.bring(self, start, stop, told)
 
     # Reading all of it
 

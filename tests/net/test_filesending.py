@@ -31,6 +31,8 @@ from ..scenario import GET, Scenario
 from .loopback import LoopbackTestCase, openDescriptors
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from intermediary.exchange import Exchange
     from intermediary.net.transport import EagerServer
 
@@ -74,8 +76,8 @@ class FileTestCase(LoopbackTestCase):
     peer: socket.socket
 
 
-class FileSendingTests(FileTestCase):
-    """A L{FileSending} and its transport."""
+class FileSendingTestCase(FileTestCase):
+    """Tests of a L{FileSending} and its transport."""
 
     def setUp(self) -> None:
         """Make a connection with small buffers, and note what is said."""
@@ -100,6 +102,18 @@ class FileSendingTests(FileTestCase):
         sending = FileSending(self.sink, self.descriptor, start, stop, self.move, self.done.append)
         sending.begin()
         return sending
+
+    def fails(self, code: int) -> None:
+        """Have the system refuse to send."""
+
+        def sendfile(*arguments: int) -> int:
+            raise OSError(code, os.strerror(code))
+
+        self.patch(os, "sendfile", sendfile)
+
+
+class FileSendingTests(FileSendingTestCase):
+    """What is in memory."""
 
     def test_everything(self) -> None:
         """Octet by octet and counted; the transport is then as before."""
@@ -213,14 +227,6 @@ class FileSendingTests(FileTestCase):
             self.assertIsNotNone(self.protocol.reason.check(ConnectionLost))
         self.assertEqual(self.done, [])
 
-    def fails(self, code: int) -> None:
-        """Have the system refuse to send."""
-
-        def sendfile(*arguments: int) -> int:
-            raise OSError(code, os.strerror(code))
-
-        self.patch(os, "sendfile", sendfile)
-
     def test_aFileThatCannotBeRead(self) -> None:
         """It is the file's fault then, and the connection is as before."""
         self.sending()
@@ -320,6 +326,238 @@ class FileSendingTests(FileTestCase):
         self.assertFalse(isSendable(self.sink))
 
 
+class Pages:
+    """
+    What of a file is in memory, as the test says.
+
+    @ivar cold: octets that are not.
+    @ivar looked: which ones were asked about.
+    @ivar brought: what was to be brought, until it is.
+    @ivar cancelled: how often nobody wanted it any more.
+    """
+
+    def __init__(self) -> None:
+        self.cold: set[int] = set()
+        self.looked: list[int] = []
+        self.brought: list[tuple[int, int, Callable[[], None]]] = []
+        self.cancelled = 0
+        self.refusal: OSError | None = None
+
+    def preadv(self, descriptor: int, buffers: list[bytearray], offset: int, flags: int) -> int:
+        """Stand in for C{preadv(2)}."""
+        self.looked.append(offset)
+        if self.refusal is not None:
+            raise self.refusal
+        if offset in self.cold:
+            raise BlockingIOError(errno.EAGAIN, "not here")
+        return 1 if offset < os.fstat(descriptor).st_size else 0
+
+    def bring(self, start: int, stop: int, told: Callable[[], None]) -> Pages:
+        """Be asked for some."""
+        self.brought.append((start, stop, told))
+        return self
+
+    def cancel(self) -> None:
+        """Be told that it is not wanted any more."""
+        self.cancelled += 1
+        self.brought.clear()
+
+    def arrive(self) -> None:
+        """They are here."""
+        [(start, stop, told)] = self.brought
+        self.cold = {each for each in self.cold if not start <= each < stop}
+        self.brought.clear()
+        told()
+
+
+class ColdTests(FileSendingTestCase):
+    """What is not in memory is brought there before it is sent."""
+
+    def setUp(self) -> None:
+        """Look at pages that the test has."""
+        super().setUp()
+        self.pages = Pages()
+        self.patch(os, "preadv", self.pages.preadv)
+
+    def sending(self, start: int = 0, stop: int = LENGTH) -> FileSending:
+        """Begin one."""
+        sending = FileSending(
+            self.sink,
+            self.descriptor,
+            start,
+            stop,
+            self.move,
+            self.done.append,
+            self.pages.bring,
+        )
+        sending.begin()
+        return sending
+
+    def test_whatIsInMemoryIsSentAtOnce(self) -> None:
+        """That costs one look for each portion."""
+        self.sending()
+        self.assertGreater(self.moved, 0)
+        self.until(lambda: self.read() and self.done)
+        self.assertTrue(self.heard.endswith(CONTENT[-17:]))
+        looked = [PORTION_OCTETS - 1, 2 * PORTION_OCTETS - 1, 3 * PORTION_OCTETS - 1, LENGTH - 1]
+        self.assertEqual(self.pages.looked, looked)
+        self.assertEqual(self.pages.brought, [])
+
+    def test_whatIsNotWaits(self) -> None:
+        """Everybody else does not: the reactor is not even asked to write."""
+        first, second, third = (number * PORTION_OCTETS for number in (1, 2, 3))
+        self.pages.cold = {first - 1, second - 1, LENGTH - 1}
+        sending = self.sending()
+        for start, stop in ((0, first), (first, second), (third, LENGTH)):
+            self.until(lambda: self.pages.brought or self.read() is None)
+            self.assertEqual(self.moved, start)
+            self.assertEqual(self.pages.brought[0][:2], (start, stop))
+            self.assertTrue(sending.waits)
+            self.assertNotIn(self.sink, self.reactor.getWriters())
+            self.turn(3)
+            self.assertEqual(self.moved, start)
+            self.pages.arrive()
+            self.assertFalse(sending.waits)
+        self.until(lambda: self.read() and self.done)
+        self.until(lambda: len(self.read()) == LENGTH)
+        self.assertTrue(self.heard == CONTENT)
+        self.assertEqual((self.moved, self.done, self.pages.cancelled), (LENGTH, [""], 0))
+
+    def test_whatWasBroughtIsNotLookedAtAgain(self) -> None:
+        """Or an evil page that never stays would keep it from going on."""
+        self.pages.cold = {99}
+        self.sending(0, 100)
+        [(_, _, told)] = self.pages.brought
+        told()
+        self.until(lambda: self.done)
+        self.assertEqual((self.moved, self.pages.looked), (100, [99]))
+
+    def test_whatWasQueuedBefore(self) -> None:
+        """Leaves meanwhile."""
+        before = b"y" * 2_000_000
+        self.sink.write(before)
+        self.pages.cold = {99}
+        self.sending(0, 100)
+        self.assertEqual(self.pages.looked, [])
+        self.until(lambda: self.read() and self.pages.brought)
+        self.until(lambda: len(self.read()) == len(before))
+        self.assertNotIn(self.sink, self.reactor.getWriters())
+        self.pages.arrive()
+        self.until(lambda: self.done)
+        self.until(lambda: self.read() == before + CONTENT[:100])
+
+    def test_oneAfterTheOther(self) -> None:
+        """The second one may have to wait as well as the first."""
+        self.pages.cold = {199}
+
+        def done(error: str) -> None:
+            FileSending(
+                self.sink, self.descriptor, 100, 200, self.move, self.done.append, self.pages.bring
+            ).begin()
+
+        FileSending(self.sink, self.descriptor, 0, 100, self.move, done, self.pages.bring).begin()
+        self.until(lambda: self.pages.brought)
+        self.turn(3)
+        self.assertNotIn(self.sink, self.reactor.getWriters())
+        self.pages.arrive()
+        self.until(lambda: self.done)
+        self.until(lambda: self.read() == CONTENT[:200])
+
+    def test_whereItCannotBeTold(self) -> None:
+        """It is asked once, and all goes on as where nobody could bring it."""
+        for code in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.EIO):
+            self.use(*self.connect())
+            self.pages.refusal = OSError(code, os.strerror(code))
+            self.pages.looked.clear()
+            self.heard, self.moved = b"", 0
+            self.done.clear()
+            self.sending()
+            self.until(lambda: self.read() and self.done)
+            self.assertEqual(self.done, [""])
+            self.assertEqual(self.pages.looked, [PORTION_OCTETS - 1])
+            self.assertEqual(self.pages.brought, [])
+
+    def test_whereNobodyCanBringIt(self) -> None:
+        """Nobody looks."""
+        super().sending()
+        self.until(lambda: self.read() and self.done)
+        self.assertEqual(self.pages.looked, [])
+
+    def test_whatIsCopied(self) -> None:
+        """Is looked at as well (file systems without C{sendfile})."""
+        self.fails(errno.EINVAL)
+        self.pages.cold = {99}
+        self.sending(0, 100)
+        self.turn(2)
+        self.assertEqual(self.moved, 0)
+        self.pages.arrive()
+        self.until(lambda: self.read() == CONTENT[:100] and self.done)
+
+    def test_aFileThatBecameShorter(self) -> None:
+        """What is not there can't be brought."""
+        os.truncate(self.path, 50)
+        self.sending(0, 100)
+        self.until(lambda: self.read() and self.done)
+        self.assertEqual(self.pages.brought, [])
+        self.assertEqual(self.done, ["the file ends 50 octets too early"])
+
+    def test_aPeerThatResets(self) -> None:
+        """Nobody wants it any more; the end of the reading comes too late for anything."""
+        self.pages.cold = {99}
+        self.sending(0, 100)
+        [(_, _, told)] = self.pages.brought
+        self.reset()
+        self.until(lambda: self.protocol.reason)
+        self.assertEqual(self.pages.cancelled, 1)
+        told()
+        self.turn(2)
+        self.assertEqual((self.moved, self.done), (0, []))
+
+    def test_stop(self) -> None:
+        """It is not wanted any more, and the transport is as before."""
+        self.pages.cold = {99}
+        sending = self.sending(0, 100)
+        sending.stop()
+        self.assertEqual(self.pages.cancelled, 1)
+        self.assertTrue(self.sink.ready)
+        self.turn(2)
+        self.assertNotIn(self.sink, self.reactor.getWriters())
+        self.sink.write(b"more")
+        self.until(lambda: self.read() == b"more")
+        self.assertEqual((self.moved, self.done), (0, []))
+
+    def test_anAbort(self) -> None:
+        """At once."""
+        self.pages.cold = {99}
+        self.sending(0, 100)
+        self.sink.abortConnection()
+        self.assertEqual(self.pages.cancelled, 1)
+        self.until(lambda: self.protocol.reason)
+        self.assertEqual((self.moved, self.done), (0, []))
+
+    def test_theConnectionClosesAfterIt(self) -> None:
+        """It waits for what is brought, without turning round and round."""
+        self.pages.cold = {99}
+        self.sending(0, 100)
+        self.sink.loseConnection()
+        self.turn(3)
+        self.assertNotIn(self.sink, self.reactor.getWriters())
+        self.assertIsNone(self.protocol.reason)
+        self.pages.arrive()
+        self.until(lambda: self.read() and self.ended)
+        self.assertEqual((self.heard, self.done), (CONTENT[:100], [""]))
+
+    def test_theConnectionClosesAfterAStop(self) -> None:
+        """Whoever had put that off has it done."""
+        self.pages.cold = {99}
+        sending = self.sending(0, 100)
+        self.sink.loseConnection()
+        self.turn(2)
+        sending.stop()
+        self.until(lambda: self.protocol.reason)
+        self.assertEqual(self.pages.cancelled, 1)
+
+
 @implementer(IFileSource)
 class Source:
     """Where the content of one reply comes from."""
@@ -331,6 +569,7 @@ class Source:
         self.descriptor = descriptor
         self.parts = parts
         self.told: list[str] = []
+        self.bring: Any = None
 
     def openBody(self) -> None:
         """Send the first part."""
@@ -351,7 +590,7 @@ class Source:
             part = self.parts.pop(0)
             if isinstance(part, bytes):
                 downstream.write(part)
-            elif downstream.sendFile(self.descriptor, *part):
+            elif downstream.sendFile(self.descriptor, part[0], part[1], self.bring):
                 self.told.append("yes")
                 return
             else:
@@ -377,11 +616,13 @@ class Disk:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self.sources: list[Source] = []
+        self.bring: Any = None
         self.parts: list[Any] = [(0, LENGTH)]
 
     def onRequest(self, exchange: Exchange) -> Any:
         """Answer."""
         source: Any = Source(exchange, self.descriptor, self.parts.copy())
+        source.bring = self.bring
         self.sources.append(source)
         exchange.reply = Reply(200, body=None, framing=self.framing)
         exchange.lease = source
@@ -543,6 +784,37 @@ class ReplyTests(FileTestCase):
         source.parts = [b"end"]
         source.next()
         self.until(lambda: self.read().endswith(CONTENT[:10] + b"end"))
+
+    def test_aDiskThatTakesTooLong(self) -> None:
+        """It is not the client who took nothing: it is told that there will be no more."""
+        pages = Pages()
+        self.patch(os, "preadv", pages.preadv)
+        self.disk.bring = pages.bring
+        pages.cold = {2 * PORTION_OCTETS - 1}
+        self.ask()
+        self.until(lambda: self.read() and pages.brought)
+        self.assertEqual(self.records, [])
+        self.until(lambda: self.read() and self.ended)
+        self.assertTrue(self.heard.endswith(b"\r\n\r\n" + CONTENT[:PORTION_OCTETS]))
+        self.assertEqual(self.records[0].outcome, "http_response_incomplete")
+        self.assertEqual(self.records[0].error.detail, "the disk took too long")
+        self.assertEqual(self.disk.sources[0].told, ["yes", "released"])
+        self.assertEqual(pages.cancelled, 1)
+
+    def test_aDiskThatIsSlow(self) -> None:
+        """Everything comes, and in the end as if it were not."""
+        pages = Pages()
+        self.patch(os, "preadv", pages.preadv)
+        self.disk.bring = pages.bring
+        pages.cold = {PORTION_OCTETS - 1, LENGTH - 1}
+        self.ask(2)
+        for _ in range(2):
+            self.until(lambda: self.read() is None or pages.brought)
+            pages.arrive()
+        self.until(lambda: self.read().count(CONTENT) == 2)
+        self.until(lambda: len(self.records) == 2)
+        self.assertEqual([each.outcome for each in self.records], ["", ""])
+        self.assertTrue(self.transport.ready)
 
     def test_drain(self) -> None:
         """A reply that is under way is finished, and the connection with it."""

@@ -30,6 +30,7 @@ from intermediary.policy.filling import (
     restProgram,
     takeLease,
 )
+from intermediary.policy.readahead import ReadAhead
 from intermediary.policy.storedfile import StoredFile
 from intermediary.policy.stores import MemoryStore
 from intermediary.policy.visit import Visit
@@ -390,16 +391,18 @@ class Socket(Client):
         self.sends = True
         self.asked: list[tuple[int, int]] = []
         self.under: tuple[int, int, int] | None = None
+        self.bring: Any = None
 
     def write(self, piece: bytes) -> None:
         """Not into the middle of a file."""
         assert self.under is None
         super().write(piece)
 
-    def sendFile(self, descriptor: int, start: int, stop: int) -> bool:
+    def sendFile(self, descriptor: int, start: int, stop: int, bring: Any = None) -> bool:
         """See L{IDownstream.sendFile}."""
         assert self.under is None
         self.asked.append((start, stop))
+        self.bring = bring
         if self.sends:
             self.flush()
             self.under = descriptor, start, stop
@@ -425,6 +428,7 @@ class Disk:
     def __init__(self, path: str) -> None:
         self.path = path
         self.reads = 0
+        self.readAhead = ReadAhead(self.inThread)
 
     def opened(self, file: StoredFile) -> Deferred[int]:
         """Open it."""
@@ -481,6 +485,15 @@ class SendingTests(FillingTestCase):
         self.assertIs(client.trailers, TRAILERS)
         self.assertFalse(self.file.isOpen)
         self.assertEqual(self.disk.reads, 0)
+
+    def test_whatIsNotInMemory(self) -> None:
+        """A thread reads it for the connection, from the same file."""
+        client = self.reads()
+        told: list[bool] = []
+        client.bring(0, 1000, lambda: told.append(self.file.isOpen))
+        self.assertEqual((told, self.disk.reads), ([True], 1))
+        client.sent()
+        self.assertFalse(self.file.isOpen)
 
     def test_ranges(self) -> None:
         """Of them, too; what is short is written."""

@@ -267,6 +267,50 @@ class BigTests(DiskCase):
         self.assertEqual(self.started.stop(), 0)
         self.quiet()
 
+    def test_whatIsNotInMemoryIsReadByThreads(self) -> None:
+        """Files that the kernel has let go, sent to several clients; one of them dies meanwhile."""
+        content = self.has(10 * MIB)
+        self.gets(self.asks(), content)
+        self.written(1)
+        self.restarts()
+        [path] = self.files()
+        descriptor = os.open(path, os.O_RDONLY)
+        self.addCleanup(os.close, descriptor)
+        # Of this file alone, which is on the disk.
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        try:
+            os.preadv(descriptor, [bytearray(1)], content.octets - 1, os.RWF_NOWAIT)
+        except BlockingIOError:
+            cold = True
+        except OSError:
+            cold = False  # This file system can't tell.
+        else:
+            cold = False
+        before = self.readByThreads()
+        clients = [self.asks() for _ in range(4)]
+        dying = dial(self.started.port("site"), 65536)
+        dying.send(b"GET /a HTTP/1.1\r\nHost: site.example\r\n\r\n")
+        dying.head()
+        dying.reset()
+        for client in clients:
+            self.assertIn(b"; hit", self.gets(client, content))
+        if cold:
+            self.assertGreater(self.readByThreads() - before, 256 * 1024)
+        until(lambda: not self.opened(), "the file is closed")
+        self.assertEqual(self.asked, [b"/a"])
+        self.assertEqual(self.started.stop(), 0)
+        self.quiet()
+
+    def readByThreads(self) -> int:
+        """How many octets the process has read, but for its first thread."""
+        tasks = f"/proc/{self.started.pid}/task"
+        count = 0
+        for task in os.listdir(tasks):
+            if int(task) != self.started.pid:
+                with open(f"{tasks}/{task}/io", encoding="ascii") as lines:
+                    count += int(next(lines).removeprefix("rchar: "))
+        return count
+
     def test_clientsThatDieWhileFilesAreSent(self) -> None:
         """They take nobody with them, and leave nothing open; nor does a purge, or the end."""
         content = self.has(10 * MIB)
