@@ -17,7 +17,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from .errors import IntermediaryError, Retry
+from .errors import IntermediaryError, Retry, forgetFrames
 from .exchange import ForwardHead, Reply
 from .program import DELIVER, FETCH, PARKED, REFETCH
 from .wire.dates import DateFormatter
@@ -331,6 +331,7 @@ class Engine:
                 exchange=exchange,
             )
             error = IntermediaryError(repr(error))
+        forgetFrames(error)
         reused = exchange.lease is not None and exchange.lease.reused
         self._dropLease(exchange)
         exchange.error = error

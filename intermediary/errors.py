@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from enum import Enum
 
+#: How many of the errors behind an error are looked at: a chain may be a ring.
+MOST_CAUSES = 16
+
 
 class Retry(Enum):
     """When another attempt on another connection is safe."""
@@ -20,6 +23,21 @@ class Retry(Enum):
     IF_REUSED = "if reused"
     #: Nothing of the request was sent.
     ALWAYS = "always"
+
+
+def forgetFrames(error: BaseException) -> None:
+    """
+    Let go of the way that an error came, for who keeps it or has it kept.
+
+    Frames know the exchange, and it the error: without this, all that a failed
+    exchange ever touched would wait for the garbage collector.
+    """
+    following: BaseException | None = error
+    for _ in range(MOST_CAUSES):
+        if following is None:
+            break
+        following.__traceback__ = None
+        following = following.__cause__ or following.__context__
 
 
 class IntermediaryError(Exception):

@@ -163,9 +163,12 @@ class MemoryTransport:
     def lost(self, reason: BaseException) -> None:
         if self.connected:
             self.connected = False
-            if self.producer is not None:
-                self.producer.stopProducing()
-            self.protocol.connectionLost(Failure(reason))
+            producer, self.producer = self.producer, None
+            if producer is not None:
+                producer.stopProducing()
+            # As Twisted's: whoever has the transport has not the protocol.
+            protocol, self.protocol = self.protocol, None
+            protocol.connectionLost(Failure(reason))
 
     def arrive(self, data: bytes) -> None:
         self._pending.append(data)

@@ -5,12 +5,13 @@ The words for what goes wrong.
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary import errors
-from intermediary.errors import IntermediaryError, Retry, WireError
+from intermediary.errors import IntermediaryError, Retry, WireError, forgetFrames
 
 #: Every class of error that there is.
 CLASSES = tuple(
@@ -178,3 +179,14 @@ class ErrorTests(SynchronousTestCase):
         for kind in CLASSES:
             if issubclass(kind, errors.RequestDenied | errors.RequestInvalid):
                 self.assertIs(kind.retry, Retry.NEVER)
+
+    def test_forgetFrames(self) -> None:
+        """Of the error and of those behind it, though they be a ring."""
+        first, second, third = make(IntermediaryError), ValueError("x"), KeyError("x")
+        for error in (first, second, third):
+            with contextlib.suppress(Exception):
+                raise error
+        first.__cause__, second.__context__, third.__cause__ = second, third, first
+        forgetFrames(first)
+        self.assertEqual([each.__traceback__ for each in (first, second, third)], [None] * 3)
+        self.assertIs(first.__cause__, second)

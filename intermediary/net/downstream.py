@@ -27,6 +27,7 @@ from ..errors import (
     ResponseIncomplete,
     ResponseTimeout,
     WireError,
+    forgetFrames,
 )
 from ..exchange import Exchange
 from ..interfaces import IDownstream
@@ -421,6 +422,8 @@ class DownstreamConnection:
 
     def _refuse(self, error: WireError) -> None:
         """Answer octets that are no message; the connection can't go on."""
+        # The reader keeps it.
+        forgetFrames(error)
         exchange = self.exchange
         listener = self._listener
         if exchange is None:

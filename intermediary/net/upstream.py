@@ -24,6 +24,7 @@ from ..errors import (
     ResponseTimeout,
     WireError,
     WriteTimeout,
+    forgetFrames,
 )
 from ..interfaces import ILease
 from ..wire.encoding import LAST_CHUNK, encodeChunk, encodeLastChunk
@@ -189,6 +190,7 @@ class UpstreamConnection:
         try:
             events = self._reader.eof()
         except WireError as error:
+            forgetFrames(error)
             self._fail(
                 self._terminated(error.detail)
                 if self._reader.idle
@@ -500,6 +502,8 @@ classImplements(UpstreamConnection, IProtocol, IPushProducer, ILease)
 
 def _invalid(error: WireError) -> ResponseInvalid:
     """An origin's error, with its own word for it (RFC 9209 §2.3)."""
+    # The reader keeps it.
+    forgetFrames(error)
     invalid = ResponseInvalid(error.detail)
     if error.token != WireError.token:
         invalid.token = error.token
