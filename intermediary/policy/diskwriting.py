@@ -55,6 +55,17 @@ class Writing:
     @ivar failed: it will not be, whatever comes.
     """
 
+    __slots__ = (
+        "_busy",
+        "_file",
+        "_growing",
+        "_store",
+        "done",
+        "entry",
+        "failed",
+        "position",
+    )
+
     def __init__(self, store: DiskStore, entry: Entry) -> None:
         self._store = store
         self.entry = entry

@@ -44,6 +44,19 @@ class StoredFile:
     @ivar users: how many want it open.
     """
 
+    __slots__ = (
+        "_loading",
+        "_opening",
+        "complete",
+        "descriptor",
+        "failed",
+        "name",
+        "octets",
+        "store",
+        "trailers",
+        "users",
+    )
+
     def __init__(
         self, store: DiskStore, name: str, octets: int, trailers: Fields, descriptor: int = -1
     ) -> None:

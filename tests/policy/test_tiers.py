@@ -376,7 +376,7 @@ class LookingTests(TiersTestCase):
         self.pool.holding = False
         self.answers(answer(b"x"))
         self.gets(client, b"x", b"fwd=uri-miss")
-        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError, TypeError)), 1)
 
     def test_theEnd(self) -> None:
         """Nobody waits for the disk any more."""
