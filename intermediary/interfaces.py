@@ -488,3 +488,32 @@ class IFront(Interface):
 
     def abort() -> None:
         """Drop every connection now."""
+
+
+class ITLSPolicy(Interface):
+    """
+    How TLS is spoken with one kind of peer: versions, certificates, trust.
+
+    The context factory that C{startTLS} of a transport and Twisted's C{tls:}
+    endpoints take, so it provides
+    L{IOpenSSLServerConnectionCreator<twisted.internet.interfaces.IOpenSSLServerConnectionCreator>}
+    or L{IOpenSSLClientConnectionCreator<twisted.internet.interfaces.IOpenSSLClientConnectionCreator>},
+    or both, beside this: by C{serverConnectionForTLS(protocol)} and
+    C{clientConnectionForTLS(protocol)} it goes where Twisted's do, and by this
+    OpenSSL reads and writes the socket itself.
+    """
+
+    def connectionOn(socket: Any) -> Any:
+        """
+        Make the TLS connection of a socket, as the two others make one without.
+
+        @param socket: a connected C{socket.socket} that does not block.
+        @return: an C{OpenSSL.SSL.Connection(context, socket)} in its accept or
+            connect state, with everything set: the name to send, what to
+            verify, the session to resume.  The transport makes itself its
+            C{app_data}, which has C{failVerification(reason)} as Twisted's
+            C{TLSMemoryBIOProtocol} does: called from a callback of OpenSSL, it
+            ends the connection with this L{Failure<twisted.python.failure.Failure>}
+            before anything is delivered or sent.
+        @raise Exception: it can't be made; the connection ends with that.
+        """
