@@ -517,3 +517,18 @@ class ITLSPolicy(Interface):
             before anything is delivered or sent.
         @raise Exception: it can't be made; the connection ends with that.
         """
+
+
+class ITicketKeys(Interface):
+    """
+    Which keys the tickets are under that clients resume their sessions with.
+
+    OpenSSL keeps them in its contexts and hands them to nobody, so what this gives are
+    contexts: a connection that begins with one can resume what began with the same one.
+    """
+
+    def newest() -> Any:
+        """Give the C{OpenSSL.SSL.Context} that connections begin with now."""
+
+    def retire() -> None:
+        """Let no session be resumed that began before now."""

@@ -196,12 +196,39 @@ class RouteSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TLSSettings:
+    """How a front speaks TLS: with one certificate, or with those of a folder."""
+
+    #: A file in PEM: the certificate, and behind it those that vouch for it.
+    certificate: str = ""
+    #: The file of its key; empty if the key is in the same one.
+    key: str = ""
+    #: Instead of these, a folder of C{NAME.pem} files with their keys in them, or beside
+    #: them in C{NAME.key}.
+    certificates: str = ""
+    #: The name whose certificate is for clients that ask for no other; empty for the
+    #: first file's.
+    default: str = ""
+    #: Versions and ciphers: C{"intermediate"}, C{"modern"}, C{"compatible"}.
+    profile: str = "intermediate"
+    #: How long a handshake may take, in seconds.
+    handshakeSeconds: float = 10.0
+    #: How many may be under way at once; others wait.
+    handshakes: int = 1000
+    #: For how long clients may come back without a whole handshake, and how long a key
+    #: for their tickets is used, in seconds; 0 for not at all.
+    resumptionSeconds: float = 43200.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FrontSettings:
     """What both kinds of front have."""
 
     name: str
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
+    #: None for connections without TLS, or with that of the endpoint.
+    tls: TLSSettings | None = None
     #: The pseudonym in C{Via} (RFC 9110 §7.6.3).  None makes one for each front and
     #: start: C{intermediary-} and 8 random hexadecimal digits.
     via: str | None = None
