@@ -191,7 +191,8 @@ class CertificateFiles:
                 keyOctets = readFile(unit.keyPath)
                 if not hasKey(keyOctets):
                     raise CertificateError(
-                        "has no private key in it", "name a file in PEM: -----BEGIN PRIVATE KEY-----"
+                        "has no private key in it",
+                        "name a file in PEM: -----BEGIN PRIVATE KEY-----",
                     )
             at, path = key, unit.path
             return readCertificate(octets, keyOctets, unit.path)
@@ -282,7 +283,7 @@ def readFile(path: str) -> bytes:
 
 def signatureOf(*paths: str) -> _Signature:
     """Tell what files are there, as far as that can be known without reading them."""
-    found = []
+    found: list[tuple[int, ...]] = []
     for path in paths:
         try:
             state = os.stat(path)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
+    IHandshakeListener,
     IProtocol,
     IPushProducer,
     ISSLTransport,
@@ -119,8 +120,8 @@ class DownstreamConnection:
         self.draining = listener.draining
         self.tunnelEnd: TunnelEnd | None = None
         self._reader = RequestReader(listener.front.limits, listener.connects)
-        #: What the deadline is for: "head", "kept" and then "idle", "content",
-        #: "reply", "closing", or "" for none.
+        #: What the deadline is for: "handshake", "head", "kept" and then "idle",
+        #: "content", "reply", "closing", or "" for none.
         self._phase = ""
         #: The reader holds the beginning of a later request.
         self._ahead = False
@@ -160,10 +161,29 @@ class DownstreamConnection:
         self.connected = True
         self._gate = Gate(transport)
         self._listener.opened(self)
-        self._expect("head", self._listener.front.timeouts.requestHeadSeconds)
-        transport.registerProducer(self, True)
-        if self._listener.draining:  # since this connection was let in
+        handshakes = self._listener.handshakes
+        if handshakes is None:
+            self._ready()
+        else:
+            self._expect("handshake", handshakes.seconds)
+            handshakes.begin(self)
+        if self._listener.draining and self._closing is None:  # since this was let in
             self._shut()
+
+    def _ready(self) -> None:
+        """Be there for the first request."""
+        self._expect("head", self._listener.front.timeouts.requestHeadSeconds)
+        self.transport.registerProducer(self, True)
+
+    # IHandshakeListener
+
+    def handshakeCompleted(self) -> None:
+        """The client speaks TLS, with us or with the endpoint's layer."""
+        if self._phase == "handshake":
+            handshakes: Any = self._listener.handshakes
+            self.secure = True
+            self._ready()
+            handshakes.ended(self)
 
     def connectionMade(self) -> None:
         """Nothing more than L{makeConnection} did."""
@@ -197,11 +217,22 @@ class DownstreamConnection:
         self._sending = None
         exchange = self.exchange
         if exchange is None:
+            if not self.secure and self._listener.handshakes is not None:
+                self._unsecured(reason)
             self._listener.closed(self)
         elif self.tunnelEnd is not None:
             self.tunnelEnd.connectionLost(reason)
         else:
             self._listener.engine.fail(exchange, ClientGone(self._why or str(reason.value)))
+
+    def _unsecured(self, reason: Failure) -> None:
+        """It ended in its handshake, or before."""
+        handshakes: Any = self._listener.handshakes
+        if self._closing is not None:
+            handshakes.ended(self)
+        else:
+            self._meet()
+            handshakes.failed(self, reason, self._why)
 
     # IHalfCloseableProtocol
 
@@ -338,12 +369,16 @@ class DownstreamConnection:
     def _meet(self) -> str:
         """Find out who the client is, and how it speaks with us."""
         transport = self.transport
-        if isinstance(transport, Accepted) and not transport.TLS:
-            self.takesParts = AVAILABLE
+        if isinstance(transport, Accepted):
             # To make an address of it takes longer than all else here.
             self.peerHost = cast("str", transport.client[0])
+            if transport.TLS:
+                self.secure = True
+            else:
+                self.takesParts = AVAILABLE
         else:
-            self.secure = bool(ISSLTransport.providedBy(transport))
+            if ISSLTransport.providedBy(transport):
+                self.secure = True
             self.peerHost = getattr(transport.getPeer(), "host", None) or "unix:"
         return self.peerHost
 
@@ -650,6 +685,8 @@ class DownstreamConnection:
             self.deadline = now + max(0.0, rest)
         elif phase in ("head", "idle"):
             self._shut()
+        elif phase == "handshake":
+            self._drop("it took too long")
         elif phase == "content" and self.exchange is not None:
             self._listener.engine.fail(self.exchange, self._whoseSilence(self.exchange))
         elif self._closing is not None:
@@ -702,6 +739,9 @@ class DownstreamConnection:
             closing.linger()
 
     def _shut(self) -> None:
+        if self._phase == "handshake":
+            handshakes: Any = self._listener.handshakes
+            handshakes.ended(self)
         self._leave(LINGER_OCTETS).shut()
 
     def _leave(self, limitOctets: int) -> Closing:
@@ -723,4 +763,11 @@ class DownstreamConnection:
 
 
 # Not as a decorator, which would keep the class from being compiled well.
-classImplements(DownstreamConnection, IProtocol, IHalfCloseableProtocol, IPushProducer, IDownstream)
+classImplements(
+    DownstreamConnection,
+    IProtocol,
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    IPushProducer,
+    IDownstream,
+)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..engine import Engine
     from ..front import Front
     from .downstream import DownstreamConnection
+    from .handshakes import Handshakes
     from .sweep import Sweeper
 
 
@@ -22,6 +23,7 @@ class Listener:
 
     @ivar connections: those that are open.
     @ivar connects: what their clients say again and again.
+    @ivar handshakes: those of TLS that come first; None for none.
     """
 
     __slots__ = (
@@ -31,6 +33,7 @@ class Listener:
         "draining",
         "engine",
         "front",
+        "handshakes",
         "sweeper",
     )
 
@@ -40,6 +43,7 @@ class Listener:
         self.sweeper = sweeper
         self.connections: set[DownstreamConnection] = set()
         self.connects = ConnectHeads()
+        self.handshakes: Handshakes | None = None
         self.draining = False
         #: Called after each connection that is gone.
         self.closing: Any = None

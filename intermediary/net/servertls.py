@@ -177,7 +177,12 @@ class ServerTLS:
             self._looking = looking
             looking.addCallbacks(self._use, self._failed)
             looking.addBoth(self._looked)
-        looking.addBoth(lambda _: waiting.called or waiting.callback(None))
+
+        def tell(_: Any) -> None:
+            if not waiting.called:
+                waiting.callback(None)
+
+        looking.addBoth(tell)
         return waiting
 
     def _due(self) -> None:

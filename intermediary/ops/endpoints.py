@@ -48,8 +48,10 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress
 
     from ..interfaces import IAccessLog, ICacheStore, IResolver
+    from ..net.handshakes import Handshakes
+    from ..net.servertls import ServerTLS
     from ..program import Program
-    from ..settings import FrontSettings
+    from ..settings import FrontSettings, TLSSettings
 
 
 def makePool(
@@ -128,6 +130,8 @@ class ProxyFactory:
     What both kinds of front have in common.
 
     @ivar programs: all that its exchanges may run.
+    @ivar tls: with C{settings.tls}, the policy; its C{start} has it look for certificates
+        that change, until its C{stop}.
     @ivar noisy: read by Twisted's ports; a front says nothing when it starts.
     """
 
@@ -174,8 +178,22 @@ class ProxyFactory:
         self._caches = tuple(sections.caches)
         self._listener = Listener(self.front, self.pool.sweeper)
         self._listener.closing = self._closed
+        self.tls: ServerTLS | None = None
+        if settings.tls is not None:
+            self._listener.handshakes = self._secure(settings.tls)
         #: Who waits for the last connection to go.
         self._waiting: list[Deferred[None]] = []
+
+    def _secure(self, settings: TLSSettings) -> Handshakes:
+        """Have all connections begin with TLS."""
+        # Only who has TLS needs OpenSSL.
+        from ..net.handshakes import Handshakes
+        from ..net.servertls import ServerTLS
+
+        protocols = tuple(self.acceptableProtocols())
+        self.tls = ServerTLS(self._reactor, settings, self.name, protocols)
+        seconds, limit = settings.handshakeSeconds, settings.handshakes
+        return Handshakes(self.name, self.tls, seconds, limit, self._reactor)
 
     def _compile(self, sections: Sections) -> Any:
         """Make the programs, and return what chooses between them."""

@@ -69,9 +69,7 @@ class PairTests(FolderCase):
 
     def test_eachMistakeIsThatOfItsKey(self) -> None:
         """So that the line in the file is the right one."""
-        self.assertEqual(
-            self.told(self.pair(A.pem, b"")), "key site.key: has no private key in it"
-        )
+        self.assertEqual(self.told(self.pair(A.pem, b"")), "key site.key: has no private key in it")
         self.assertEqual(
             self.told(self.pair(A.pem, None)), "certificate site.pem: has no private key in it"
         )
@@ -242,5 +240,3 @@ class WatchedFileTests(FolderCase):
         self.put("ca.pem", b"three")
         self.assertEqual(watched.look(), (True, []))
         self.assertEqual(watched.value, b"three")
-
-

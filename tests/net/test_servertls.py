@@ -12,6 +12,7 @@ from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorThreads
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
+from twisted.python.failure import Failure
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
@@ -303,11 +304,11 @@ class Threads(Clock):
         """Be the pool as well."""
         return self
 
-    def callFromThread(self, callable: Any, *arguments: Any, **keywords: Any) -> None:
+    def callFromThread(self, work: Any, *arguments: Any, **keywords: Any) -> None:  # type: ignore[override]
         """At once."""
-        callable(*arguments, **keywords)
+        work(*arguments, **keywords)
 
-    def callInThread(self, callable: Any, *arguments: Any, **keywords: Any) -> None:
+    def callInThread(self, callable: Any, *arguments: Any, **keywords: Any) -> None:  # noqa: A002
         """Not used."""
 
     def suggestThreadPoolSize(self, size: int) -> None:
@@ -354,8 +355,6 @@ class ThreadTests(PolicyCase):
         self.addCleanup(policy.stop)
         asked = policy.reload()
         onResult, _ = reactor.waiting.pop()
-        from twisted.python.failure import Failure
-
         onResult(False, Failure(RuntimeError("memory")))
         self.successResultOf(asked)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)

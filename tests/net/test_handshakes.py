@@ -1,0 +1,387 @@
+# -*- test-case-name: tests.net.test_handshakes -*-
+"""
+L{intermediary.net.handshakes}: clients of a front with TLS, from their first octet.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.internet.address import IPv4Address
+from twisted.logger import capturedLogs
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.trial.unittest import SynchronousTestCase
+
+from intermediary.errors import ConnectionRefused
+from intermediary.net.handshakes import QUIET_SECONDS
+from intermediary.net.servertls import ServerTLS
+from intermediary.settings import Timeouts, TLSSettings
+
+from ..scenario import DATE, VIA, MemoryTransport, Scenario, Side
+from .certifying import made
+from .tlspeers import MemoryClient
+
+
+class TLSTransport(MemoryTransport):
+    """A transport that its layers may tell to close when it has."""
+
+    def lost(self, reason: BaseException) -> None:
+        if self.connected:
+            producer, self.producer = self.producer, None
+            if producer is not None:
+                producer.stopProducing()
+            super().lost(reason)
+
+
+class TLSSide(Side):
+    """
+    A client that speaks TLS, or does not.
+
+    The front meets it above a wrapper, as above that of C{haproxy:}.
+    """
+
+    tls: Any = None
+
+    def __init__(self, case: SynchronousTestCase, clock: Any, protocol: Any, host: str) -> None:
+        self.case = case
+        self.clock = clock
+        self.transport = TLSTransport(protocol, clock, host)
+        protocol.makeConnection(self.transport)
+
+    def begins(self, client: MemoryClient | None = None) -> TLSSide:
+        """Say the first octets of a handshake."""
+        self.tls = client or MemoryClient(b"a.example", (b"http/1.1",))
+        self.transport.arrive(self.tls.speaks())
+        self.settle()
+        return self
+
+    def shakes(self, client: MemoryClient | None = None) -> TLSSide:
+        """Shake hands."""
+        self.begins(client)
+        self.goesOn()
+        self.case.assertTrue(self.tls.done)
+        return self
+
+    def goesOn(self) -> None:
+        """Exchange octets until there are no more."""
+        for _ in range(4):
+            self.settle()
+            self.tls.hears(super().takes())
+            octets = self.tls.speaks()
+            if octets:
+                self.transport.arrive(octets)
+
+    def says(self, *lines: bytes) -> None:
+        """Say something above TLS."""
+        self.tls.connection.send(b"\r\n".join(lines))
+        self.transport.arrive(self.tls.connection.bio_read(1 << 20))
+        self.settle()
+
+    def takes(self, octets: int | None = None) -> bytes:
+        """Look at all that was said above TLS."""
+        heard = super().takes(octets)
+        if self.tls is None:
+            return heard
+        self.tls.hears(heard)
+        return bytes(self.tls.reads())
+
+    @property
+    def isToldTheEnd(self) -> bool:
+        """Whether it was sent the alert that closes (RFC 8446 §6.1)."""
+        self.takes()
+        return bool(self.tls.connection.get_shutdown() & SSL.RECEIVED_SHUTDOWN)
+
+
+class TLSScenario(Scenario):
+    """A front with TLS."""
+
+    def settings(self, **settings: Any) -> TLSSettings:
+        """Make a certificate and name it."""
+        path = Path(self.case.mktemp())
+        path.write_bytes(made("a.example").both)
+        return TLSSettings(certificate=str(path), **settings)
+
+    def connects(self) -> TLSSide:
+        """Connect a client."""
+        protocol = WrappingFactory(self.front).buildProtocol(IPv4Address("TCP", "192.0.2.7", 4321))
+        assert isinstance(protocol, ProtocolWrapper)
+        side = TLSSide(self.case, self.clock, protocol, "192.0.2.7")
+        self.sides.append(side)
+        return side
+
+
+class HandshakeTests(SynchronousTestCase):
+    """What precedes the first request."""
+
+    def site(self, timeouts: Timeouts | None = None, **settings: Any) -> TLSScenario:
+        """A reverse front with TLS."""
+        scenario = TLSScenario(self)
+        tls = scenario.settings(**settings)
+        scenario.reverse(tls=tls, timeouts=timeouts or Timeouts())
+        return scenario
+
+    def test_anExchange(self) -> None:
+        """The origin hears that the client spoke TLS."""
+        scenario = self.site()
+        client = scenario.connects().shakes()
+        client.says(b"GET / HTTP/1.1", b"Host: a.example", b"", b"")
+        origin = scenario.accepts()
+        origin.gets(
+            b"GET / HTTP/1.1",
+            b"Host: a.example",
+            VIA,
+            b"Forwarded: for=192.0.2.7;host=a.example;proto=https",
+            ...,
+            b"X-Forwarded-Proto: https",
+            ...,
+            b"",
+            b"",
+        )
+        origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 2", b"", b"hi")
+        client.gets(b"HTTP/1.1 200 OK", VIA, DATE, b"Content-Length: 2", b"", b"hi")
+        self.assertTrue(scenario.records[0].secure)
+
+    def test_aForwardFrontToo(self) -> None:
+        """An HTTPS listener for a proxy."""
+        scenario = TLSScenario(self)
+        scenario.forward(tls=scenario.settings())
+        client = scenario.connects().shakes()
+        client.says(b"GET http://b.example/ HTTP/1.1", b"Host: b.example", b"", b"")
+        scenario.refuses(ConnectionRefused(), "http://b.example:80")
+        client.getsError(502, "connection_refused")
+
+    def test_theTimeForARequestBeginsAfterIt(self) -> None:
+        """The handshake has its own."""
+        scenario = self.site(Timeouts(requestHeadSeconds=30), handshakeSeconds=10)
+        client = scenario.connects()
+        scenario.passes(9)
+        client.shakes()
+        scenario.passes(29)
+        self.assertFalse(client.isToldTheEnd)
+        scenario.passes(2)
+        self.assertTrue(client.isToldTheEnd)
+
+    def test_aSlowOneIsEnded(self) -> None:
+        """An octet a second does not make it longer."""
+        scenario = self.site(handshakeSeconds=5)
+        client = scenario.connects()
+        octets = MemoryClient(b"a.example").speaks()
+        with capturedLogs() as events:
+            for index in range(7):
+                client.transport.arrive(octets[index : index + 1])
+                scenario.passes(1)
+        client.sees("aborted")
+        (event,) = events
+        self.assertEqual(event["why"], "it took too long")
+        self.assertEqual(event["peer"], "192.0.2.7")
+        self.assertNotIn("log_failure", event)
+
+    def failing(self, octets: bytes) -> list[str]:
+        """
+        Say something that is no TLS.
+
+        @return: what the log has of it.
+        """
+        scenario = self.site()
+        client = scenario.connects()
+        with capturedLogs() as events:
+            client.transport.arrive(octets)
+            client.settle()
+            client.takes()  # an alert, perhaps
+        self.assertFalse(client.transport.connected)
+        self.assertEqual(scenario.front.connections, 0)
+        self.assertEqual(self.flushLoggedErrors(), [])
+        return [each["why"] for each in events]
+
+    def test_plainHTTPIsEnded(self) -> None:
+        """At once, and the log says what it was."""
+        self.assertEqual(
+            self.failing(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"),
+            ["it speaks HTTP without TLS"],
+        )
+
+    def test_garbageIsEnded(self) -> None:
+        """With one line, and without a traceback."""
+        for octets in (b"\x00" * 64, b"\x16\x03\x01\xff\xff" + b"\x01" * 5, b"\x80" * 300):
+            self.assertEqual(len(self.failing(octets)), 1)
+
+    def test_aGiantHelloIsEnded(self) -> None:
+        """OpenSSL takes 128 KiB at most."""
+        hello = b"\x01" + struct.pack(">I", 1 << 20)[1:]
+        record = b"\x16\x03\x01" + struct.pack(">H", len(hello) + 1000) + hello + bytes(1000)
+        self.assertEqual(len(self.failing(record)), 1)
+
+    def test_whoLooksIsNotInTheLog(self) -> None:
+        """A monitor connects and closes; others reset in the middle."""
+        scenario = self.site()
+        with capturedLogs() as events:
+            scenario.connects().closes()
+            scenario.connects().resets()
+            half = scenario.connects().begins()
+            half.resets()
+        self.assertEqual(events, [])
+        self.assertEqual(scenario.front.connections, 0)
+
+    def test_anAbruptEndAtEachMessage(self) -> None:
+        """Nothing is left of it, wherever it is."""
+        for count in range(1, 900, 60):
+            scenario = self.site()
+            client = scenario.connects()
+            octets = MemoryClient(b"a.example").speaks()
+            client.transport.arrive(octets[:count])
+            client.settle()
+            client.resets()
+            self.assertEqual(scenario.front.connections, 0)
+        shaken = self.site().connects().shakes()
+        shaken.resets()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_aRefusalOfOursIsSaid(self) -> None:
+        """A client whose versions are too old; a client that does not trust us."""
+        scenario = self.site(profile="modern")
+        with capturedLogs() as events:
+            old = scenario.connects().begins(MemoryClient(highest=SSL.TLS1_2_VERSION))
+            old.goesOn()
+        self.assertEqual([each["why"] for each in events], ["unsupported protocol"])
+
+    def test_manyFailuresAreFewLines(self) -> None:
+        """A flood of them is not one of the log as well."""
+        scenario = self.site()
+        with capturedLogs() as events:
+            for _ in range(50):
+                scenario.connects().transport.arrive(b"GET / HTTP/1.1\r\n\r\n")
+            scenario.passes(0)
+            scenario.passes(QUIET_SECONDS)
+            scenario.connects().transport.arrive(b"GET / HTTP/1.1\r\n\r\n")
+            scenario.passes(0)
+        self.assertEqual([each["more"] for each in events], ["", " (and 49 others before)"])
+
+    def test_whatCannotBeMadeEndsOne(self) -> None:
+        """A failure of ours is in the log, and the client is not left waiting."""
+        scenario = self.site()
+        policy: Any = scenario.front.tls
+
+        def fails(socket: Any) -> Any:
+            raise RuntimeError("no memory")
+
+        self.patch(policy, "connectionOn", fails)
+        client = scenario.connects()
+        client.sees("aborted")
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual(scenario.front.connections, 0)
+
+    def test_drainingEndsHandshakes(self) -> None:
+        """Nobody is served any more who has not begun."""
+        scenario = self.site(handshakes=1)
+        under, waiting = scenario.connects().begins(), scenario.connects()
+        with capturedLogs() as events:
+            drained = scenario.front.drain()
+            for client in (under, waiting):
+                client.settle()
+                self.assertFalse(client.transport.connected)
+        self.successResultOf(drained)
+        self.assertEqual(events, [])
+
+
+class CrowdTests(SynchronousTestCase):
+    """More than may shake hands at once."""
+
+    def setUp(self) -> None:
+        self.scenario = TLSScenario(self)
+        tls = self.scenario.settings(handshakes=2, handshakeSeconds=10)
+        self.scenario.reverse(tls=tls)
+
+    def test_whoIsOverWaits(self) -> None:
+        """Unread and without TLS; then in turn."""
+        clients = [self.scenario.connects() for _ in range(4)]
+        self.assertEqual([each.isRead for each in clients], [True, True, False, False])
+        self.assertEqual(
+            repr(self.scenario.front._listener.handshakes), "<Handshakes site 2 waiting=2>"
+        )
+        for client in clients[2:]:
+            client.begins()
+            client.getsNothing()
+        clients[0].shakes()
+        self.assertEqual([each.isRead for each in clients], [True, True, True, False])
+        clients[2].goesOn()
+        self.assertTrue(clients[2].tls.done)
+        clients[1].closes()
+        clients[3].goesOn()
+        self.assertTrue(clients[3].tls.done)
+        self.assertEqual(
+            repr(self.scenario.front._listener.handshakes), "<Handshakes site 0 waiting=0>"
+        )
+
+    def test_theTimeIsTheSame(self) -> None:
+        """Whoever waits does so no longer than a handshake may take."""
+        clients = [self.scenario.connects() for _ in range(3)]
+        with capturedLogs():
+            self.scenario.passes(11)
+        for client in clients:
+            client.sees("aborted")
+        self.assertEqual(self.scenario.front.connections, 0)
+
+    def test_whoWaitsMayLeave(self) -> None:
+        """Nobody waits behind those that are gone."""
+        first, second, third, fourth = (self.scenario.connects() for _ in range(4))
+        third.resets()
+        first.resets()
+        fourth.shakes()
+        second.shakes()
+
+    def test_aFloodLeavesOthersServed(self) -> None:
+        """Half handshakes are in the way of handshakes alone."""
+        scenario = self.scenario
+        client = scenario.connects().shakes()
+        for _ in range(100):
+            scenario.connects().begins()
+        for _ in range(3):
+            client.says(b"GET / HTTP/1.1", b"Host: a.example", b"", b"")
+            scenario.refuses(ConnectionRefused())
+            client.getsError(502, "connection_refused")
+
+
+class EndpointTests(SynchronousTestCase):
+    """TLS of the endpoint's own (C{ssl:}) is none of this."""
+
+    def test_itIsLeftAlone(self) -> None:
+        """A front without TLS serves what comes decrypted, and says what it is."""
+        scenario = TLSScenario(self)
+        settings = scenario.settings()
+        scenario.reverse()
+        from twisted.protocols.tls import TLSMemoryBIOFactory
+
+        policy = ServerTLS(scenario.clock, settings)
+        factory: Any = TLSMemoryBIOFactory(policy, False, scenario.front, scenario.clock)
+        protocol = factory.buildProtocol(IPv4Address("TCP", "192.0.2.7", 4321))
+        client = TLSSide(self, scenario.clock, protocol, "192.0.2.7")
+        scenario.sides.append(client)
+        client.shakes()
+        client.says(b"GET / HTTP/1.1", b"Host: a.example", b"", b"")
+        scenario.refuses(ConnectionRefused())
+        client.getsError(502, "connection_refused")
+        self.assertTrue(scenario.records[0].secure)
+
+
+class StartingTests(SynchronousTestCase):
+    """Transports that can begin TLS by themselves."""
+
+    def test_theyAreAskedTo(self) -> None:
+        """Before anything is read, as the server that they are."""
+        scenario = TLSScenario(self)
+        scenario.reverse(tls=scenario.settings())
+        asked: list[Any] = []
+
+        class Transport(MemoryTransport):
+            def startTLS(self, policy: Any, normal: bool = True) -> None:
+                asked.append((policy, normal, self.producer))
+
+        protocol = scenario.front.buildProtocol(None)
+        transport = Transport(protocol, scenario.clock)
+        protocol.makeConnection(transport)
+        self.assertEqual(asked, [(scenario.front.tls, True, None)])
+        self.assertIs(protocol.transport, transport)
+        transport.lost(ConnectionRefused())
