@@ -76,6 +76,7 @@ _TABLES: tuple[tuple[str, type[schema.Table]], ...] = (
     ("`[reverse.NAME]`", schema.ReverseTable),
     ("`[[reverse.NAME.route]]`", schema.RouteTable),
     ("`[forward.NAME.timeouts]` and `[reverse.NAME.timeouts]`", schema.TimeoutsTable),
+    ("`tls` of a front", schema.TLSTable),
     ("`[upstream.NAME]`", schema.UpstreamTable),
     ("`[limits]`", schema.LimitsTable),
     ("`[pool]`", schema.PoolTable),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from ..interfaces import IResolver
+    from ..net.servertls import ServerTLS
     from ..settings import FrontSettings
     from .config import Configuration, ForwardFront
 
@@ -108,9 +109,26 @@ class Assembly:
             self.accessLog.open()
 
     def begin(self) -> None:
-        """Begin to use the disk of the cache."""
+        """Begin to use the disk of the cache, and to watch certificates."""
         if self.cache is not None:
             self.cache.start()
+        for policy in self._policies():
+            policy.start()
+
+    def reload(self) -> bool:
+        """
+        Read certificates that have changed now.
+
+        @return: whether there are any that could.
+        """
+        policies = self._policies()
+        for policy in policies:
+            policy.reload()
+        return bool(policies)
+
+    def _policies(self) -> list[ServerTLS]:
+        """What speaks TLS with clients."""
+        return [front.factory.tls for front in self.fronts if front.factory.tls is not None]
 
     def end(self) -> Deferred[None]:
         """Fires when the disk of the cache is closed; no exchange is under way any more."""
@@ -118,6 +136,8 @@ class Assembly:
 
     def stop(self) -> None:
         """Drop idle connections, end timers and close the log; the fronts are through."""
+        for policy in self._policies():
+            policy.stop()
         if self.cache is not None:
             self.cache.close()
         self.pool.close()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..settings import CacheSettings, PoolSettings
 from . import values
-from .listeners import isEphemeral, place
+from .listeners import isEphemeral, place, speaksTLS
 from .problems import ABSENT, nearest
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def inconsistencies(document: Mapping[str, Any]) -> Iterator[Finding]:
     upstreams = dict(_tables(document.get("upstream")))
     yield from _sharing(document)
     for kind, name, front in fronts:
+        yield from _securing((kind, name), front)
         if kind == "reverse":
             yield from _routes(("reverse", name, "route"), front.get("route"), upstreams)
 
@@ -320,6 +321,42 @@ def _routes(path: Path, routes: Any, upstreams: Mapping[str, Any]) -> Iterator[F
                 f'never serves {host or "any host"} under "{prefix}": '
                 f"route[{first}] matches the same",
                 "remove one of them, or give them different hosts or paths",
+            )
+
+
+def _securing(path: Path, front: Mapping[str, Any]) -> Iterator[Finding]:
+    """TLS has a certificate, or a folder of them, and is spoken once."""
+    tls = front.get("tls")
+    if not isinstance(tls, dict):
+        return
+    one, many = "certificate" in tls, "certificates" in tls
+    if not one and not many:
+        yield Finding(
+            (*path, "tls"),
+            ABSENT,
+            "there is no certificate",
+            'add certificate = "site.pem" and key = "site.key", or certificates = "certs/"',
+        )
+    if one and many:
+        yield Finding(
+            (*path, "tls", "certificate"),
+            tls["certificate"],
+            "certificates names a folder of them already",
+            "put it there, or remove certificates",
+        )
+    for key, needed, instead in (
+        ("key", "certificate", "the keys are in the folder, with their certificates"),
+        ("default", "certificates", "there is one certificate, for whoever connects"),
+    ):
+        if key in tls and needed not in tls and (one or many):
+            yield Finding((*path, "tls", key), tls[key], instead, "remove it")
+    for index, text in _strings(front.get("listen")):
+        if speaksTLS(text):
+            yield Finding(
+                (*path, "listen", index),
+                text,
+                "speaks TLS by itself, and tls would again",
+                "write tcp: in place of ssl:, or remove tls",
             )
 
 

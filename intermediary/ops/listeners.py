@@ -153,6 +153,11 @@ def isEphemeral(text: str) -> bool:
         return False
 
 
+def speaksTLS(text: str) -> bool:
+    """Tell whether an endpoint string is for one with a certificate of its own."""
+    return _parts(text).kind == "ssl"
+
+
 def place(text: str) -> tuple[str | int, ...]:
     """
     Tell where an endpoint string listens, whichever way that is spelled.

@@ -20,7 +20,7 @@ from .problems import ConfigurationError, Problem
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorCore
 
-    from ..settings import RouteCacheSettings
+    from ..settings import RouteCacheSettings, TLSSettings
     from .compile import Assembly
     from .config import Configuration
 
@@ -194,12 +194,16 @@ def summary(configuration: Configuration) -> str:
     lines = [f"{configuration.source} is valid. It runs:"]
     lines += [
         f"  forward proxy {front.settings.name} on {', '.join(front.listen)}"
+        f"{_security(front.settings.tls)}"
         f" (destination guard: {_guard(front.guard, isGuarded(front))})"
         f"{uncached(front.settings.cache)}"
         for front in configuration.forward
     ]
     for site in configuration.reverse:
-        lines.append(f"  reverse proxy {site.settings.name} on {', '.join(site.listen)}")
+        lines.append(
+            f"  reverse proxy {site.settings.name} on {', '.join(site.listen)}"
+            f"{_security(site.settings.tls)}"
+        )
         lines += [
             f"    {' '.join(route.host) or 'any host'} {route.path} -> {route.upstream.name}"
             f" ({', '.join(route.upstream.servers)}){uncached(route.cache)}"
@@ -218,6 +222,13 @@ def summary(configuration: Configuration) -> str:
     where = "standard output" if log.access == "-" else log.access
     lines.append(f"  access log: {where} ({log.format})" if where else "  no access log")
     return "\n".join(lines) + "\n"
+
+
+def _security(tls: TLSSettings | None) -> str:
+    """Say how a front speaks TLS, if it does."""
+    if tls is None:
+        return ""
+    return f" with TLS ({tls.profile}, {tls.certificate or tls.certificates})"
 
 
 def _guard(guard: Guard, guarded: bool) -> str:

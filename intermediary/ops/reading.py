@@ -8,6 +8,7 @@ model and, over the same raw tables, what must agree between them.
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from types import UnionType
@@ -27,8 +28,10 @@ from ..settings import (
     RouteCacheSettings,
     RouteSettings,
     Timeouts,
+    TLSSettings,
     UpstreamSettings,
 )
+from .certificatefindings import certificateFindings
 from .config import Configuration, ForwardFront, Guard, LogSettings, ReverseFront
 from .consistency import inconsistencies, oddities
 from .places import Places, dotted
@@ -41,7 +44,14 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from .consistency import Finding
-    from .schema import CacheTable, ForwardTable, FrontTable, ReverseTable, RouteCacheTable
+    from .schema import (
+        CacheTable,
+        ForwardTable,
+        FrontTable,
+        ReverseTable,
+        RouteCacheTable,
+        TLSTable,
+    )
 
 _POSITION = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
@@ -69,10 +79,32 @@ def parse(octets: bytes, source: str) -> Configuration:
             _problem(details, source, places) for details in error.errors(include_url=False)
         ]
     problems += _placed(inconsistencies(document), source, places)
+    odd: list[Finding] = []
+    if model is not None:
+        wrong, odd = _certificates(model, document, source)
+        problems += _placed(wrong, source, places)
     if problems or model is None:
         # A problem without a line is about the file as a whole: last.
         raise ConfigurationError(sorted(problems, key=lambda p: p.line or len(text)))
-    return _configuration(model, source, _placed(oddities(document), source, places))
+    return _configuration(model, source, _placed([*oddities(document), *odd], source, places))
+
+
+def _certificates(
+    model: Document, document: Mapping[str, Any], source: str
+) -> tuple[list[Finding], list[Finding]]:
+    """Find what is wrong with certificates, and what is odd about them."""
+    wrong: list[Finding] = []
+    odd: list[Finding] = []
+    for kind, tables in (("forward", model.forward), ("reverse", model.reverse)):
+        for name, table in tables.items():
+            settings = _tlsSettings(table.tls, source)
+            if settings is not None and (settings.certificate or settings.certificates):
+                both = certificateFindings(
+                    (kind, name, "tls"), document[kind][name]["tls"], settings
+                )
+                wrong += both[0]
+                odd += both[1]
+    return wrong, odd
 
 
 def _decode(octets: bytes, source: str) -> str:
@@ -220,7 +252,7 @@ def _configuration(document: Document, source: str, warnings: Iterable[Problem])
     return Configuration(
         forward=tuple(
             ForwardFront(
-                settings=_forwardSettings(name, table, limits),
+                settings=_forwardSettings(name, table, limits, source),
                 listen=tuple(table.listen),
                 guard=Guard(table.guard),
             )
@@ -228,7 +260,7 @@ def _configuration(document: Document, source: str, warnings: Iterable[Problem])
         ),
         reverse=tuple(
             ReverseFront(
-                settings=_reverseSettings(name, table, limits, upstreams),
+                settings=_reverseSettings(name, table, limits, upstreams, source),
                 listen=tuple(table.listen),
             )
             for name, table in document.reverse.items()
@@ -295,20 +327,48 @@ def _routeCache(table: RouteCacheTable | None) -> RouteCacheSettings | None:
     )
 
 
-def _common(name: str, table: FrontTable, limits: Limits) -> dict[str, Any]:
+def _tlsSettings(table: TLSTable | None, source: str) -> TLSSettings | None:
+    """
+    Make the settings of TLS, if it is spoken.
+
+    Paths are made absolute, as files are read again when the process may be elsewhere.
+    """
+    if table is None:
+        return None
+    folder = os.path.dirname(os.path.abspath(source))
+
+    def located(path: str | None) -> str:
+        return "" if path is None else os.path.normpath(os.path.join(folder, path))
+
+    return TLSSettings(
+        certificate=located(table.certificate),
+        key=located(table.key),
+        certificates=located(table.certificates),
+        default=table.default or "",
+        profile=table.profile,
+        handshakeSeconds=table.handshakeSeconds,
+        handshakes=table.handshakes,
+        resumptionSeconds=table.resumptionSeconds,
+    )
+
+
+def _common(name: str, table: FrontTable, limits: Limits, source: str) -> dict[str, Any]:
     """Gather what all fronts have."""
     return {
         "name": name,
         "limits": limits,
         "timeouts": Timeouts(**dict(table.timeouts)),
+        "tls": _tlsSettings(table.tls, source),
         "via": table.via,
     }
 
 
-def _forwardSettings(name: str, table: ForwardTable, limits: Limits) -> ForwardSettings:
+def _forwardSettings(
+    name: str, table: ForwardTable, limits: Limits, source: str
+) -> ForwardSettings:
     """Make the settings of a forward front."""
     return ForwardSettings(
-        **_common(name, table, limits),
+        **_common(name, table, limits, source),
         connectPorts=tuple(table.connectPorts),
         guarded=table.guard != Guard.OFF.value,
         allowDestinations=tuple(table.allowDestinations),
@@ -317,11 +377,15 @@ def _forwardSettings(name: str, table: ForwardTable, limits: Limits) -> ForwardS
 
 
 def _reverseSettings(
-    name: str, table: ReverseTable, limits: Limits, upstreams: Mapping[str, UpstreamSettings]
+    name: str,
+    table: ReverseTable,
+    limits: Limits,
+    upstreams: Mapping[str, UpstreamSettings],
+    source: str,
 ) -> ReverseSettings:
     """Make the settings of a reverse front."""
     return ReverseSettings(
-        **_common(name, table, limits),
+        **_common(name, table, limits, source),
         routes=tuple(
             RouteSettings(
                 upstream=upstreams[route.upstream],

@@ -32,6 +32,7 @@ from ..settings import (
     RouteCacheSettings,
     RouteSettings,
     Timeouts,
+    TLSSettings,
     UpstreamSettings,
 )
 from . import listeners, values
@@ -48,6 +49,7 @@ _ROUTE = RouteSettings(upstream=UpstreamSettings(name="default", servers=()))
 _CACHE = CacheSettings()
 _ROUTE_CACHE = RouteCacheSettings()
 _FORCE = ForceSettings()
+_TLS = TLSSettings()
 _CONFIGURATION = Configuration()
 
 
@@ -103,9 +105,11 @@ Endpoint = Annotated[str, AfterValidator(_fit(listeners.endpoint))]
 Network = Annotated[str, AfterValidator(_fit(values.network))]
 Destination = Annotated[str, AfterValidator(_fit(values.destination))]
 ServerURL = Annotated[str, AfterValidator(_fit(values.serverURL))]
+CertificateName = Annotated[str, AfterValidator(_fit(values.certificateName))]
 Host = Annotated[str, AfterValidator(_fit(values.hostPattern))]
 PathPrefix = Annotated[str, AfterValidator(_fit(values.pathPrefix))]
 Pseudonym = Annotated[str, AfterValidator(_fit(values.pseudonym))]
+FilePath = Annotated[str, AfterValidator(_fit(values.file))]
 FolderPath = Annotated[str, AfterValidator(_fit(values.folder))]
 AccessLogPath = Annotated[str, AfterValidator(_fit(values.accessLog))]
 Format = Annotated[str, AfterValidator(_fit(lambda text: compileFormat(text) and text))]
@@ -469,6 +473,70 @@ class CacheTable(Table):
     )
 
 
+class TLSTable(Table):
+    """
+    TLS with the clients of a front, at all the places where it listens.
+
+    `tls = { certificate = "site.pem", key = "site.key" }`, or `tls = { certificates = "certs/" }`
+    for several names. Relative paths count from the folder of this file. Files that change are
+    read again within seconds, by the user that the process runs as, and at once on SIGHUP; one
+    that can't be used is told of in the log, and what it held before is used on.
+    """
+
+    certificate: FilePath | None = Field(
+        default=None,
+        examples=["site.pem"],
+        description="A file in PEM: the server's certificate first, and behind it those that vouch "
+        "for it, but for the root.",
+    )
+    key: FilePath | None = Field(
+        default=None,
+        examples=["site.key"],
+        description="The file of its private key, in PEM and without a password; absent: it is in "
+        "the same file. Whoever can read it can be your site: it is for the proxy's user alone.",
+    )
+    certificates: FolderPath | None = Field(
+        default=None,
+        examples=["certs/"],
+        description="In place of `certificate`: a folder of `NAME.pem` (or `.crt`) files, each a "
+        "certificate with those that vouch for it and its key, which may also be beside it in "
+        "`NAME.key`. The names in the certificates decide which one a client gets: the exact name, "
+        "then a wildcard; of two for the same name, EC and RSA by what the client can do, "
+        "otherwise the one that lasts longer.",
+    )
+    default: CertificateName | None = Field(
+        default=None,
+        examples=["example.org"],
+        description="With `certificates`: the name whose certificate is for clients that ask for no "
+        "name, or for one that there is none for. Absent: that of the first file.",
+    )
+    profile: Literal["intermediate", "modern", "compatible"] = Field(
+        default="intermediate",
+        description="Versions and ciphers, as Mozilla recommends them. `intermediate`: TLS 1.2 and "
+        "1.3, with forward secrecy and authenticated encryption alone. `modern`: TLS 1.3 alone. "
+        "`compatible`: also TLS 1.0 and 1.1, CBC and static RSA, which can be attacked: for "
+        "clients that nobody can replace.",
+    )
+    handshakeSeconds: Seconds = Field(
+        default=_TLS.handshakeSeconds,
+        description="How long a handshake may take, from the accept on. Octets that trickle in do "
+        "not extend it. Seconds.",
+    )
+    handshakes: Count = Field(
+        default=_TLS.handshakes,
+        description="How many may be under way at once in this front. Who is over it waits, in the "
+        "same time. Each takes some 50 KiB of memory; clients that are through theirs are served "
+        "however many there are.",
+    )
+    resumptionSeconds: Grace = Field(
+        default=_TLS.resumptionSeconds,
+        description="For how long a client may come back without a whole handshake, by a ticket "
+        "that it is given. After that time there is a new key for tickets, and those under the old "
+        "one mean nothing. Whoever gets hold of the key can read TLS 1.2 sessions of its time that "
+        "were recorded. 0 gives no tickets. Seconds.",
+    )
+
+
 class FrontTable(Table):
     """What both kinds of front have."""
 
@@ -487,6 +555,12 @@ class FrontTable(Table):
         "by. Absent: `intermediary-` and 8 random hexadecimal digits, new at every start, so that "
         "no other process has it and nobody can foretell it. Set it to recognise the proxy in "
         "the logs of servers. Two processes that forward to each other must not share one.",
+    )
+    tls: TLSTable | None = Field(
+        default=None,
+        examples=[{"certificate": "site.pem", "key": "site.key"}],
+        description="TLS with clients; absent: they speak HTTP without. A plain request to a front "
+        "with TLS is not answered.",
     )
     timeouts: TimeoutsTable = Field(default_factory=TimeoutsTable)
 

@@ -207,7 +207,8 @@ class ProxyService(MultiService):
             self._garbage.start()
         # As the user that the process runs as from here on, and with threads.
         self._assembly.begin()
-        self._reactor.callWhenRunning(SignalHandlers(self._reactor, self._told).install)
+        handlers = SignalHandlers(self._reactor, self._told, self._assembly.reload)
+        self._reactor.callWhenRunning(handlers.install)
 
     def stopService(self) -> Deferred[Any]:
         """

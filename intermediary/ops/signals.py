@@ -32,15 +32,22 @@ class SignalHandlers:
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, stop: Callable[[str, bool], None]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        stop: Callable[[str, bool], None],
+        reload: Callable[[], bool] = lambda: False,
+    ) -> None:
         """
         Nothing is handled yet.
 
         @param stop: called with the signal's name, and with whether its sender
             would have the process stop waiting if it is stopping already.
+        @param reload: reads again what can be; tells whether anything can.
         """
         self._reactor = reactor
         self._stop = stop
+        self._reload = reload
         self._terminal = False
 
     def install(self) -> None:
@@ -76,6 +83,11 @@ class SignalHandlers:
         elif self._terminal:
             # The shell and the kernel may both send one.
             self._stop(name, False)
+        elif self._reload():
+            self._log.info(
+                "SIGHUP: certificates that changed are read again; "
+                "restart the process for a changed configuration"
+            )
         else:
             self._log.info(
                 "SIGHUP: ignored, there is nothing to reload yet; "

@@ -86,6 +86,20 @@ def octetsOrUnlimited(value: object) -> int | None:
         raise Unfit(problem.message, f'{problem.remedy}, or "unlimited"') from None
 
 
+def file(text: str) -> str:
+    """Check the path of a file, which is looked at later."""
+    if not text.strip() or "\0" in text:
+        raise Unfit("is not a path", 'name a file, such as "site.pem"')
+    return text
+
+
+def certificateName(text: str) -> str:
+    """Check a name that a certificate may be for: no pattern."""
+    if "*" in text:
+        raise Unfit("is a pattern", 'name one that it is for, as in "www.example.org"')
+    return hostName(text, 'write it as in "example.org"')
+
+
 def folder(text: str) -> str:
     """Check the path of a folder, which need not be there."""
     if not text.strip() or "\0" in text:

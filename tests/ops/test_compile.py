@@ -11,6 +11,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -21,6 +22,7 @@ from intermediary.ops.config import Configuration, ForwardFront, Guard, LogSetti
 from intermediary.ops.reading import parse
 from intermediary.settings import ForwardSettings, Limits, PoolSettings, UpstreamSettings
 
+from ..net.certifying import made
 from ..policy.exchanges import asked
 from .documents import STABLE
 
@@ -333,6 +335,24 @@ class LifeTests(CompileTestCase):
         assert refreshing is not None
         assembly.stop()
         self.assertTrue(refreshing.closed)
+
+    def test_certificatesAreWatchedMeanwhile(self) -> None:
+        """From the begin to the stop, and read again when that is asked for."""
+        path = Path(self.mktemp()).absolute()
+        path.write_bytes(made("a.example").both)
+        site = b'tls = { certificate = "%b" }\n[[reverse.site.route]]\nhost' % bytes(path)
+        toml = STABLE.replace(b"[[reverse.site.route]]\nhost", site, 1)
+        assembly = self.assemble(toml.partition(b"[log]")[0])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        assembly.begin()
+        self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
+        path.write_bytes(made("b.example", number=1).both)
+        with capturedLogs() as events:
+            self.assertTrue(assembly.reload())
+        self.assertEqual([each["front"] for each in events], ["site"])
+        assembly.stop()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertFalse(self.log(None).reload())
 
     def test_thePoolIsClosedAtTheEnd(self) -> None:
         """It keeps no connection any more."""

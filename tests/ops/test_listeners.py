@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from intermediary.ops.listeners import endpoint, isEphemeral, place
+from intermediary.ops.listeners import endpoint, isEphemeral, place, speaksTLS
 from intermediary.ops.values import Unfit
 
 
@@ -79,6 +79,17 @@ class EndpointTests(SynchronousTestCase):
         """Neither by name nor by index is there any socket to look for."""
         for text in ("systemd:domain=INET:name=proxy", "systemd:INET:index=0"):
             self.assertIn("only under socket activation", self.unfit(text, "systemd").remedy)
+
+
+class TLSTests(SynchronousTestCase):
+    """Endpoints that have a certificate of their own."""
+
+    def test_byTheirKind(self) -> None:
+        """Also inside of others."""
+        for text in ("ssl:443:privateKey=a.pem", "haproxy:ssl:443"):
+            self.assertTrue(speaksTLS(text), text)
+        for text in ("tcp:443", "haproxy:tcp:443", "unix:/run/ssl"):
+            self.assertFalse(speaksTLS(text), text)
 
 
 class PlaceTests(SynchronousTestCase):

@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from intermediary import __version__
 from intermediary.ops.options import DEFAULT_FORWARD, Options
 
+from ..net.certifying import made
 from .documents import STABLE
 
 
@@ -124,6 +125,23 @@ class OptionsTests(SynchronousTestCase):
             "  access log: access.log (combined)\n",
         )
         self.assertEqual(self.stderr.getvalue(), "")
+
+    def test_checkSaysWhoSpeaksTLS(self) -> None:
+        """And with which certificates."""
+        pem = Path(self.mktemp()).absolute()
+        pem.write_bytes(made("a.example").both)
+        pem.chmod(0o600)
+        tls = b'tls = { certificate = "%b" }\n[[reverse.site.route]]\nhost' % bytes(pem)
+        path = self.file(STABLE.replace(b"[[reverse.site.route]]\nhost", tls, 1))
+        self.exits(0, "--config", path, "--check")
+        self.assertIn(
+            f"site on tcp:8000:interface=127.0.0.1 with TLS (intermediate, {pem})\n",
+            self.stdout.getvalue(),
+        )
+        self.assertEqual(self.stderr.getvalue(), "")
+        pem.write_bytes(b"hello")
+        self.exits(1, "--config", path, "--check")
+        self.assertIn("has no private key in it", self.stderr.getvalue())
 
     def test_checkSaysWhetherDestinationsAreGuarded(self) -> None:
         """As the file says, or as C{auto} comes out."""

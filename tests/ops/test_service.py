@@ -75,6 +75,11 @@ class FakeAssembly:
         """Note it."""
         self.calls.append("begin")
 
+    def reload(self) -> bool:
+        """Note it."""
+        self.calls.append("reload")
+        return True
+
     def end(self) -> Deferred[None]:
         """Note it."""
         self.calls.append("end")
@@ -423,6 +428,7 @@ class SignalTests(ServiceCase):
         self.handlers: dict[int, Any] = {
             signal.SIGTERM: self.reactor.stop,
             signal.SIGINT: self.reactor.stop,
+            signal.SIGHUP: signal.SIG_DFL,
         }
         self.patch(signal, "getsignal", self.handlers.get)
         self.patch(signal, "signal", self.handlers.__setitem__)
@@ -454,6 +460,13 @@ class SignalTests(ServiceCase):
         self.ends(stopped)
         self.deliver(signal.SIGTERM)
         self.assertEqual(self.reactor.stops, 1)
+
+    def test_hangupReloads(self) -> None:
+        """What can be read again is."""
+        self.run_()
+        self.deliver(signal.SIGHUP)
+        self.assertEqual(self.assembly.calls[-1], "reload")
+        self.assertEqual(self.reactor.stops, 0)
 
     def test_handlersOfOthersStay(self) -> None:
         """An application that handles signals itself means it."""

@@ -42,10 +42,13 @@ class HandlerTests(SynchronousTestCase):
         self.said: list[str] = []
         self.patch(SignalHandlers, "_log", cast("Any", SimpleNamespace(info=self.said.append)))
         self.stops: list[tuple[str, bool]] = []
+        self.reloadable = False
 
     def install(self) -> None:
         """Take the signals."""
-        SignalHandlers(self.reactor, lambda *told: self.stops.append(told)).install()
+        SignalHandlers(
+            self.reactor, lambda *told: self.stops.append(told), lambda: self.reloadable
+        ).install()
 
     def deliver(self, number: int) -> None:
         """A signal arrives."""
@@ -65,6 +68,14 @@ class HandlerTests(SynchronousTestCase):
         self.assertEqual(self.stops, [])
         self.assertIn("nothing to reload yet", self.said[0])
         self.assertIn("restart", self.said[0])
+
+    def test_hangupReadsAgain(self) -> None:
+        """Where there is something that can be."""
+        self.reloadable = True
+        self.install()
+        self.deliver(signal.SIGHUP)
+        self.assertEqual(self.stops, [])
+        self.assertIn("certificates that changed are read again", self.said[0])
 
     def test_hangupOfATerminalStops(self) -> None:
         """Even when it is no terminal any more; the shell's second one is no haste."""

@@ -1,0 +1,58 @@
+# -*- test-case-name: tests.ops.test_certificatefindings -*-
+"""
+What is wrong with the certificates that a configuration names.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from typing import TYPE_CHECKING, Any
+
+from .consistency import Finding
+from .problems import ABSENT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..settings import TLSSettings
+    from .places import Path
+
+
+def certificateFindings(
+    path: Path, table: Mapping[str, Any], settings: TLSSettings
+) -> tuple[list[Finding], list[Finding]]:
+    """
+    Read the certificates of a front, as it would.
+
+    @param path: that of its C{tls}.
+    @param table: what stands there.
+    @param settings: the same, with paths that lead there.
+    @return: what is wrong, and what works and is odd.
+    """
+    # Only who has TLS needs OpenSSL.
+    from ..net.certificatefiles import CertificateFiles, Trouble
+    from ..net.certificates import ByName, CertificateError
+
+    def finding(trouble: Trouble) -> Finding:
+        value: Any = table
+        for key in trouble.key.split("."):
+            value = value.get(key, ABSENT)
+        message = trouble.message
+        if trouble.key == "certificates" and trouble.path != settings.certificates:
+            message = f"{os.path.basename(trouble.path)} {message}"
+        return Finding((*path, *trouble.key.split(".")), value, message, trouble.remedy)
+
+    files = CertificateFiles(settings)
+    _, troubles = files.look()
+    if not troubles:
+        try:
+            ByName(files.certificates, list, settings.default)
+        except CertificateError as error:
+            troubles.append(Trouble("default", settings.default, error.message, error.remedy))
+    if troubles:
+        return [finding(each) for each in troubles], []
+    return [], [finding(each) for each in files.oddities(dt.datetime.now(dt.UTC))]
+
+
+__all__ = ["certificateFindings"]
