@@ -20,6 +20,8 @@ from intermediary.ops.compile import isGuarded
 from intermediary.ops.config import load
 from intermediary.ops.options import DEFAULT_FORWARD
 
+from .net.certifying import made
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -88,11 +90,19 @@ class ConfigurationTests(SynchronousTestCase):
     """The other configuration files."""
 
     def test_areValidWithoutWarnings(self) -> None:
-        """Each of them, as it stands."""
+        """Each of them, as it stands, and with the certificate that it has you make."""
         paths = sorted(EXAMPLES.glob("*.toml"))
         self.assertGreater(len(paths), 2)
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        site = made("localhost")
+        for name, octets in (("site.pem", site.pem), ("site.key", site.key)):
+            (folder / name).write_bytes(octets)
+            (folder / name).chmod(0o600)
         for path in paths:
-            self.assertEqual(load(str(path)).warnings, (), path.name)
+            copy = folder / path.name
+            copy.write_bytes(path.read_bytes())
+            self.assertEqual(load(str(copy)).warnings, (), path.name)
 
     def test_theOfficeIsGuarded(self) -> None:
         """It listens for others, and has the exceptions that it names."""

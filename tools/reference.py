@@ -62,6 +62,12 @@ A reverse proxy with a cache (`examples/cache.toml`):
 :language: toml
 ```
 
+A site with https ([](tls.md) tells more; `examples/tls.toml`):
+
+```{literalinclude} ../examples/tls.toml
+:language: toml
+```
+
 A reverse proxy for two sites (`examples/reverse.toml`):
 
 ```{literalinclude} ../examples/reverse.toml

@@ -9,9 +9,14 @@ import socket
 from typing import Any
 
 from OpenSSL import SSL
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorThreads
+from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 from twisted.logger import capturedLogs
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.protocols.wire import Echo
 from twisted.python.failure import Failure
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -360,3 +365,27 @@ class ThreadTests(PolicyCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         policy.reload()
         self.assertEqual(len(reactor.waiting), 1)
+
+
+class AloneTests(PolicyCase):
+    """In an application that has nothing else of this package."""
+
+    def test_anotherProtocol(self) -> None:
+        """Behind Twisted's own layer."""
+        factory: Any = TLSMemoryBIOFactory(
+            self.policy(), False, Factory.forProtocol(Echo), self.clock
+        )
+        protocol = factory.buildProtocol(None)
+        transport: Any = StringTransport()
+        transport.abortConnection = transport.loseConnection
+        protocol.makeConnection(transport)
+        client = MemoryClient(b"a.example", (b"http/1.1",))
+        for _ in range(4):
+            octets = client.speaks()
+            if octets:
+                protocol.dataReceived(octets)
+            client.hears(transport.value())
+            transport.clear()
+        self.assertTrue(client.done)
+        self.assertEqual(protocol.negotiatedProtocol, b"http/1.1")
+        protocol.connectionLost(Failure(ConnectionDone()))
