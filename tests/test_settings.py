@@ -26,6 +26,7 @@ from intermediary.settings import (
     RouteCacheSettings,
     RouteSettings,
     Timeouts,
+    TLSSettings,
     UpstreamSettings,
 )
 
@@ -39,6 +40,7 @@ UPSTREAM = UpstreamSettings(name="web", servers=("http://127.0.0.1:9000",))
 EXAMPLES: tuple[Any, ...] = (
     Limits(),
     Timeouts(),
+    TLSSettings(certificate="site.pem"),
     PoolSettings(),
     CacheSettings(),
     BypassSettings(),
