@@ -53,6 +53,8 @@ class IntermediaryError(Exception):
     #: The status that a client is answered with.
     status = 500
     retry = Retry.NEVER
+    #: More of C{Proxy-Status}, encoded: parameters that go with the type.
+    parameters = b""
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail)
@@ -113,7 +115,7 @@ class ContentTooLarge(RequestInvalid):
 
 
 class SchemeNotServed(RequestInvalid):
-    """Only http URLs are served here; everything else is reached by CONNECT."""
+    """Only http and https URLs are served here; everything else is reached by CONNECT."""
 
 
 class NotAProxyRequest(RequestInvalid):
@@ -191,6 +193,49 @@ class ConnectTimeout(IntermediaryError):
     token = "connection_timeout"
     status = 504
     retry = Retry.ALWAYS
+
+
+class TLSProtocolError(IntermediaryError):
+    """The server does not speak TLS as it is spoken here."""
+
+    token = "tls_protocol_error"
+    status = 502
+    retry = Retry.ALWAYS
+
+
+class TLSCertificateError(IntermediaryError):
+    """The server did not prove to be the one that is meant."""
+
+    token = "tls_certificate_error"
+    status = 502
+    retry = Retry.ALWAYS
+
+
+class TLSAlertReceived(IntermediaryError):
+    """
+    The server refused the TLS connection.
+
+    @ivar alert: the number of what it said (RFC 8446 §6); None if it is not known.
+    """
+
+    token = "tls_alert_received"
+    status = 502
+    retry = Retry.ALWAYS
+
+    def __init__(self, detail: str = "", alert: int | None = None, words: str = "") -> None:
+        """
+        @param words: for the alert, as RFC 8446 has them; without quotes.
+        """
+        super().__init__(detail)
+        self.alert = alert
+        if alert is not None:
+            self.parameters = f'; alert-id={alert}; alert-message="{words}"'.encode("ascii")
+
+
+class TLSNotConfigured(IntermediaryError):
+    """TLS with servers is not set up here."""
+
+    token = "proxy_configuration_error"
 
 
 class ConnectionTerminated(IntermediaryError):

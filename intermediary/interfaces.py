@@ -32,13 +32,18 @@ class Origin(NamedTuple):
     scheme: str
     host: str
     port: int
-    #: Name to verify and to send as SNI; None without TLS.
-    tlsName: str | None = None
+    #: The L{IOriginTLS} it is reached by, by identity; None without TLS.
+    tls: Any = None
     #: Parent proxy to go through; None for a direct connection.
     via: str | None = None
     #: The L{IDestinationGuard} it is dialled under, by identity: a connection
     #: that another guard let pass, or none, is no way round this one.
     guard: Any = None
+
+    @property
+    def tlsName(self) -> str | None:
+        """The name or address that the server proves to be; None without TLS."""
+        return None if self.tls is None else self.tls.name or self.host
 
     @property
     def authority(self) -> bytes:
@@ -95,11 +100,14 @@ class IConnector(Interface):
         @param factory: its C{buildProtocol} is called once, for the connection
             that wins.  If it has a true C{ignoresAddress}, it may be called
             with None instead of an address.
-        @return: fires with that protocol, connected; fails with the narrowest
-            of the classes in L{intermediary.errors}: C{DNSError},
-            C{DNSTimeout}, C{DestinationProhibited}, C{DestinationUnroutable},
-            C{ConnectionRefused}, C{ConnectTimeout}.  Cancelling it closes every
-            socket that it opened and fails it with C{CancelledError}.
+        @param timeoutSeconds: for all of it, the TLS handshake included.
+        @return: fires with that protocol, connected, with TLS where the origin has
+            it; fails with the narrowest of the classes in L{intermediary.errors}:
+            C{DNSError}, C{DNSTimeout}, C{DestinationProhibited},
+            C{DestinationUnroutable}, C{ConnectionRefused}, C{ConnectTimeout},
+            C{TLSProtocolError}, C{TLSCertificateError}, C{TLSAlertReceived}.
+            Cancelling it closes every socket that it opened and fails it with
+            C{CancelledError}.
         """
 
 
@@ -532,3 +540,29 @@ class ITicketKeys(Interface):
 
     def retire() -> None:
         """Let no session be resumed that began before now."""
+
+
+class IOriginTLS(Interface):
+    """
+    How TLS is spoken with origins: whom to trust, and who we are.
+
+    Connections to L{Origin}s of different ones are never shared, nor are their
+    sessions.
+    """
+
+    name = Attribute("what servers prove to be in place of their host, or None")
+
+    def towards(host: str, port: int) -> Any:
+        """
+        Make the context factory for connections to one server.
+
+        @return: an L{ITLSPolicy} that provides C{IOpenSSLClientConnectionCreator}.
+            Its C{problemOf(connection)} says in words what is wrong with the
+            certificate that the server of a connection sent, and nothing if all
+            is well; C{keep(connection)} keeps the connection's session for the next;
+            C{forget()} forgets it.
+        @raise IntermediaryError: there can be none.
+        """
+
+    def complain(error: IntermediaryError) -> None:
+        """Log that a handshake came to nothing; not each time, if there are many."""

@@ -35,7 +35,7 @@ class Limits:
 class Timeouts:
     """How long a front waits, in seconds."""
 
-    #: For a connection to an upstream, name resolution included.
+    #: For a connection to an upstream, name resolution and TLS handshake included.
     connectSeconds: float = 10.0
     #: From the first octet of a request head (or the accept) to its end.
     requestHeadSeconds: float = 20.0
@@ -172,12 +172,33 @@ class RouteCacheSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class OriginTLSSettings:
+    """How TLS is spoken with origins; the paths are of files in PEM."""
+
+    #: The authorities that are trusted, in place of the system's.
+    ca: str | None = None
+    #: What we prove to be, where a server asks: a certificate and its chain.
+    certificate: str | None = None
+    #: Its key; None where it is in the same file.
+    key: str | None = None
+    #: Whether a server proves to be the one that is meant.  Without, anybody on the
+    #: way to it may be it.
+    verify: bool = True
+    #: The name or address that servers prove to be, in place of that in their URL.
+    name: str | None = None
+    #: Versions and ciphers: see L{intermediary.net.tlscontext}.
+    profile: Literal["modern", "intermediate", "compatible"] = "intermediate"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class UpstreamSettings:
     """A named group of servers."""
 
     name: str
-    #: URLs: C{http://HOST[:PORT]}.
+    #: URLs: C{http://HOST[:PORT]} or C{https://HOST[:PORT]}.
     servers: tuple[str, ...]
+    #: For those of C{https}.
+    tls: OriginTLSSettings = field(default_factory=OriginTLSSettings)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

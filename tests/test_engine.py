@@ -371,12 +371,30 @@ class ForwardTests(SynchronousTestCase):
             client.getsError(400, "http_request_error")
 
     def test_otherSchemesAreRefused(self) -> None:
-        """C{https} goes by CONNECT, and C{ftp} not at all."""
+        """C{ftp} and all that is no C{http}."""
         scenario = Scenario(self).forward()
         client = scenario.client()
-        for url in (b"https://a/", b"ftp://a/"):
+        for url in (b"ftp://a/", b"ws://a/"):
             client.sends(b"GET " + url + b" HTTP/1.1", b"Host: a", b"", b"")
             client.getsError(400, "http_request_error")
+
+    def test_httpsIsFetched(self) -> None:
+        """With TLS that is verified, and for a key that is not that of http."""
+        scenario = Scenario(self).caching().forward()
+        client = scenario.client()
+        for url, origin in ((b"https://a/", "https://a:443"), (b"http://a/", "http://a:80")):
+            client.sends(b"GET " + url + b" HTTP/1.1", b"Host: a", b"", b"")
+            self.assertEqual(
+                scenario.connector.waiting[0][0].tls is not None, url.startswith(b"https")
+            )
+            server = scenario.accepts(origin)
+            server.gets(b"GET / HTTP/1.1", b"Host: a", VIA, b"", b"")
+            server.sends(
+                b"HTTP/1.1 200 OK", b"Cache-Control: max-age=9", b"Content-Length: 0", b"", b""
+            )
+            client.takes()
+        [one, other] = sorted(scenario.cache.store._byKey)
+        self.assertEqual((one[-9:], other[-10:]), (b"http://a/", b"https://a/"))
 
     def test_aLoopIsDetected(self) -> None:
         """RFC 9110 §7.6.3, RFC 5842 §7.2: our own pseudonym in C{Via}."""

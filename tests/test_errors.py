@@ -114,7 +114,7 @@ class ErrorTests(SynchronousTestCase):
         """4xx the request's, 5xx ours or the upstream's."""
         for kind in CLASSES:
             self.assertIn(kind.status // 100, (4, 5), kind)
-            if kind.token.startswith(("dns_", "connection_", "http_response_")):
+            if kind.token.startswith(("dns_", "connection_", "http_response_", "tls_")):
                 self.assertIn(kind.status, (502, 503, 504), kind)
             if kind.token.endswith("_timeout"):
                 self.assertEqual(kind.status, 504, kind)
@@ -153,6 +153,13 @@ class ErrorTests(SynchronousTestCase):
         self.assertEqual((error.status, error.token), (502, "http_response_transfer_coding"))
         self.assertEqual((WireError("x").status, WireError.status), (400, 400))
 
+    def test_alertsHaveParameters(self) -> None:
+        """RFC 9209 §2.3.15: C{alert-id} and C{alert-message}, where they are known."""
+        error = errors.TLSAlertReceived("x", 42, "bad certificate")
+        self.assertEqual(error.parameters, b'; alert-id=42; alert-message="bad certificate"')
+        self.assertEqual(errors.TLSAlertReceived("x").parameters, b"")
+        self.assertEqual(IntermediaryError.parameters, b"")
+
     def test_whatMayBeTriedAgain(self) -> None:
         """
         Always where nothing was sent, and once more where a kept connection was dead.
@@ -170,6 +177,9 @@ class ErrorTests(SynchronousTestCase):
                 errors.DNSTimeout,
                 errors.ConnectionRefused,
                 errors.ConnectTimeout,
+                errors.TLSProtocolError,
+                errors.TLSCertificateError,
+                errors.TLSAlertReceived,
             },
         )
         self.assertEqual(reused, {errors.ConnectionTerminated})

@@ -119,7 +119,7 @@ class OriginTests(SynchronousTestCase):
             Origin("https", "a", 80),
             Origin("http", "b", 80),
             Origin("http", "a", 81),
-            Origin("http", "a", 80, tlsName="a"),
+            Origin("http", "a", 80, tls=object()),
             Origin("http", "a", 80, via="p"),
             Origin("http", "a", 80, guard=guard),
         ):

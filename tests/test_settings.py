@@ -21,6 +21,7 @@ from intermediary.settings import (
     ForwardSettings,
     FrontSettings,
     Limits,
+    OriginTLSSettings,
     PoolSettings,
     ReverseSettings,
     RouteCacheSettings,
@@ -47,6 +48,7 @@ EXAMPLES: tuple[Any, ...] = (
     ForceSettings(),
     DiskSettings(path="cache", sizeOctets=1 << 30),
     RouteCacheSettings(),
+    OriginTLSSettings(),
     UPSTREAM,
     RouteSettings(upstream=UPSTREAM),
     FrontSettings(name="front"),
@@ -126,6 +128,13 @@ class SettingsTests(SynchronousTestCase):
         reverse = ReverseSettings(name="site", routes=())
         self.assertEqual(reverse.trustedProxies, ())
         self.assertTrue(RouteSettings(upstream=UPSTREAM).preserveHost)
+
+    def test_serversAreVerifiedByDefault(self) -> None:
+        """By what the system trusts, for their own name, with what is current."""
+        self.assertEqual(UPSTREAM.tls, OriginTLSSettings())
+        self.assertTrue(UPSTREAM.tls.verify)
+        self.assertEqual(UPSTREAM.tls.profile, "intermediate")
+        self.assertEqual((UPSTREAM.tls.ca, UPSTREAM.tls.name), (None, None))
 
     def test_everySettingIsExplained(self) -> None:
         """By a comment above it or the class's docstring: it is where the reference comes from."""

@@ -1,13 +1,14 @@
 # -*- test-case-name: tests.net.test_connector -*-
 """
-From an origin to a connected protocol: look-up, guard, and a race of attempts.
+From an origin to a connected protocol: look-up, guard, a race of attempts, and TLS.
 
 Literal addresses go straight to an attempt.  Names are resolved, the destination
 guard is asked about every address, and what is left is tried in the manner of
 RFC 8305 ("Happy Eyeballs"): families take turns, a new attempt begins whenever
 one fails or C{staggerSeconds} pass, and the first connection wins.
 
-How one attempt is made is L{intermediary.net.attempt}'s.
+How one attempt is made is L{intermediary.net.attempt}'s, and what follows with an
+origin that has TLS is L{intermediary.net.securing}'s.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from ..errors import (
 from ..interfaces import IConnector
 from .attempt import Attempt, attemptFor
 from .failures import describe, failureClass, mostTelling
+from .securing import Securing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -105,7 +107,7 @@ def interleave(addresses: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
 
 class Connector:
     """
-    Opens plain TCP connections.
+    Opens connections over TCP, with TLS where the origin has it.
 
     @ivar resolver: an L{IResolver<intermediary.interfaces.IResolver>}; assign
         another at any time.
@@ -147,8 +149,14 @@ class Connector:
         @return: the protocol, connected, or a L{Failure}; or the Deferred that
             will fire with one of them.
         """
-        if origin.tlsName is not None or origin.via is not None:
-            return Failure(DestinationUnavailable(f"{origin} needs more than plain TCP"))
+        if origin.via is not None:
+            return Failure(DestinationUnavailable(f"{origin} is behind a parent proxy"))
+        if origin.tls is not None:
+            return Securing(self.reactor, origin, factory).start(self._dial, timeoutSeconds)
+        return _Race(self, origin, factory).start(timeoutSeconds)
+
+    def _dial(self, origin: Origin, factory: Any, timeoutSeconds: float) -> Any:
+        """As L{reach}, for the connection below TLS."""
         return _Race(self, origin, factory).start(timeoutSeconds)
 
 

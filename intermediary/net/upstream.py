@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IProtocol, IPushProducer
 from zope.interface import classImplements
@@ -22,6 +23,7 @@ from ..errors import (
     ResponseIncomplete,
     ResponseInvalid,
     ResponseTimeout,
+    Retry,
     WireError,
     WriteTimeout,
     forgetFrames,
@@ -35,6 +37,7 @@ from ..wire.message import CHUNKED, ResponseHead
 from .gate import Gate
 from .splice import Flow, isSpliceable
 from .sweep import NEVER
+from .tlsproblems import tlsError
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
@@ -184,8 +187,9 @@ class UpstreamConnection:
         reason = self._ending
         assert reason is not None
         if not reason.check(ConnectionDone):
-            # A reset is not a close: content that only a close ends is cut off.
-            self._fail(self._terminated(str(reason.value)))
+            # A reset is not a close: content that only a close ends is cut off.  Nor is
+            # an end of TLS that the origin did not announce (RFC 8446 §6.1).
+            self._fail(self._cutOff(reason.value))
             return
         try:
             events = self._reader.eof()
@@ -199,6 +203,16 @@ class UpstreamConnection:
             return
         self._keep = False
         self._deliver(exchange, events)
+
+    def _cutOff(self, reason: BaseException | None) -> IntermediaryError:
+        if not isinstance(reason, SSL.Error):
+            return self._terminated(str(reason))
+        error = tlsError(reason, f"{self.bucket.origin}: ")
+        if not self._reader.idle:
+            return ResponseIncomplete(error.detail)
+        # The request was sent: it may have had its effect.
+        error.retry = Retry.IF_REUSED
+        return error
 
     def _terminated(self, detail: str) -> IntermediaryError:
         if self._reader.idle:

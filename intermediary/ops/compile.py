@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.defer import succeed
 
+from ..net.origintls import OriginPolicies, Unusable
 from ..policy.access import needsGuard
 from ..settings import Limits
 from .accesslog import AccessLog
@@ -25,6 +26,7 @@ from .endpoints import (
     makePool,
 )
 from .logformat import compileFormat
+from .problems import ABSENT, ConfigurationError, Problem
 from .programs import Upstreams
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class Assembly:
         self, configuration: Configuration, reactor: Any, resolver: IResolver | None = None
     ) -> None:
         """
+        @raise ConfigurationError: a file that it names can't be used.
         @raise ValueError: a setting is misspelt.
         """
         self.configuration = configuration
@@ -80,11 +83,13 @@ class Assembly:
             "gauge": Gauge(limits.connections),
             "cache": self.cache,
         }
-        upstreams = Upstreams()
+        policies = OriginPolicies(reactor.seconds)
+        _checkTLS(configuration, policies)
+        upstreams = Upstreams(policies)
         fronts = []
         for each in configuration.forward:
             settings = replace(each.settings, guarded=isGuarded(each))
-            forward = ForwardProxyFactory(reactor, settings, **shared)
+            forward = ForwardProxyFactory(reactor, settings, policies=policies, **shared)
             fronts.append(AssembledFront(settings, each.listen, forward))
         for other in configuration.reverse:
             reverse = ReverseProxyFactory(reactor, other.settings, upstreams=upstreams, **shared)
@@ -145,6 +150,35 @@ class Assembly:
             self.accessLog.close()
 
 
+def _checkTLS(configuration: Configuration, policies: OriginPolicies) -> None:
+    """
+    Read what TLS with servers needs.
+
+    @raise ConfigurationError: with everything that can't be used.
+    """
+    upstreams = {
+        route.upstream.name: route.upstream
+        for site in configuration.reverse
+        for route in site.settings.routes
+    }
+    problems = []
+    for name, upstream in upstreams.items():
+        if any(url.startswith("https:") for url in upstream.servers):
+            try:
+                policies.get(upstream.tls).context()
+            except Unusable as error:
+                problem = Problem(
+                    file=configuration.source,
+                    table=f"upstream.{name}.tls.{error.key}",
+                    value=ABSENT if error.value is None else error.value,
+                    message=error.message,
+                    remedy=error.remedy,
+                )
+                problems.append(problem)
+    if problems:
+        raise ConfigurationError(problems)
+
+
 def isGuarded(front: ForwardFront) -> bool:
     """Decide whether a forward front keeps its clients off its own networks."""
     if front.guard is Guard.AUTO:
@@ -159,6 +193,7 @@ def assemble(
     Make everything that a configuration asks for.
 
     @param resolver: instead of the reactor's own.
+    @raise ConfigurationError: a file that it names can't be used.
     @raise ValueError: a setting is misspelt.
     """
     return Assembly(configuration, reactor, resolver)

@@ -54,6 +54,15 @@ def inconsistencies(document: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _sharedListeners(fronts)
     upstreams = dict(_tables(document.get("upstream")))
     yield from _sharing(document)
+    for name, upstream in upstreams.items():
+        table = upstream.get("tls")
+        if isinstance(table, dict) and "key" in table and "certificate" not in table:
+            yield Finding(
+                ("upstream", name, "tls", "key"),
+                table["key"],
+                "is the key of no certificate",
+                "add certificate = FILE, or remove the key",
+            )
     for kind, name, front in fronts:
         yield from _securing((kind, name), front)
         if kind == "reverse":
@@ -72,6 +81,7 @@ def oddities(document: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(
                 ("upstream", name), ABSENT, "no route uses it", "remove it, or add a route"
             )
+    yield from _trusting(document)
     pool = document.get("pool", {})
     perOrigin = pool.get("per-origin", PoolSettings().perOrigin)
     total = pool.get("total", PoolSettings().total)
@@ -84,6 +94,37 @@ def oddities(document: Mapping[str, Any]) -> Iterator[Finding]:
             f"keep per-origin ({perOrigin}) below total ({total})",
         )
     yield from _caching(document)
+
+
+def _trusting(document: Mapping[str, Any]) -> Iterator[Finding]:
+    """Servers prove who they are, and who says how means some that can."""
+    for name, upstream in _tables(document.get("upstream")):
+        table = upstream.get("tls", {})
+        path = ("upstream", name, "tls")
+        if table and not any(
+            text.lower().startswith("https:") for _, text in _strings(upstream.get("servers"))
+        ):
+            yield Finding(
+                path,
+                ABSENT,
+                "means nothing, as no server has an https:// URL",
+                "write https:// for those that speak TLS, or remove it",
+            )
+        elif table.get("verify") is False:
+            yield Finding(
+                (*path, "verify"),
+                False,
+                "anybody on the way to these servers can pass for them, and read and change all",
+                "name what they are to be verified by: ca = FILE, and name = NAME if their "
+                "certificate has another",
+            )
+            if "ca" in table:
+                yield Finding(
+                    (*path, "ca"),
+                    table["ca"],
+                    "means nothing without verify",
+                    "remove verify = false",
+                )
 
 
 def _caching(document: Mapping[str, Any]) -> Iterator[Finding]:

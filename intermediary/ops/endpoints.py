@@ -29,6 +29,7 @@ from ..net.connector import Connector
 from ..net.dialling import Dialling
 from ..net.downstream import DownstreamConnection
 from ..net.listener import Listener
+from ..net.origintls import OriginPolicies
 from ..net.pool import Pool
 from ..net.resolver import Resolver
 from ..net.sweep import Sweeper
@@ -38,7 +39,14 @@ from ..policy.refreshing import Refreshing
 from ..policy.replies import ErrorReplies
 from ..policy.stores import MemoryStore
 from ..policy.tiers import Tiers
-from ..settings import CacheSettings, ForwardSettings, Limits, PoolSettings, ReverseSettings
+from ..settings import (
+    CacheSettings,
+    ForwardSettings,
+    Limits,
+    OriginTLSSettings,
+    PoolSettings,
+    ReverseSettings,
+)
 from .programs import ForwardPrograms, Hooks, ReversePrograms, Sections, Upstreams
 from .values import pseudonym
 
@@ -283,20 +291,26 @@ class ForwardProxyFactory(ProxyFactory):
         components: Iterable[Any] = (),
         gauge: Gauge | None = None,
         cache: Cache | None = None,
+        policies: OriginPolicies | None = None,
     ) -> None:
         """
         @param reactor: provides C{IReactorTime} and C{IReactorTCP}.
         @param components: objects with hooks (L{intermediary.interfaces}).
         @param cache: from L{makeCache}; None for none.
+        @param policies: for destinations of C{https}: fronts that are given the same
+            share connections to them.
         @raise ValueError: a setting is misspelt.
         """
+        self._policies = OriginPolicies(reactor.seconds) if policies is None else policies
         super().__init__(reactor, settings, pool, accessLog, components, gauge, cache)
 
     def _compile(self, sections: Sections) -> Any:
         dialling = Dialling(
             self.engine, self.pool.connector, self.pool.sweeper, self.pool.pipes, self._reactor
         )
-        compiled = ForwardPrograms(self.settings, sections, dialling, self.pseudonym)
+        # Nothing is read before there is such a request.
+        tls = self._policies.get(OriginTLSSettings())
+        compiled = ForwardPrograms(self.settings, sections, dialling, self.pseudonym, tls)
         self.programs = compiled.programs
         return compiled.route
 
@@ -323,9 +337,12 @@ class ReverseProxyFactory(ProxyFactory):
         @param components: objects with hooks (L{intermediary.interfaces}).
         @param upstreams: fronts that are given the same share their upstreams.
         @param cache: from L{makeCache}; None for none.
-        @raise ValueError: a setting is misspelt.
+        @raise ValueError: a setting is misspelt, or TLS with an upstream can't be set
+            up.
         """
-        self._upstreams = Upstreams() if upstreams is None else upstreams
+        if upstreams is None:
+            upstreams = Upstreams(OriginPolicies(reactor.seconds))
+        self._upstreams = upstreams
         super().__init__(reactor, settings, pool, accessLog, components, gauge, cache)
 
     def _compile(self, sections: Sections) -> Any:

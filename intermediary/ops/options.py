@@ -73,7 +73,7 @@ class Options(usage.Options):
         self["reverse"].append(endpoint)
 
     def opt_to(self, url: str) -> None:
-        """Pass requests of --reverse on to this server: http://HOST[:PORT] (may be repeated)."""
+        """Pass requests of --reverse on to this server: http[s]://HOST[:PORT] (may be repeated)."""
         self["to"].append(url)
 
     def opt_version(self) -> NoReturn:

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from ..engine import Engine
-    from ..interfaces import IAccessLog
+    from ..interfaces import IAccessLog, IOriginTLS
     from ..net.dialling import Dialling
+    from ..net.origintls import OriginPolicies
     from ..program import Step
     from ..settings import (
         ForwardSettings,
@@ -275,8 +276,10 @@ class ForwardPrograms:
         sections: Sections,
         dialling: Dialling,
         pseudonym: bytes,
+        tls: IOriginTLS | None = None,
     ) -> None:
         """
+        @param tls: for destinations of C{https}; see L{Destinations}.
         @raise ValueError: an exception to the guard is misspelt.
         """
         hooks = sections.hooks
@@ -311,24 +314,33 @@ class ForwardPrograms:
         guard = DestinationGuard(settings.allowDestinations) if settings.guarded else None
         self.programs = (fetch, tunnel, itself)
         ports = ConnectPorts(settings.connectPorts, guard)
-        self.route = Destinations(fetch, tunnel, itself, guard, ports)
+        self.route = Destinations(fetch, tunnel, itself, guard, ports, tls)
 
 
 class Upstreams:
     """The upstreams of a process: routes that name the same one share it."""
 
-    def __init__(self) -> None:
+    def __init__(self, policies: OriginPolicies) -> None:
+        """
+        @param policies: for servers of C{https}.
+        """
+        self._policies = policies
         self._known: dict[UpstreamSettings, Upstream] = {}
 
     def get(self, settings: UpstreamSettings) -> Upstream:
         """
         Find or make an upstream.
 
-        @raise ValueError: a server's URL is not valid.
+        @raise ValueError: a server's URL is not valid, or its TLS can't be set up:
+            L{Unusable<intermediary.net.origintls.Unusable>}.
         """
         known = self._known.get(settings)
         if known is None:
-            peers = [Peer.fromURL(url) for url in settings.servers]
+            tls = self._policies.get(settings.tls)
+            peers = [Peer.fromURL(url, tls) for url in settings.servers]
+            if any(peer.origin.tls is not None for peer in peers):
+                # What can't be used is known before anybody needs it.
+                tls.context()
             known = self._known[settings] = Upstream(settings.name, RoundRobin(peers))
         return known
 

@@ -23,6 +23,7 @@ from ..settings import (
     ForceSettings,
     ForwardSettings,
     Limits,
+    OriginTLSSettings,
     PoolSettings,
     ReverseSettings,
     RouteCacheSettings,
@@ -246,7 +247,11 @@ def _configuration(document: Document, source: str, warnings: Iterable[Problem])
     """Turn a valid document into settings."""
     limits = Limits(**dict(document.limits))
     upstreams = {
-        name: UpstreamSettings(name=name, servers=tuple(table.servers))
+        name: UpstreamSettings(
+            name=name,
+            servers=tuple(table.servers),
+            tls=OriginTLSSettings(**dict(table.tls)),
+        )
         for name, table in document.upstream.items()
     }
     return Configuration(

@@ -28,6 +28,7 @@ from ..settings import (
     ForceSettings,
     ForwardSettings,
     Limits,
+    OriginTLSSettings,
     PoolSettings,
     RouteCacheSettings,
     RouteSettings,
@@ -48,6 +49,7 @@ _FORWARD_FRONT = ForwardFront(settings=_FORWARD, listen=())
 _ROUTE = RouteSettings(upstream=UpstreamSettings(name="default", servers=()))
 _CACHE = CacheSettings()
 _ROUTE_CACHE = RouteCacheSettings()
+_ORIGIN_TLS = OriginTLSSettings()
 _FORCE = ForceSettings()
 _TLS = TLSSettings()
 _CONFIGURATION = Configuration()
@@ -110,6 +112,8 @@ Host = Annotated[str, AfterValidator(_fit(values.hostPattern))]
 PathPrefix = Annotated[str, AfterValidator(_fit(values.pathPrefix))]
 Pseudonym = Annotated[str, AfterValidator(_fit(values.pseudonym))]
 FilePath = Annotated[str, AfterValidator(_fit(values.file))]
+PEMFile = Annotated[str, AfterValidator(_fit(values.pemFile))]
+ServerName = Annotated[str, AfterValidator(_fit(values.serverName))]
 FolderPath = Annotated[str, AfterValidator(_fit(values.folder))]
 AccessLogPath = Annotated[str, AfterValidator(_fit(values.accessLog))]
 Format = Annotated[str, AfterValidator(_fit(lambda text: compileFormat(text) and text))]
@@ -137,8 +141,8 @@ class TimeoutsTable(Table):
     connectSeconds: Seconds = Field(
         default=_TIMEOUTS.connectSeconds,
         alias="connect",
-        description="For a connection to an upstream, name resolution included. After it the "
-        "client gets 504. Seconds.",
+        description="For a connection to an upstream, name resolution and TLS handshake included. "
+        "After it the client gets 504. Seconds.",
     )
     requestHeadSeconds: Seconds = Field(
         default=_TIMEOUTS.requestHeadSeconds,
@@ -662,14 +666,67 @@ class ReverseTable(FrontTable):
     )
 
 
+class OriginTLSTable(Table):
+    """
+    How TLS is spoken with the `https` servers of an upstream: `tls = { ca = "backends.pem" }`.
+
+    It is TLS 1.2 or 1.3, servers are verified, and all files are in PEM. A relative path counts
+    from the working directory (`twistd --rundir`). Files are read at the start.
+    """
+
+    ca: PEMFile | None = Field(
+        default=_ORIGIN_TLS.ca,
+        examples=["backends-ca.pem"],
+        description="Certificates that are trusted, in place of those that the system trusts: "
+        "authorities, or servers' own. Absent: the file or folder that `SSL_CERT_FILE` or "
+        "`SSL_CERT_DIR` names, the system's, or the package `certifi`, if it is installed.",
+    )
+    certificate: PEMFile | None = Field(
+        default=_ORIGIN_TLS.certificate,
+        examples=["proxy.pem"],
+        description="What the proxy proves to be where a server asks for that: its certificate, "
+        "and behind it those of the authorities between. It is sent to no server that did not "
+        "prove to be the right one.",
+    )
+    key: PEMFile | None = Field(
+        default=_ORIGIN_TLS.key,
+        examples=["proxy.key"],
+        description="The key of `certificate`, without a passphrase. Absent: it is in the same "
+        "file. Whoever may read it can pass for the proxy.",
+    )
+    verify: bool = Field(
+        default=_ORIGIN_TLS.verify,
+        description="Whether servers have to prove that they are the ones that are meant. "
+        "**Without it anybody on the way to them can read and change everything**, and the start "
+        "warns of it. For a server that signed its certificate itself, name that in `ca` instead.",
+    )
+    name: ServerName | None = Field(
+        default=_ORIGIN_TLS.name,
+        examples=["backend.example.org"],
+        description="The name or address that servers have to prove to be, and that is sent to "
+        "them (SNI) if it is a name. Absent: the host of their URL. `Host` is not changed by it.",
+    )
+    profile: Literal["modern", "intermediate", "compatible"] = Field(
+        default=_ORIGIN_TLS.profile,
+        description="Versions and ciphers: `modern` speaks TLS 1.3 alone, `compatible` takes old "
+        "ciphers of TLS 1.2, too.",
+    )
+
+
 class UpstreamTable(Table):
     """A named group of servers, tried round robin."""
 
     servers: list[ServerURL] = Field(
         min_length=1,
         examples=[["http://127.0.0.1:9000"]],
-        description='URLs of the servers: `"http://HOST[:PORT]"`, port 80 unless given. A server '
-        "named twice gets twice the share.",
+        description='URLs of the servers: `"http://HOST[:PORT]"`, port 80 unless given, or '
+        '`"https://HOST[:PORT]"`, port 443 unless given. A server named twice gets twice the share.',
+    )
+    tls: OriginTLSTable = Field(
+        default_factory=OriginTLSTable,
+        examples=[{"ca": "backends-ca.pem"}],
+        description="How TLS is spoken with those of `https`. Absent: they are verified by what "
+        "the system trusts.",
     )
 
 

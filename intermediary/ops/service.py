@@ -25,6 +25,7 @@ from twisted.logger import Logger
 from .descriptors import raiseLimit
 from .garbage import Garbage
 from .options import Options, assembled
+from .problems import ConfigurationError
 from .signals import SignalHandlers
 
 if TYPE_CHECKING:
@@ -316,11 +317,21 @@ class ProxyService(MultiService):
 
 
 def makeService(options: Options) -> MultiService:
-    """Make the service of a command line, for C{twistd} and C{twist}."""
+    """
+    Make the service of a command line, for C{twistd} and C{twist}.
+
+    @raise StartError: something that the configuration names can't be used.
+    """
     from twisted.internet import reactor
 
     configuration = options.configuration
-    return ProxyService(reactor, configuration, assembled(configuration, cast("Any", reactor)))
+    try:
+        assembly = assembled(configuration, cast("Any", reactor))
+    except ConfigurationError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"{problem}\n")
+        raise StartError(str(error)) from None
+    return ProxyService(reactor, configuration, assembly)
 
 
 def _eager(port: IListeningPort) -> None:

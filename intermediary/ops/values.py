@@ -107,6 +107,25 @@ def folder(text: str) -> str:
     return text
 
 
+def pemFile(text: str) -> str:
+    """Check the path of a file of certificates or keys; it is opened at the start."""
+    if not text.strip() or "\0" in text or text.endswith("/"):
+        raise Unfit("is not the path of a file", 'name one, such as "/etc/ssl/backend.pem"')
+    return text
+
+
+def serverName(text: str) -> str:
+    """
+    Check the name or address that a server proves to be.
+
+    @return: it in ASCII lower case.
+    """
+    remedy = 'write it as it is in the certificate, as in "backend.example.org"'
+    if "*" in text:
+        raise Unfit("is a pattern, and a server has one name", remedy)
+    return hostName(text, remedy)
+
+
 def name(text: str) -> str:
     """Check the name of a front or an upstream: it stands in logs."""
     if _NAME.fullmatch(text) is None:
@@ -219,21 +238,17 @@ def serverURL(text: str) -> str:
     """
     Check the URL of an upstream's server.
 
-    @return: C{http://HOST[:PORT]} with the host in ASCII lower case.
+    @return: C{http://HOST[:PORT]} or C{https://HOST[:PORT]} with the host in ASCII lower
+        case.
     """
-    remedy = 'write it as "http://127.0.0.1:9000"'
+    remedy = 'write it as "http://127.0.0.1:9000" or "https://backend.example.org:8443"'
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise Unfit(f"is not a valid URL ({oneLine(error)})", remedy) from error
-    if parts.scheme == "https":
-        raise Unfit(
-            "TLS towards origins is not available yet",
-            "use an http:// URL",
-        )
-    if parts.scheme != "http":
-        raise Unfit("is not an http:// URL", remedy)
+    if parts.scheme not in ("http", "https"):
+        raise Unfit("is not an http:// or https:// URL", remedy)
     if parts.username is not None or parts.password is not None:
         raise Unfit("must not carry a user name or password", remedy)
     if not host:
@@ -247,7 +262,7 @@ def serverURL(text: str) -> str:
     if not _isAddress(name) and (problem := nameProblem(name)):
         raise Unfit(f'names a host that can\'t be looked up: "{name}" is {problem}', remedy)
     authority = _bracketed(name)
-    plain = f"http://{authority}" if port is None else f"http://{authority}:{port}"
+    plain = f"{parts.scheme}://{authority}" + ("" if port is None else f":{port}")
     if parts.path or "?" in text or "#" in text:
         raise Unfit("must have no path, query or fragment", f'write "{plain}"')
     return plain

@@ -12,7 +12,7 @@ from zope.interface import classImplements
 
 from ..errors import DestinationUnavailable, Retry
 from ..interfaces import IBalancer, IOnFetch, Origin
-from ..wire.target import hostToASCII
+from ..wire.target import DEFAULT_PORTS, hostToASCII
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,18 +29,25 @@ class Peer:
         self.origin = origin
 
     @classmethod
-    def fromURL(cls, url: str) -> Peer:
+    def fromURL(cls, url: str, tls: Any = None) -> Peer:
         """
-        Make a peer from C{http://HOST[:PORT]}.
+        Make a peer from C{http://HOST[:PORT]} or C{https://HOST[:PORT]}.
 
+        @param tls: the L{IOriginTLS} for the latter.
         @raise ValueError: it is anything else.
         """
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
         extras = parts.path.removeprefix("/") or "?" in url or "#" in url or "@" in url
-        if parts.scheme != "http" or not host or extras:
-            raise ValueError(f"not http://HOST[:PORT]: {url!r}")
-        return cls(Origin("http", hostToASCII(host), 80 if port is None else port))
+        if scheme not in DEFAULT_PORTS or not host or extras:
+            raise ValueError(f"not http://HOST[:PORT] or https://HOST[:PORT]: {url!r}")
+        if scheme == "http":
+            tls = None
+        elif tls is None:
+            raise ValueError(f"no TLS to reach it: {url!r}")
+        if port is None:
+            port = DEFAULT_PORTS[scheme]
+        return cls(Origin(scheme, hostToASCII(host), port, tls))
 
     def __repr__(self) -> str:
         return f"<Peer {self.origin}>"

@@ -15,8 +15,9 @@ from ..wire.target import parseAuthority, readAbsolute
 
 if TYPE_CHECKING:
     from ..exchange import Exchange
-    from ..interfaces import IDestinationGuard
+    from ..interfaces import IDestinationGuard, IOriginTLS
     from ..program import Program
+    from ..wire.target import Target
     from .access import ConnectPorts
 
 #: How many authorities' origins are remembered.
@@ -62,18 +63,23 @@ class Destinations:
         itself: Program,
         guard: IDestinationGuard | None,
         ports: ConnectPorts,
+        tls: IOriginTLS | None = None,
     ) -> None:
         """
         @param guard: what destinations are dialled under, None for no guard.
         @param ports: that for C{CONNECT}, by port.
+        @param tls: what those of C{https} are reached by; None to leave them to
+            C{CONNECT}.
         """
         self._fetch = fetch
         self._tunnel = tunnel
         self._itself = itself
         self._guard = guard
         self._ports = ports
+        self._tls = tls
         #: By authority, and by the target of a C{CONNECT}.
         self._origins: dict[bytes, Origin] = {}
+        self._secureOrigins: dict[bytes, Origin] = {}
         self._tunnels: dict[bytes, Origin] = {}
 
     def __call__(self, exchange: Exchange) -> Program:
@@ -92,13 +98,24 @@ class Destinations:
             return self._itself
         target = exchange.target = readAbsolute(request.target, request.method)
         if target.scheme != "http":
-            raise SchemeNotServed(f"the scheme {target.scheme} is served by CONNECT alone")
+            exchange.origin = self._secure(target)
+            return self._fetch
         origin = self._origins.get(target.authority)
         if origin is None:
             origin = Origin("http", target.host, target.port, guard=self._guard)
             _remember(self._origins, target.authority, origin)
         exchange.origin = origin
         return self._fetch
+
+    def _secure(self, target: Target) -> Origin:
+        """Find the origin of a target of C{https}."""
+        if target.scheme != "https" or self._tls is None:
+            raise SchemeNotServed(f"the scheme {target.scheme} is served by CONNECT alone")
+        origin = self._secureOrigins.get(target.authority)
+        if origin is None:
+            origin = Origin("https", target.host, target.port, self._tls, guard=self._guard)
+            _remember(self._secureOrigins, target.authority, origin)
+        return origin
 
     def _tunnelTo(self, target: bytes) -> Origin:
         origin = self._tunnels.get(target)

@@ -25,7 +25,7 @@ _REFRESH = re.compile(
     rb"([0-9.]++[ \t]*+[;,][ \t]*+(?:[Uu][Rr][Ll][ \t]*+=[ \t]*+)?+)(['\"]?+)(.*)"
 )
 
-_URI = re.compile(rb"(?:[Hh][Tt][Tt][Pp]:)?+//([^/?#]*+)(.*)", re.DOTALL)
+_URI = re.compile(rb"(?:([Hh][Tt][Tt][Pp][Ss]?+):)?+//([^/?#]*+)(.*)", re.DOTALL)
 
 
 def _withoutServer(reference: bytes, origin: Origin) -> bytes | None:
@@ -33,7 +33,9 @@ def _withoutServer(reference: bytes, origin: Origin) -> bytes | None:
     match = _URI.fullmatch(reference)
     if match is None:
         return None
-    authority, rest = match.groups()
+    scheme, authority, rest = match.groups()
+    if scheme is not None and scheme.lower() != origin.scheme.encode("ascii"):
+        return None
     spelled = origin.authority
     if authority.lower() not in (spelled, spelled + b":%d" % origin.port):
         return None

@@ -37,14 +37,14 @@ _HTML = (b"text/html", b"text/*", b"*/*")
 #: How much of C{Accept} is looked at.  Browsers and libraries send less.
 _ACCEPT_OCTETS = 1024
 
-_Key = tuple["type[IntermediaryError]", int, str, bool]
+_Key = tuple["type[IntermediaryError]", int, str, bytes, bool]
 
 
 class ErrorReplies:
     """
     Words replies to errors; an instance is a front's C{answer}.
 
-    Each reply is made once for a class, a status, a token and a form.
+    Each reply is made once for a class, a status, a token, its parameters and a form.
     """
 
     def __init__(self, pseudonym: bytes) -> None:
@@ -61,14 +61,19 @@ class ErrorReplies:
         request = exchange.request
         accept = None if request is None else request.fields.get(b"accept")
         asJSON = accept is not None and _prefersJSON(accept)
-        key = (type(error), error.status, error.token, asJSON)
+        key = (type(error), error.status, error.token, error.parameters, asJSON)
         made = self._made.get(key)
         if made is None:
             made = self._made[key] = self._make(*key)
         return Reply(error.status, *made)
 
     def _make(
-        self, kind: type[IntermediaryError], status: int, token: str, asJSON: bool
+        self,
+        kind: type[IntermediaryError],
+        status: int,
+        token: str,
+        parameters: bytes,
+        asJSON: bool,
     ) -> tuple[Fields, bytes]:
         reason = REASONS.get(status, b"Error").decode("ascii")
         sentence = " ".join((kind.__doc__ or "").split("\n\n")[0].split())
@@ -83,7 +88,10 @@ class ErrorReplies:
         fields = [
             (b"Content-Type", mediaType),
             (b"Cache-Control", b"no-store"),
-            (b"Proxy-Status", b"%b; error=%b" % (self._pseudonym, token.encode("ascii"))),
+            (
+                b"Proxy-Status",
+                b"%b; error=%b%b" % (self._pseudonym, token.encode("ascii"), parameters),
+            ),
         ]
         if status == 405:
             fields.append((b"Allow", GATEWAY_METHODS))

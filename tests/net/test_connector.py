@@ -247,13 +247,10 @@ class LiteralTests(ConnectorTestCase):
         self.assertIs(transport.protocol, self.successResultOf(d))
 
     def test_notYetAvailableIsSaid(self) -> None:
-        """TLS and parent proxies are other connectors'."""
-        for origin in [
-            Origin("https", "192.0.2.1", 443, tlsName="example.org"),
-            Origin("http", "192.0.2.1", 80, via="http://192.0.2.2:3128"),
-        ]:
-            d = self.connector.connect(origin, self.factory, 10)
-            self.failureResultOf(d, DestinationUnavailable)
+        """Parent proxies are another connector's."""
+        origin = Origin("http", "192.0.2.1", 80, via="http://192.0.2.2:3128")
+        d = self.connector.connect(origin, self.factory, 10)
+        self.failureResultOf(d, DestinationUnavailable)
         self.assertEqual(self.dialled(), [])
 
 
@@ -817,7 +814,7 @@ class SocketAttemptTests(SynchronousTestCase):
         self.assertNoResult(outcome)
         outcome.cancel()
         self.failureResultOf(outcome, CancelledError)
-        over = connector.reach(Origin("http", "a", 80, tlsName="a"), NotingFactory(), 5)
+        over = connector.reach(Origin("http", "a", 80, via="http://b"), NotingFactory(), 5)
         over.trap(DestinationUnavailable)
 
     def test_peerIsWhatWasDialled(self) -> None:

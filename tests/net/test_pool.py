@@ -116,7 +116,7 @@ class LendingTests(PoolTestCase):
             origin("b"),
             origin("a")._replace(port=81),
             origin("a")._replace(scheme="tunnel"),
-            origin("a")._replace(tlsName="a.example"),
+            origin("a")._replace(tls=object()),
             origin("a")._replace(via="http://parent"),
             origin("a")._replace(guard=object()),
         ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -168,6 +169,48 @@ class IncompleteTests(SynchronousTestCase):
         origin.sends(b"HTTP/1.0 200 OK", b"", b"12345")
         client.gets(b"HTTP/1.1 200 OK", ..., b"", b"12345")
         origin.resets()
+        client.sees("aborted")
+        self.assertEqual(scenario.outcomes(), [(200, "http_response_incomplete")])
+
+    def test_anAlertInsteadOfAResponse(self) -> None:
+        """
+        With TLS 1.3 a server says after the handshake that it wants a certificate.
+
+        The request was sent, so it is sent again only where a kept connection was dead.
+        """
+        alert = SSL.Error([("SSL routines", "", "tlsv13 alert certificate required")])
+        scenario = Scenario(self).reverse()
+        client = scenario.client()
+        client.sends(*GET)
+        origin = scenario.accepts()
+        origin.gets(b"GET / HTTP/1.1", ..., b"", b"")
+        origin.transport.lost(alert)
+        heard = client.takes()
+        self.assertIn(b"HTTP/1.1 502 ", heard)
+        self.assertIn(b'error=tls_alert_received; alert-id=116; alert-message="cert', heard)
+        client.sends(*GET)
+        origin = scenario.accepts()
+        origin.gets(b"GET / HTTP/1.1", ..., b"", b"")
+        origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 0", b"", b"")
+        client.gets(b"HTTP/1.1 200 OK", ..., b"", b"")
+        client.sends(*GET)
+        origin.gets(b"GET / HTTP/1.1", ..., b"", b"")
+        origin.transport.lost(alert)
+        origin = scenario.accepts()
+        origin.gets(b"GET / HTTP/1.1", ..., b"", b"")
+        origin.sends(b"HTTP/1.1 200 OK", b"Content-Length: 0", b"", b"")
+        client.gets(b"HTTP/1.1 200 OK", ..., b"", b"")
+
+    def test_anAlertInAResponse(self) -> None:
+        """What came before it is not all."""
+        scenario = Scenario(self).reverse()
+        client = scenario.client()
+        client.sends(b"GET / HTTP/1.0", b"Host: a", b"", b"")
+        origin = scenario.accepts()
+        origin.gets(b"GET / HTTP/1.1", ..., b"", b"")
+        origin.sends(b"HTTP/1.1 200 OK", b"Connection: close", b"", b"12345")
+        client.takes()
+        origin.transport.lost(SSL.Error([("SSL routines", "", "tlsv1 alert internal error")]))
         client.sees("aborted")
         self.assertEqual(scenario.outcomes(), [(200, "http_response_incomplete")])
 

@@ -65,7 +65,8 @@ preserve-host = false
 cache = { grace = 30, grace-error = 0, ignore-query = ["utm_*"], sort-query = true, refresh-uses = 3, store-cookies = true, cache-status = "key", key-cookies = ["lang"], key-fields = ["X-Device"], share = "web" }
 
 [upstream.web]
-servers = ["http://Localhost:9000"]
+servers = ["http://Localhost:9000", "https://Localhost"]
+tls = { ca = "ca.pem", certificate = "us.pem", key = "us.key", name = "B.example", profile = "modern" }
 
 [limits]
 header-octets = "32KiB"

@@ -19,9 +19,11 @@ from zope.interface.verify import verifyObject
 from intermediary.interfaces import IFront, IResolver
 from intermediary.ops.compile import Assembly, assemble, isGuarded
 from intermediary.ops.config import Configuration, ForwardFront, Guard, LogSettings, fromOptions
+from intermediary.ops.problems import ConfigurationError
 from intermediary.ops.reading import parse
 from intermediary.settings import ForwardSettings, Limits, PoolSettings, UpstreamSettings
 
+from ..net.authority import authority
 from ..net.certifying import made
 from ..policy.exchanges import asked
 from .documents import STABLE
@@ -256,6 +258,67 @@ total = 9
         self.assertRaises(
             ValueError, assemble, replace(configuration, reverse=(front,)), self.reactor
         )
+
+
+class OriginTLSTests(CompileTestCase):
+    """What TLS with servers is set up with is read when all is assembled."""
+
+    FRONT = b"""
+    [reverse.site]
+    listen = ["tcp:1"]
+    [[reverse.site.route]]
+    upstream = "one"
+    [[reverse.site.route]]
+    path = "/two"
+    upstream = "two"
+    """
+
+    def test_whatCantBeUsed(self) -> None:
+        """All of it comes at once, by its key; it is no matter without an https:// URL."""
+        text = b"""
+        [upstream.one]
+        servers = ["https://h"]
+        tls = { ca = "/nowhere/ca.pem" }
+        [upstream.two]
+        servers = ["http://h", "https://h"]
+        tls = { verify = false, certificate = "/nowhere/us.pem" }
+        """
+        error = self.assertRaises(ConfigurationError, self.assemble, self.FRONT + text)
+        assert isinstance(error, ConfigurationError)
+        self.assertEqual(
+            [(each.file, each.table, each.value) for each in error.problems],
+            [
+                ("test.toml", "upstream.one.tls.ca", "/nowhere/ca.pem"),
+                ("test.toml", "upstream.two.tls.certificate", "/nowhere/us.pem"),
+            ],
+        )
+        self.assemble(self.FRONT + text.replace(b"https:", b"http:"))
+
+    def test_equalPoliciesAreOne(self) -> None:
+        """Of upstreams and of forward fronts, so that they share connections and sessions."""
+        path = Path(self.mktemp())
+        path.write_bytes(authority().certificate)
+        text = b"""
+        [upstream.one]
+        servers = ["https://h"]
+        tls = { ca = "%b" }
+        [upstream.two]
+        servers = ["https://h:444"]
+        tls = { ca = "%b" }
+        """
+        ca = str(path).encode("ascii")
+        assembly = self.assemble(self.FRONT + text % (ca, ca))
+        found = []
+        for program in assembly.fronts[0].factory.programs:
+            exchange = asked(b"GET / HTTP/1.1", b"Host: a")
+            for index in range(len(program.steps)):
+                if program.nameOf(index) == "balancing.Upstream.onFetch":
+                    program.steps[index](exchange)
+            assert exchange.origin is not None
+            found.append(exchange.origin)
+        self.assertEqual([str(each) for each in found], ["https://h:443", "https://h:444"])
+        self.assertIsNotNone(found[0].tls)
+        self.assertIs(found[0].tls, found[1].tls)
 
 
 class GuardTests(CompileTestCase):

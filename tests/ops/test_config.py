@@ -65,7 +65,7 @@ class FromOptionsTests(SynchronousTestCase):
     def test_allProblemsComeAtOnce(self) -> None:
         """With the option that each is about."""
         error = self.assertRaises(
-            ConfigurationError, fromOptions, ["tpc:1"], ["tcp:99999"], ["https://h"]
+            ConfigurationError, fromOptions, ["tpc:1"], ["tcp:99999"], ["ftp://h"]
         )
         assert isinstance(error, ConfigurationError)
         self.assertEqual(
@@ -73,7 +73,7 @@ class FromOptionsTests(SynchronousTestCase):
             [
                 ("command line", "--forward", "tpc:1"),
                 ("command line", "--reverse", "tcp:99999"),
-                ("command line", "--to", "https://h"),
+                ("command line", "--to", "ftp://h"),
             ],
         )
 

@@ -114,6 +114,41 @@ class SharingTests(SynchronousTestCase):
         self.assertEqual(list(inconsistencies(site(route, {**route, "path": "/a"}))), [])
 
 
+class TLSTests(SynchronousTestCase):
+    """What is said of TLS with servers fits together."""
+
+    def document(self, url: str, **tls: Any) -> dict[str, Any]:
+        """A site whose server has a URL."""
+        document = site({"upstream": "web"})
+        document["upstream"]["web"] = {"servers": [url], "tls": tls}
+        return document
+
+    def test_aKeyIsOfACertificate(self) -> None:
+        """Alone it proves nothing."""
+        (finding,) = inconsistencies(self.document("https://h", key="k.pem"))
+        self.assertEqual(finding.path, ("upstream", "web", "tls", "key"))
+        both = self.document("https://h", key="k.pem", certificate="c.pem")
+        self.assertEqual(list(inconsistencies(both)), [])
+
+    def test_serversThatAreNotVerified(self) -> None:
+        """It is warned of, with what to do instead."""
+        (finding,) = oddities(self.document("https://h", verify=False))
+        self.assertEqual(finding.path, ("upstream", "web", "tls", "verify"))
+        self.assertIn("can pass for them", finding.message)
+        self.assertIn("ca = FILE", finding.remedy)
+        found = [
+            each.path[-1] for each in oddities(self.document("https://h", verify=False, ca="x"))
+        ]
+        self.assertEqual(found, ["verify", "ca"])
+
+    def test_serversWithoutTLS(self) -> None:
+        """They have nothing to verify."""
+        (finding,) = oddities(self.document("http://h", ca="x"))
+        self.assertEqual(finding.path, ("upstream", "web", "tls"))
+        self.assertEqual(list(oddities(self.document("HTTPS://h", ca="x"))), [])
+        self.assertEqual(list(oddities(self.document("http://h"))), [])
+
+
 class FrontTests(SynchronousTestCase):
     """Fronts don't get into each other's way."""
 

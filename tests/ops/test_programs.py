@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from intermediary.interfaces import IAccessLog
+from intermediary.net.origintls import OriginPolicies
 from intermediary.ops.endpoints import ForwardProxyFactory, ReverseProxyFactory, makeCache
 from intermediary.ops.programs import NOTES, Hooks, Upstreams
 from intermediary.policy.access import DestinationGuard
@@ -358,7 +360,7 @@ class ReverseTests(ProgramsTestCase):
 
     def test_routesToOneUpstreamTakeTurnsTogether(self) -> None:
         """Over all fronts that are given the same upstreams."""
-        upstreams = Upstreams()
+        upstreams = Upstreams(OriginPolicies(Clock().seconds))
         one = self.reverse(
             RouteSettings(upstream=WEB), RouteSettings(upstream=WEB, path="/x"), upstreams=upstreams
         )
@@ -379,7 +381,7 @@ class ReverseTests(ProgramsTestCase):
 
     def test_whatIsMisspeltIsRefused(self) -> None:
         """When the front is made: servers, networks, hosts and paths."""
-        bad = UpstreamSettings(name="bad", servers=("https://a.example",))
+        bad = UpstreamSettings(name="bad", servers=("ftp://a.example",))
         none = UpstreamSettings(name="none", servers=())
         for wrong in (
             {"routes": (RouteSettings(upstream=bad),)},

@@ -15,6 +15,7 @@ from intermediary.settings import (
     ForceSettings,
     ForwardSettings,
     Limits,
+    OriginTLSSettings,
     PoolSettings,
     ReverseSettings,
     RouteCacheSettings,
@@ -73,6 +74,18 @@ class GoodTests(SynchronousTestCase):
             ),
         )
 
+    def test_serversThatAreNotVerified(self) -> None:
+        """It is read, and warned of where it stands."""
+        configuration = parse(
+            b"[reverse.site]\nlisten = ['tcp:1']\n[[reverse.site.route]]\nupstream = 'web'\n"
+            b"[upstream.web]\nservers = ['https://h']\ntls = { verify = false }\n",
+            "x.toml",
+        )
+        [route] = configuration.reverse[0].settings.routes
+        self.assertFalse(route.upstream.tls.verify)
+        [warning] = configuration.warnings
+        self.assertEqual((warning.line, warning.table), (7, "upstream.web.tls.verify"))
+
     def test_everyKeyReachesItsSetting(self) -> None:
         """No key is read and forgotten."""
         limits = Limits(
@@ -119,7 +132,15 @@ class GoodTests(SynchronousTestCase):
                             routes=(
                                 RouteSettings(
                                     upstream=UpstreamSettings(
-                                        name="web", servers=("http://localhost:9000",)
+                                        name="web",
+                                        servers=("http://localhost:9000", "https://localhost"),
+                                        tls=OriginTLSSettings(
+                                            ca="ca.pem",
+                                            certificate="us.pem",
+                                            key="us.key",
+                                            name="b.example",
+                                            profile="modern",
+                                        ),
                                     ),
                                     host=("example.org",),
                                     path="/x/",
@@ -602,7 +623,7 @@ class BadTests(SynchronousTestCase):
             "[[reverse.site.route]]\n"
             "upstream = 'wbe'\n"
             "[upstream.web]\n"
-            "servers = ['https://h']\n"
+            "servers = ['ftp://h']\n"
             "[pool]\n"
             "total = 0\n"
         )

@@ -16,6 +16,7 @@ from intermediary.settings import (
     CacheSettings,
     ForceSettings,
     Limits,
+    OriginTLSSettings,
     PoolSettings,
     RouteCacheSettings,
     Timeouts,
@@ -74,6 +75,7 @@ class ModelTests(SynchronousTestCase):
             (schema.CacheTable, CacheSettings),
             (schema.RouteCacheTable, RouteCacheSettings),
             (schema.ForceTable, ForceSettings),
+            (schema.OriginTLSTable, OriginTLSSettings),
         ):
             self.assertEqual(
                 {f.name: _plain(f.default) for f in dataclasses.fields(settings)},

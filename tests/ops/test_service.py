@@ -9,6 +9,7 @@ import io
 import os
 import signal
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -487,3 +488,19 @@ class MakeServiceTests(SynchronousTestCase):
         service = makeService(options)
         self.assertIsInstance(service, MultiService)
         self.assertEqual([child.name for child in service], ["forward"])
+
+    def test_filesThatCantBeUsed(self) -> None:
+        """They are told of as by C{--check}, and the process does not start."""
+        path = Path(self.mktemp())
+        path.write_text(
+            '[reverse.site]\nlisten = ["tcp:1"]\n[[reverse.site.route]]\nupstream = "web"\n'
+            '[upstream.web]\nservers = ["https://h"]\ntls = { ca = "/nowhere/ca.pem" }\n',
+            encoding="utf-8",
+        )
+        options = Options()
+        options.parseOptions(["--config", str(path)])
+        told = io.StringIO()
+        self.patch(sys, "stderr", told)
+        error = self.assertRaises(StartError, makeService, options)
+        self.assertIn('upstream.web.tls.ca = "/nowhere/ca.pem": can\'t be read', str(error))
+        self.assertEqual(told.getvalue(), f"{error}\n")

@@ -142,11 +142,16 @@ class ServerURLTests(Case):
         ):
             self.assertEqual(values.serverURL(written), meant)
 
-    def test_tlsIsNotAvailableYet(self) -> None:
-        """And the message says just that."""
-        self.assertUnfit(
-            values.serverURL, "https://127.0.0.1", "TLS towards origins is not available yet"
-        )
+    def test_TLS(self) -> None:
+        """By their scheme."""
+        for written, meant in (
+            ("https://127.0.0.1:8443", "https://127.0.0.1:8443"),
+            ("HTTPS://Example.ORG", "https://example.org"),
+            ("https://[::1]", "https://[::1]"),
+        ):
+            self.assertEqual(values.serverURL(written), meant)
+        error = self.assertUnfit(values.serverURL, "https://h/", "must have no path")
+        self.assertIn('"https://h"', error.remedy)
 
     def test_anythingBesidesHostAndPortIsRefused(self) -> None:
         """The remedy shows the URL without it."""
@@ -157,7 +162,7 @@ class ServerURLTests(Case):
 
     def test_whatIsNoURLIsRefused(self) -> None:
         """With its own reason each."""
-        self.assertUnfit(values.serverURL, "127.0.0.1:80", "is not an http:// URL")
+        self.assertUnfit(values.serverURL, "127.0.0.1:80", "is not an http:// or https:// URL")
         self.assertUnfit(values.serverURL, "http://", "names no host")
         self.assertUnfit(values.serverURL, "http://h:99999", "Port out of range")
         self.assertUnfit(values.serverURL, "http://h:0", "no valid port")
@@ -170,6 +175,30 @@ class ServerURLTests(Case):
             self.assertUnfit(values.serverURL, f"http://{host}:80", f'"{host}" is n')
         for host in ("a_b.example", "127.0.0.1.example", "example.org."):
             self.assertEqual(values.serverURL(f"http://{host}"), f"http://{host}")
+
+
+class TLSTests(Case):
+    """What TLS with servers is set up with."""
+
+    def test_files(self) -> None:
+        """They need not be there yet."""
+        for good in ("ca.pem", "/etc/ssl/a b.pem", "../x"):
+            self.assertEqual(values.pemFile(good), good)
+        for bad in ("", " ", "a\0b", "certs/"):
+            self.assertUnfit(values.pemFile, bad, "is not the path of a file")
+
+    def test_namesOfServers(self) -> None:
+        """A name or an address, as certificates have them."""
+        for written, meant in (
+            ("Backend.Example", "backend.example"),
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("2001:DB8::1", "2001:db8::1"),
+            ("192.0.2.1", "192.0.2.1"),
+        ):
+            self.assertEqual(values.serverName(written), meant)
+        self.assertUnfit(values.serverName, "*.example", "is a pattern")
+        for bad in ("", "a b", "a:443", "https://a"):
+            self.assertUnfit(values.serverName, bad, "is not a valid host name")
 
 
 class HostPatternTests(Case):

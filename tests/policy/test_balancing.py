@@ -54,6 +54,22 @@ class PeerTests(SynchronousTestCase):
         ):
             self.assertEqual(Peer.fromURL(url).origin, Origin("http", host, port), url)
 
+    def test_TLS(self) -> None:
+        """By the scheme: the port is 443 without one, and what it is spoken by comes along."""
+        tls = object()
+        for url, host, port in (
+            ("https://a.example", "a.example", 443),
+            ("HTTPS://a.example:8443/", "a.example", 8443),
+            ("https://[2001:db8::1]:80", "2001:db8::1", 80),
+        ):
+            self.assertEqual(Peer.fromURL(url, tls).origin, Origin("https", host, port, tls), url)
+        self.assertEqual(Peer.fromURL("http://a", tls).origin, Origin("http", "a", 80))
+        self.assertEqual(Peer.fromURL("https://a.example:443", tls).origin.authority, b"a.example")
+        self.assertEqual(
+            Peer.fromURL("https://a.example:80", tls).origin.authority, b"a.example:80"
+        )
+        self.assertRaises(ValueError, Peer.fromURL, "https://a.example")
+
     def test_internationalNamesAreMadeASCII(self) -> None:
         """What is sent in C{Host} and asked of the resolver is what the DNS knows."""
         origin = Peer.fromURL("http://bücher.example:8000").origin

@@ -5,19 +5,17 @@ Where requests of a forward front go.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.errors import IntermediaryError, RequestInvalid, WireError
+from intermediary.interfaces import Origin
 from intermediary.policy.access import ConnectPorts, DestinationGuard
 from intermediary.policy.destination import REMEMBERED, Destinations, statusPage
 from intermediary.program import Program
 
 from .exchanges import asked
-
-if TYPE_CHECKING:
-    from intermediary.interfaces import Origin
 
 
 class DestinationTestCase(SynchronousTestCase):
@@ -107,8 +105,29 @@ class AbsoluteFormTests(DestinationTestCase):
         self.assertIs(self.to(b"http://a.example/x"), self.to(b"http://a.example/y"))
         self.assertEqual(self.to(b"http://A.example/"), self.to(b"http://a.example:80/"))
 
+    def test_httpsHasAnOriginOfItsOwn(self) -> None:
+        """With TLS and the guard, and remembered apart from that of http."""
+        tls: Any = object()
+        ports = ConnectPorts((443,))
+        both = Destinations(self.fetch, self.tunnel, self.itself, self.guard, ports, tls)
+        origins = []
+        for target in (
+            b"https://a.example/x",
+            b"https://a.example/y",
+            b"http://a.example/",
+            b"HTTPS://a.example:8443/",
+        ):
+            exchange = asked(b"GET %b HTTP/1.1" % target, b"Host: a.example")
+            self.assertIs(both(exchange), self.fetch)
+            assert exchange.target is not None
+            origins.append(exchange.origin)
+        self.assertEqual(origins[0], Origin("https", "a.example", 443, tls, guard=self.guard))
+        self.assertIs(origins[1], origins[0])
+        self.assertEqual(origins[2], Origin("http", "a.example", 80, guard=self.guard))
+        self.assertEqual(origins[3], Origin("https", "a.example", 8443, tls, guard=self.guard))
+
     def test_httpsIsForConnect(self) -> None:
-        """A proxy that fetched it would see what it should not."""
+        """Where there is no TLS."""
         for target in (b"https://a.example/", b"HTTPS://a.example:443/"):
             error = self.refused(b"GET %b HTTP/1.1" % target, b"Host: a.example")
             self.assertIsInstance(error, RequestInvalid)

@@ -60,6 +60,21 @@ class RedirectsTests(SynchronousTestCase):
                 self.delivered((b"Location", spelled), origin=origin), [(b"Location", b"/x")]
             )
 
+    def test_serversWithTLS(self) -> None:
+        """Theirs is the other scheme, with the other port."""
+        origin = Origin("https", "web.internal", 443, object())
+        for spelled in (
+            b"https://web.internal/x",
+            b"HTTPS://Web.Internal:443/x",
+            b"//web.internal/x",
+        ):
+            self.assertEqual(
+                self.delivered((b"Location", spelled), origin=origin), [(b"Location", b"/x")]
+            )
+        for spelled in (b"http://web.internal/x", b"https://web.internal:8443/x"):
+            pairs = [(b"Location", spelled)]
+            self.assertEqual(self.delivered(*pairs, origin=origin), pairs)
+
     def test_otherReferencesStay(self) -> None:
         """Relative ones, other hosts, ports and schemes, and what is no URI."""
         for reference in (

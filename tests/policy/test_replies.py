@@ -24,6 +24,7 @@ from intermediary.errors import (
     RequestTimeout,
     ResponseInvalid,
     ShuttingDown,
+    TLSAlertReceived,
     WireError,
 )
 from intermediary.policy.replies import ErrorReplies
@@ -96,6 +97,19 @@ class WordsTests(RepliesTestCase):
         )
         self.assertEqual(reply.fields.get(b"content-type"), b"application/json")
         self.assertEqual(reply.fields.get(b"proxy-status"), b"test; error=connection_refused")
+
+    def test_whatGoesWithTheToken(self) -> None:
+        """Parameters of C{Proxy-Status} (RFC 9209 §2.3.15), and each its own."""
+        for alert, words in ((42, "bad certificate"), (48, "unknown ca")):
+            reply = self.reply(TLSAlertReceived(SECRET, alert, words))
+            self.assertEqual(reply.status, 502)
+            self.assertEqual(
+                reply.fields.get(b"proxy-status"),
+                b'test; error=tls_alert_received; alert-id=%d; alert-message="%b"'
+                % (alert, words.encode("ascii")),
+            )
+        reply = self.reply(TLSAlertReceived(SECRET))
+        self.assertEqual(reply.fields.get(b"proxy-status"), b"test; error=tls_alert_received")
 
     def test_noDetailIsEverShown(self) -> None:
         """It may name addresses of servers: in no class, no form and no field."""
