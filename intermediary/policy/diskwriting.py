@@ -60,6 +60,7 @@ class Writing:
         "_file",
         "_growing",
         "_store",
+        "committed",
         "done",
         "entry",
         "failed",
