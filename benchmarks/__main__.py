@@ -114,7 +114,7 @@ def compare(options: argparse.Namespace, workspace: Workspace, cores: Cores) -> 
         if case.load is Load.REQUESTS and findProgram("wrk") is None:
             say("  skipped: wrk is not installed")
             continue
-        able = [peer for peer in peers if peer.can(case.front, cached=case.cached)]
+        able = [peer for peer in peers if peer.can(case)]
         if INTERMEDIARY_PEER in able:
             # They are the same program.
             able += [PEERS[name] for name in case.also if PEERS[name] not in able]

@@ -26,6 +26,8 @@ class Load(Enum):
     BULK = "bulk"
     #: Connections that are kept after one request.
     IDLE = "idle"
+    #: TLS connections that are opened, used once and closed.
+    HANDSHAKES = "handshakes"
 
 
 class Unit(Enum):
@@ -53,6 +55,10 @@ class Case:
     cached: bool = False
     #: We have a cache that is of no use: what the origin answers may not be stored.
     bypassed: bool = False
+    #: Clients speak TLS with the front.
+    secure: bool = False
+    #: They resume sessions; without that each makes a full handshake.
+    resumed: bool = False
     #: Peers that take part beside the usual ones.
     also: tuple[str, ...] = ()
     #: By peer: our figure at most this many times the peer's.
@@ -191,5 +197,75 @@ CASES = (
         path="/1k",
         connections=2000,
         limit=8192,
+    ),
+    Case(
+        name="tls-hit-1k",
+        title="reverse by TLS, cache hit, 1 KiB, 64 kept connections",
+        front="reverse",
+        load=Load.REQUESTS,
+        unit=Unit.MICROSECONDS_PER_REQUEST,
+        path="/kept-1k",
+        connections=64,
+        cached=True,
+        secure=True,
+        ratios={"nginx": 1.3},
+    ),
+    Case(
+        name="tls-1k",
+        title="reverse by TLS, 1 KiB, 64 kept connections",
+        front="reverse",
+        load=Load.REQUESTS,
+        unit=Unit.MICROSECONDS_PER_REQUEST,
+        path="/1k",
+        connections=64,
+        secure=True,
+        ratios={"nginx": 2.2},
+    ),
+    Case(
+        name="tls-64k",
+        title="reverse by TLS, 64 KiB, 64 kept connections",
+        front="reverse",
+        load=Load.REQUESTS,
+        unit=Unit.MICROSECONDS_PER_REQUEST,
+        path="/64k",
+        connections=64,
+        secure=True,
+        ratios={"nginx": 1.3},
+    ),
+    Case(
+        name="tls-handshake",
+        title="full TLS handshake, one cache hit of 1 KiB, close",
+        front="reverse",
+        load=Load.HANDSHAKES,
+        unit=Unit.MICROSECONDS_PER_REQUEST,
+        path="/kept-1k",
+        connections=1,
+        cached=True,
+        secure=True,
+        ratios={"nginx": 1.3},
+    ),
+    Case(
+        name="tls-resumed",
+        title="resumed TLS handshake, one cache hit of 1 KiB, close",
+        front="reverse",
+        load=Load.HANDSHAKES,
+        unit=Unit.MICROSECONDS_PER_REQUEST,
+        path="/kept-1k",
+        connections=1,
+        cached=True,
+        secure=True,
+        resumed=True,
+        ratios={"nginx": 1.6},
+    ),
+    Case(
+        name="tls-idle",
+        title="memory of a kept TLS connection after one request",
+        front="reverse",
+        load=Load.IDLE,
+        unit=Unit.OCTETS_PER_CONNECTION,
+        path="/1k",
+        connections=1000,
+        secure=True,
+        limit=40960,
     ),
 )

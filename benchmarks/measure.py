@@ -171,6 +171,7 @@ class Measurement:
             originPort=self._origin.port,
             core=self._cores.proxy,
             cached=peer.cachesIn(self._case),
+            secure=self._case.secure,
         )
         try:
             verify(self._case, running, self._origin)
@@ -255,7 +256,9 @@ class Measurement:
             environment["BENCH_CACHED"] = "1"
         environment["BENCH_PAUSE"] = str(case.pauseMilliseconds)
         arguments = [program, "-t1", f"-c{case.connections}", f"-d{seconds}s"]
-        arguments += ["--timeout", "10s", "-s", str(LUA), f"http://127.0.0.1:{port}{case.path}"]
+        scheme = "https" if case.secure else "http"
+        url = f"{scheme}://127.0.0.1:{port}{case.path}"
+        arguments += ["--timeout", "10s", "-s", str(LUA), url]
         output = self._generate(arguments, environment, seconds)
         for line in output.splitlines():
             if line.startswith("BENCH "):
@@ -282,6 +285,8 @@ class Measurement:
             *(sys.executable, "-m", "benchmarks.tunnels", case.load.value),
             *("--proxy", str(running.port(case.front)), "--origin", str(self._origin.port)),
             *("--path", case.path, "--connections", str(case.connections)),
+            *(("--secure",) if case.secure else ()),
+            *(("--resumed",) if case.resumed else ()),
             *more,
         ]
 
@@ -355,7 +360,7 @@ class Measurement:
 
     def _warm(self, running: Running) -> None:
         port = running.port(self._case.front)
-        connections = keepIdle(port, self._case.path, 16)
+        connections = keepIdle(port, self._case.path, 16, secure=self._case.secure)
         for number in range(WARMING_REQUESTS):
             ask(connections[number % len(connections)], port, self._case.path)
         for connection in connections:

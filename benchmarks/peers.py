@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .certificate import selfSigned
 from .children import ROOT, BenchmarkError, Child, Workspace, findProgram
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Site:
     forwardPort: int
     #: Whether it is to cache.
     cached: bool = False
+    #: Whether the gateway speaks TLS.
+    secure: bool = False
     #: What the harness itself runs under, for our own command.
     introspection: Path | None = None
 
@@ -80,7 +83,7 @@ http {{
         keepalive_requests 1000000000;
     }}
     server {{
-        listen 127.0.0.1:{reversePort} backlog=4096;
+        listen 127.0.0.1:{reversePort} backlog=4096{tls};
         location / {{
             proxy_pass http://origin;
             proxy_http_version 1.1;
@@ -160,6 +163,11 @@ proxy_cache_path {folder}/cache levels=1:2 keys_zone=hits:64m max_size=1g inacti
     open_file_cache max=1000 inactive=1h;
     open_file_cache_valid 1h;"""
 
+#: With the defaults of the product: TLS 1.2 and 1.3, and sessions in tickets.
+NGINX_TLS = """ ssl;
+        ssl_certificate {certificate};
+        ssl_certificate_key {certificate}"""
+
 NGINX_CACHING = """\
 proxy_cache hits;
             proxy_cache_lock on;
@@ -179,12 +187,15 @@ INTERMEDIARY_CACHING = """
 memory = "256MiB"
 """
 
+INTERMEDIARY_TLS = 'tls = {{ certificate = "{certificate}", key = "{certificate}" }}'
+
 INTERMEDIARY = """\
 [forward.egress]
 listen = ["tcp:{forwardPort}:interface=127.0.0.1"]
 
 [reverse.site]
 listen = ["tcp:{reversePort}:interface=127.0.0.1:backlog=4096"]
+{tls}
 [[reverse.site.route]]
 upstream = "web"
 
@@ -197,7 +208,18 @@ format = "combined"
 {caching}"""
 
 
-def _fill(template: str, site: Site, extra: str = "", caching: str = "", store: str = "") -> str:
+def _fill(
+    template: str,
+    site: Site,
+    extra: str = "",
+    caching: str = "",
+    store: str = "",
+    tls: str = "",
+) -> str:
+    if site.secure:
+        tls = tls.format(certificate=selfSigned(site.folder))
+    else:
+        tls = ""
     return template.format(
         folder=site.folder,
         originPort=site.originPort,
@@ -206,6 +228,7 @@ def _fill(template: str, site: Site, extra: str = "", caching: str = "", store: 
         extra=extra,
         caching=caching,
         store=store,
+        tls=tls,
     )
 
 
@@ -214,7 +237,7 @@ def _nginx(extra: str) -> Callable[[Site], list[str]]:
         caching = store = ""
         if site.cached:
             caching, store = NGINX_CACHING, NGINX_STORE.format(folder=site.folder)
-        path = site.write("nginx.conf", _fill(NGINX, site, extra, caching, store))
+        path = site.write("nginx.conf", _fill(NGINX, site, extra, caching, store, NGINX_TLS))
         return ["nginx", "-p", str(site.folder), "-c", str(path)]
 
     return configure
@@ -239,7 +262,8 @@ def twistd() -> Path:
 
 def _intermediary(site: Site) -> list[str]:
     caching = INTERMEDIARY_CACHING if site.cached else ""
-    path = site.write("intermediary.toml", _fill(INTERMEDIARY, site, caching=caching))
+    text = _fill(INTERMEDIARY, site, caching=caching, tls=INTERMEDIARY_TLS)
+    path = site.write("intermediary.toml", text)
     arguments = ["--reactor=intermediary", "--pidfile=", "-n", "intermediary", "--config"]
     if site.introspection is not None:
         # By its file and with -P, so that the installed package is what runs.
@@ -272,12 +296,18 @@ class Peer:
     user: str | None = None
     #: Whether it is given a cache where hits are measured.
     caches: bool = True
+    #: Whether its gateway is given TLS where that is measured.
+    secures: bool = False
     #: Whether it takes part without being named.
     usual: bool = True
 
-    def can(self, front: str, *, cached: bool) -> bool:
-        """Tell whether it has a front, and a cache where one is needed."""
-        return front in self.fronts and (self.caches or not cached)
+    def can(self, case: Case) -> bool:
+        """Tell whether it has a case's front, with the cache and the TLS that it needs."""
+        return (
+            case.front in self.fronts
+            and (self.caches or not case.cached)
+            and (self.secures or not case.secure)
+        )
 
     def cachesIn(self, case: Case) -> bool:
         """Tell whether it is to have a cache in a case."""
@@ -343,6 +373,7 @@ INTERMEDIARY_PEER = Peer(
     program=None,
     fronts=frozenset({"reverse", "forward"}),
     configure=_intermediary,
+    secures=True,
 )
 
 PEERS = {
@@ -363,6 +394,7 @@ PEERS = {
             program="nginx",
             fronts=frozenset({"reverse"}),
             configure=_nginx(""),
+            secures=True,
         ),
         Peer(
             name="nginx-nospool",
@@ -433,6 +465,7 @@ def startPeer(
     originPort: int,
     core: int,
     cached: bool = False,
+    secure: bool = False,
     introspection: Path | None = None,
 ) -> Running:
     """
@@ -447,6 +480,7 @@ def startPeer(
         reversePort=workspace.freePort(),
         forwardPort=workspace.freePort(),
         cached=cached,
+        secure=secure,
         introspection=introspection,
     )
     command = peer.configure(site)

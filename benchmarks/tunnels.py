@@ -1,8 +1,8 @@
 # -*- test-case-name: tests.test_benchmarks -*-
 """
-The load that wrk can't make: tunnels, and connections that are only kept.
+The load that wrk can't make: tunnels, handshakes, and connections that are only kept.
 
-    python -m benchmarks.tunnels setup|bulk|idle ...
+    python -m benchmarks.tunnels setup|bulk|idle|handshakes ...
 
 A process of its own, that prints one line of JSON.  It need not be faster than
 the proxies: what is compared is what they spend, and each gets the same load.
@@ -14,6 +14,7 @@ import argparse
 import json
 import select
 import socket
+import ssl
 import sys
 import time
 
@@ -207,7 +208,61 @@ class Bulk:
         return contentLength(head) - len(rest)
 
 
-def keepIdle(port: int, path: str, count: int) -> list[socket.socket]:
+def clientContext() -> ssl.SSLContext:
+    """Make a context for clients, to whom the certificate says nothing."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class Handshakes:
+    """
+    Opens TLS connections one after the other, asks once on each and closes them.
+
+    @ivar done: how many there were.
+    @ivar failures: how many did not do as they should with sessions.
+    """
+
+    def __init__(self, port: int, path: str, resumed: bool) -> None:
+        self._port = port
+        self._path = path
+        self._resumed = resumed
+        self._context = clientContext()
+        self._session: ssl.SSLSession | None = None
+        self.done = 0
+        self.failures: dict[str, int] = {}
+
+    def _one(self) -> None:
+        plain = socket.create_connection(("127.0.0.1", self._port), 30)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with self._context.wrap_socket(plain, session=self._session) as connection:
+            resumed = bool(connection.session_reused)
+            if resumed is not (self._session is not None):
+                why = "resumed" if resumed else "not resumed"
+                self.failures[why] = self.failures.get(why, 0) + 1
+            ask(connection, self._port, self._path)
+            if self._resumed:
+                # The newest, as each may be used once (RFC 8446 §C.4).
+                self._session = connection.session
+            connection.settimeout(0.5)
+            try:
+                connection.unwrap()
+            except (OSError, ValueError):
+                pass  # who closes need not be answered
+        self.done += 1
+
+    def run(self, seconds: float) -> None:
+        """Go on until the time is over."""
+        if self._resumed:
+            self._one()
+            self.done = 0
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._one()
+
+
+def keepIdle(port: int, path: str, count: int, *, secure: bool = False) -> list[socket.socket]:
     """
     Open connections one after the other, send one request on each and keep them.
 
@@ -215,8 +270,11 @@ def keepIdle(port: int, path: str, count: int) -> list[socket.socket]:
     connection keeps and not what exchanges need.
     """
     connections = []
+    context = clientContext() if secure else None
     for _ in range(count):
         connection = socket.create_connection(("127.0.0.1", port), 30)
+        if context is not None:
+            connection = context.wrap_socket(connection)
         connections.append(connection)
         ask(connection, port, path)
     return connections
@@ -234,9 +292,9 @@ def ask(connection: socket.socket, port: int, path: str) -> None:
         missing -= len(data)
 
 
-def _idle(port: int, path: str, count: int) -> dict[str, object]:
+def _idle(port: int, path: str, count: int, secure: bool) -> dict[str, object]:
     """Keep connections until a line comes in; then see whether they still live."""
-    connections = keepIdle(port, path, count)
+    connections = keepIdle(port, path, count, secure=secure)
     print(json.dumps({"open": len(connections)}), flush=True)
     sys.stdin.readline()
     alive = 0
@@ -255,12 +313,14 @@ def _idle(port: int, path: str, count: int) -> dict[str, object]:
 def main(arguments: list[str]) -> None:
     """Run one kind of load and print what it came to."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tunnels")
-    parser.add_argument("kind", choices=("setup", "bulk", "idle"))
+    parser.add_argument("kind", choices=("setup", "bulk", "idle", "handshakes"))
     parser.add_argument("--proxy", type=int, required=True)
     parser.add_argument("--origin", type=int, required=True)
     parser.add_argument("--path", required=True)
     parser.add_argument("--connections", type=int, required=True)
     parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--secure", action="store_true")
+    parser.add_argument("--resumed", action="store_true")
     options = parser.parse_args(arguments)
     raiseFileLimit()
     began = time.monotonic()
@@ -273,8 +333,12 @@ def main(arguments: list[str]) -> None:
         bulk = Bulk(options.proxy, options.origin, options.path)
         bulk.run(options.connections, options.seconds)
         result = {"octets": bulk.octets}
+    elif options.kind == "handshakes":
+        handshakes = Handshakes(options.proxy, options.path, options.resumed)
+        handshakes.run(options.seconds)
+        result = {"requests": handshakes.done, "failures": handshakes.failures}
     else:
-        result = _idle(options.proxy, options.path, options.connections)
+        result = _idle(options.proxy, options.path, options.connections, options.secure)
     print(json.dumps({**result, "seconds": time.monotonic() - began}), flush=True)
 
 

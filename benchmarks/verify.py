@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from .cases import Load
 from .children import BenchmarkError
 from .content import content
+from .tunnels import clientContext
 
 if TYPE_CHECKING:
     from .cases import Case
@@ -32,6 +33,10 @@ def verify(case: Case, running: Running, origin: Origin) -> None:
     port = running.port(case.front)
     before = origin.count()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    if case.secure:
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", port, timeout=20, context=clientContext()
+        )
     target = case.path
     if case.front == "forward":
         if case.load is Load.REQUESTS:

@@ -278,16 +278,18 @@ class CaseTests(SynchronousTestCase):
         """Otherwise it would never be judged."""
         for one in CASES:
             for peer in one.ratios:
-                self.assertTrue(PEERS[peer].can(one.front, cached=one.cached), one.name)
+                self.assertTrue(PEERS[peer].can(one), one.name)
                 self.assertTrue(PEERS[peer].usual or peer in one.also, one.name)
 
     def test_hitsAreOfWhatMayBeStored(self) -> None:
         """And everything else is of what may not, so that no hit is counted unnoticed."""
         for one in CASES:
             self.assertEqual("public" in cacheControl(one.path), one.cached, one.name)
-        self.assertFalse(PEERS["haproxy"].can("reverse", cached=True))
-        self.assertTrue(PEERS["haproxy"].can("reverse", cached=False))
-        self.assertFalse(PEERS["nginx"].can("forward", cached=False))
+        self.assertFalse(PEERS["haproxy"].can(case(cached=True)))
+        self.assertTrue(PEERS["haproxy"].can(case()))
+        self.assertFalse(PEERS["haproxy"].can(case(secure=True)))
+        self.assertTrue(PEERS["nginx"].can(case(secure=True, cached=True)))
+        self.assertFalse(PEERS["nginx"].can(case(front="forward")))
 
     def test_contentIsTheSameEverywhere(self) -> None:
         """Origin and client make it in different processes."""
