@@ -435,6 +435,9 @@ class Filling(Nobody):
         if entry.queue is None or before.queue is not None or not before.body.isKept:
             # This was purged meanwhile, or had to make room; or that is nowhere any more.
             return False
+        if entry.variant != before.variant:
+            # It has not taken its place, so that would not take this one's.
+            return False
         # A purge may have been about that alone, or has not come to this yet.
         state = LEFT if self._purges is None else self._purges.meanwhile(visit, before)
         if state == GONE:

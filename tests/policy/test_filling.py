@@ -708,6 +708,18 @@ class StoredTests(FillingCase):
                 [] if shelf is None else list(shelf.entries), [] if octets else [before]
             )
 
+    def test_whatBreaksOffAsAnotherVariantBringsNothingBack(self) -> None:
+        """It has replaced nothing, and nothing of it stays."""
+        body = Body()
+        body.append(b"abc")
+        entry = entryOf(b"b", body, variant=b"one")
+        before = entryOf(b"b", b"whole", variant=b"other")
+        self.store.add(entry)
+        visit = Visit(b"stale", 0.0)
+        visit.ahead = before
+        Filling(self.store, entry, visit).fail(ResponseIncomplete("gone"))
+        self.assertIsNone(self.store.find(b"b"))
+
     def test_aFailureTakesTheEntryAway(self) -> None:
         """RFC 9111 §3.3: what is incomplete is not used as whole."""
         client = self.reads()
