@@ -180,11 +180,12 @@ class ListenerTests(TLSTestCase):
 
     def test_aTunnelInside(self) -> None:
         """A forward proxy that is spoken with by TLS."""
+        # It is accepted as soon as there is a tunnel.
+        self.origin.serve = hello
         secured = self.shake(front="egress")
         target = b"127.0.0.1:%d" % self.origin.port
         secured.sendall(b"CONNECT %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (target, target))
         self.assertIn(b" 200 ", secured.recv(65536))
-        self.origin.serve = hello
         self.assertTrue(self.ask(secured).endswith(b"hello"))
         self.quiet()
 
