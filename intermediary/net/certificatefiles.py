@@ -16,7 +16,6 @@ from .certificates import Certificate, CertificateError, hasKey, readCertificate
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
 
     from ..settings import TLSSettings
 
@@ -231,42 +230,6 @@ class CertificateFiles:
         return found
 
 
-class WatchedFile:
-    """
-    One more file, read by a parser of its own.
-
-    @ivar value: what it held when it could be read last; None before.
-    """
-
-    def __init__(self, key: str, path: str, parse: Callable[[bytes], object]) -> None:
-        """
-        @param key: the name of the setting.
-        @param parse: raises L{CertificateError}.
-        """
-        self._key = key
-        self._path = path
-        self._parse = parse
-        self._signature: _Signature = ()
-        self.value: object = None
-
-    def look(self) -> tuple[bool, list[Trouble]]:
-        """As L{CertificateFiles.look}."""
-        signature = signatureOf(self._path)
-        if signature == self._signature:
-            return False, []
-        self._signature = signature
-        try:
-            self.value = self._parse(readFile(self._path))
-        except OSError as error:
-            message = f"can't be read: {error.strerror}"
-            return False, [
-                Trouble(self._key, self._path, message, "name a file that this user may read")
-            ]
-        except CertificateError as error:
-            return False, [Trouble(self._key, self._path, error.message, error.remedy)]
-        return True, []
-
-
 def readFile(path: str) -> bytes:
     """
     Read a file whole.
@@ -298,7 +261,6 @@ __all__ = [
     "CertificateFiles",
     "Trouble",
     "TroubleError",
-    "WatchedFile",
     "readFile",
     "signatureOf",
 ]

@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from OpenSSL import SSL
 
+from .tlsproblems import reasonsOf
+
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable
@@ -175,7 +177,7 @@ def readCertificate(octets: bytes, keyOctets: bytes, source: str) -> Certificate
     try:
         equip(SSL.Context(SSL.TLS_METHOD), [found])
     except SSL.Error as error:
-        reasons = ", ".join(each[2] for each in error.args[0]) or "no reason given"
+        reasons = ", ".join(reasonsOf(error)) or "no reason given"
         raise CertificateError(
             f"is refused by OpenSSL ({reasons})", "make a key of EC P-256 or RSA 2048"
         ) from error

@@ -17,6 +17,8 @@ from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 
+from .tlsproblems import reasonsOf
+
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
@@ -154,7 +156,7 @@ def speakTLS(transport: Any, policy: Any, protocol: Any, clock: Any) -> Any:
 
 def _worded(error: Error) -> str:
     """Say what OpenSSL did not like."""
-    reasons = [each[2] for each in (error.args[0] if error.args else ())]
+    reasons = reasonsOf(error)
     if "http request" in reasons:
         return "it speaks HTTP without TLS"
     return ", ".join(reasons) or "it hung up"

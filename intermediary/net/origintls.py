@@ -27,6 +27,7 @@ from zope.interface import implementer
 
 from ..errors import TLSNotConfigured
 from ..interfaces import IOriginTLS, ITLSPolicy
+from .tlscontext import PROFILES, makeContext
 from .tlsproblems import chainProblem, mismatch
 from .truststore import REMEDY, trustedFiles
 
@@ -130,10 +131,7 @@ class OriginTLS:
 
     def _make(self) -> SSL.Context:
         settings = self.settings
-        context = _makeContext(settings.profile)
-        if settings.profile == "compatible":
-            # For clients that are old; there is no such excuse for servers of ours.
-            context.set_min_proto_version(SSL.TLS1_2_VERSION)
+        context = _contextOf(settings.profile)
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.set_alpn_protos(PROTOCOLS)
         if settings.certificate is not None:
@@ -354,28 +352,29 @@ class OriginPolicies:
         return known
 
 
-#: Mozilla's "intermediate", for TLS 1.2; all of TLS 1.3 will do.
-_CIPHERS: Final = (
-    b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
-    b"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
-    b"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
-    b"DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384"
-)
-_OLD_CIPHERS: Final = (
-    b":ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:ECDHE-ECDSA-AES128-SHA:"
-    b"ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA:"
-    b"AES128-GCM-SHA256:AES256-GCM-SHA384:AES128-SHA:AES256-SHA"
+#: What clients can do without parameters of their own, beside what both sides have.
+_DHE: Final = "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384"
+_OLD: Final = (
+    "ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:ECDHE-ECDSA-AES128-SHA:"
+    "ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA:"
+    "AES128-GCM-SHA256:AES256-GCM-SHA384:AES128-SHA:AES256-SHA"
 )
 
 
-def _makeContext(profile: str) -> SSL.Context:
-    """Make a context of the versions and ciphers of a profile."""
-    context = SSL.Context(SSL.TLS_METHOD)
-    modern = profile == "modern"
-    context.set_min_proto_version(SSL.TLS1_3_VERSION if modern else SSL.TLS1_2_VERSION)
-    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
-    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
-    context.set_cipher_list(_CIPHERS + (_OLD_CIPHERS if profile == "compatible" else b""))
+def _contextOf(profile: str) -> SSL.Context:
+    """
+    Make a context of the versions and ciphers of a profile.
+
+    The lowest version of C{compatible} is for clients that are old; there is no such
+    excuse for servers of ours, so here it has no more than old ciphers.
+    """
+    if profile == "modern":
+        return makeContext(profile)
+    context = makeContext("intermediate")
+    ciphers = [PROFILES["intermediate"].ciphers, _DHE]
+    if profile == "compatible":
+        ciphers.append(_OLD)
+    context.set_cipher_list(":".join(ciphers).encode("ascii"))
     return context
 
 

@@ -12,12 +12,9 @@ A context is never changed once a connection was made of it.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from OpenSSL import SSL
-
-#: Lets go of the buffers of a connection that is idle (SSL_CTX_set_mode(3)).
-_RELEASE_BUFFERS: Final = 0x10
 
 _AEAD = (
     "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -77,7 +74,7 @@ _OPTIONS: Final = (
 )
 
 
-def makeContext(profile: str = "intermediate") -> Any:
+def makeContext(profile: str = "intermediate") -> SSL.Context:
     """
     Make a context without certificates and trust, for either side.
 
@@ -91,7 +88,8 @@ def makeContext(profile: str = "intermediate") -> Any:
     context.set_options(_OPTIONS)
     if chosen.ours:
         context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
-    context.set_mode(_RELEASE_BUFFERS)
+    # Of connections that are idle (SSL_CTX_set_mode(3)).
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     context.set_cipher_list(chosen.ciphers.encode("ascii"))
     return context
 

@@ -137,13 +137,18 @@ def tlsError(reason: SSL.Error, before: str = "") -> IntermediaryError:
     return TLSProtocolError(f"{before}{words or 'TLS failed'}")
 
 
+def reasonsOf(error: SSL.Error) -> list[str]:
+    """Give OpenSSL's own words: of each entry of its list of triples, if it has one."""
+    entries = error.args[0] if error.args else ()
+    if not isinstance(entries, list | tuple):
+        return []
+    return [str(each[-1] if isinstance(each, tuple) and each else each) for each in entries]
+
+
 def _wordsOf(reason: SSL.Error) -> str:
-    """Find what OpenSSL says: the last entry of a list of triples."""
-    entries = reason.args[0] if reason.args else ()
-    if isinstance(entries, list | tuple) and entries:
-        last = entries[-1]
-        return str(last[-1] if isinstance(last, tuple) and last else last)
-    return " ".join(map(str, reason.args))
+    """Find what OpenSSL says: the last of its reasons."""
+    reasons = reasonsOf(reason)
+    return reasons[-1] if reasons else " ".join(map(str, reason.args))
 
 
 def _alertIn(words: str) -> str:
@@ -238,4 +243,4 @@ def _plain(text: str) -> str:
     return text if len(text) <= _NAME_CHARACTERS else text[: _NAME_CHARACTERS - 3] + "..."
 
 
-__all__ = ["ALERTS", "chainProblem", "handshakeError", "mismatch", "tlsError"]
+__all__ = ["ALERTS", "chainProblem", "handshakeError", "mismatch", "reasonsOf", "tlsError"]

@@ -12,8 +12,7 @@ from unittest import skipIf
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from intermediary.net.certificatefiles import CertificateFiles, WatchedFile
-from intermediary.net.certificates import CertificateError
+from intermediary.net.certificatefiles import CertificateFiles
 from intermediary.settings import TLSSettings
 
 from .certifying import made
@@ -211,32 +210,3 @@ class FolderTests(FolderCase):
         self.folder.mkdir()
         self.put("a.pem", AGAIN.both)
         self.assertEqual(self.files.look(), (True, []))
-
-
-class WatchedFileTests(FolderCase):
-    """Other files."""
-
-    def test_itIsReadAgainWhenItChanges(self) -> None:
-        """And its last good value kept."""
-
-        def parse(octets: bytes) -> bytes:
-            if octets == b"bad":
-                raise CertificateError("is bad", "mend it")
-            return octets
-
-        path = self.put("ca.pem", b"one")
-        watched = WatchedFile("client.ca", path, parse)
-        self.assertEqual(watched.look(), (True, []))
-        self.assertEqual(watched.look(), (False, []))
-        self.put("ca.pem", b"bad")
-        changed, (trouble,) = watched.look()
-        self.assertFalse(changed)
-        self.assertEqual((trouble.key, trouble.message), ("client.ca", "is bad"))
-        self.assertEqual(watched.look(), (False, []))
-        self.assertEqual(watched.value, b"one")
-        (self.folder / "ca.pem").unlink()
-        changed, (trouble,) = watched.look()
-        self.assertIn("can't be read", trouble.message)
-        self.put("ca.pem", b"three")
-        self.assertEqual(watched.look(), (True, []))
-        self.assertEqual(watched.value, b"three")
