@@ -19,7 +19,7 @@ from ..exchange import Exchange
 from ..interfaces import IDownstream, IFileSource
 from ..program import PARKED, Program
 from ..wire.fields import EMPTY
-from .recentpurges import GONE, LEFT, STALE
+from .recentpurges import GONE, STALE
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
@@ -374,8 +374,8 @@ class Filling(Nobody):
         self,
         store: ICacheStore,
         entry: Entry,
-        visit: Visit | None = None,
-        purges: RecentPurges | None = None,
+        visit: Visit,
+        purges: RecentPurges,
     ) -> None:
         """
         @param visit: its C{tail} follows in the body behind the content of the
@@ -389,8 +389,8 @@ class Filling(Nobody):
         self._stored = True
         self._behind = False
         self._spilling = False
-        self._tail = None if visit is None else visit.tail
-        self._ahead = visit if visit is not None and visit.ahead is not None else None
+        self._tail = visit.tail
+        self._ahead = visit if visit.ahead is not None else None
         self._purges = purges
         entry.body.source = self
 
@@ -439,7 +439,7 @@ class Filling(Nobody):
             # It has not taken its place, so that would not take this one's.
             return False
         # A purge may have been about that alone, or has not come to this yet.
-        state = LEFT if self._purges is None else self._purges.meanwhile(visit, before)
+        state = self._purges.meanwhile(visit, before)
         if state == GONE:
             return False
         # No fresher than what it comes back for.

@@ -125,13 +125,13 @@ class Lookup:
         assert request is not None
         now = self._seconds()
         fields = request.fields
-        plain = isPlain(fields)
         method = request.method
         if method != b"GET" and method != b"HEAD":
             if method == PURGE and self._purging is not None:
                 return self._purging.answer(exchange)
             self._visit(exchange, METHOD, now)
             return None
+        plain = isPlain(fields)
         if request.framing != NO_BODY or (not plain and _isForTheOrigin(fields)):
             self._visit(exchange, BYPASS, now)
             return None

@@ -31,6 +31,7 @@ from intermediary.policy.filling import (
     takeLease,
 )
 from intermediary.policy.readahead import ReadAhead
+from intermediary.policy.recentpurges import RecentPurges
 from intermediary.policy.storedfile import StoredFile
 from intermediary.policy.stores import MemoryStore
 from intermediary.policy.visit import Visit
@@ -43,6 +44,8 @@ from .stored import entryOf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from intermediary.policy.entries import Entry
 
 TRAILERS = Fields.fromPairs([(b"X-Sum", b"7")])
 
@@ -639,7 +642,7 @@ class FillingCase(FillingTestCase):
         lease: Any = self.origin
         first.lease = lease
         self.first = first
-        self.filling = Filling(self.store, self.entry)
+        self.filling = Filling(self.store, self.entry, Visit(b"uri-miss", 0.0), RecentPurges())
         continueWith(self.filling, first, takeLease(first), self.rest)
         assert self.filling.exchange is not None
         self.fetch = self.filling.exchange
@@ -690,6 +693,14 @@ class StoredTests(FillingCase):
         self.filling.flush()
         self.assertEqual(client.taken, b"abcde")
 
+    def breaksOff(self, entry: Entry, before: Entry) -> None:
+        """What refreshes another ends too early, and nothing was purged meanwhile."""
+        purges = RecentPurges()
+        visit = Visit(b"stale", 0.0)
+        visit.epoch, visit.changes = purges.serial, purges.changes.serial
+        visit.ahead = before
+        Filling(self.store, entry, visit, purges).fail(ResponseIncomplete("gone"))
+
     def test_whatIsNotAllThereDoesNotComeBack(self) -> None:
         """What it had replaced, and what let go of that while it was read."""
         for octets in (0, PIECE_OCTETS):
@@ -700,9 +711,7 @@ class StoredTests(FillingCase):
             old.shed(octets)
             entry, before = entryOf(b"b", body), entryOf(b"b", old)
             self.store.add(entry)
-            visit = Visit(b"stale", 0.0)
-            visit.ahead = before
-            Filling(self.store, entry, visit).fail(ResponseIncomplete("gone"))
+            self.breaksOff(entry, before)
             shelf = self.store.find(b"b")
             self.assertEqual(
                 [] if shelf is None else list(shelf.entries), [] if octets else [before]
@@ -715,9 +724,7 @@ class StoredTests(FillingCase):
         entry = entryOf(b"b", body, variant=b"one")
         before = entryOf(b"b", b"whole", variant=b"other")
         self.store.add(entry)
-        visit = Visit(b"stale", 0.0)
-        visit.ahead = before
-        Filling(self.store, entry, visit).fail(ResponseIncomplete("gone"))
+        self.breaksOff(entry, before)
         self.assertIsNone(self.store.find(b"b"))
 
     def test_aFailureTakesTheEntryAway(self) -> None:
