@@ -7,13 +7,13 @@ An L{Authority} issues what is asked of it, good or bad; keys are all of P-256.
 
 from __future__ import annotations
 
-import datetime as dt
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from .certifying import signed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,13 +47,6 @@ class Credentials:
 
 def _name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common)])
-
-
-def _alternative(text: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ip_address(text))
-    except ValueError:
-        return x509.DNSName(text)
 
 
 class Authority:
@@ -94,21 +87,10 @@ class Authority:
         authority: bool = False,
         selfSigned: bool = False,
     ) -> x509.Certificate:
-        now = dt.datetime.now(dt.UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(subject if selfSigned else self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now + dt.timedelta(days=days[0]))
-            .not_valid_after(now + dt.timedelta(days=days[1]))
-            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        issuer = subject if selfSigned else self._name
+        return signed(
+            subject, issuer, key, key if selfSigned else self._key, days, names, authority
         )
-        if names:
-            alternatives = x509.SubjectAlternativeName([_alternative(each) for each in names])
-            builder = builder.add_extension(alternatives, critical=False)
-        return builder.sign(key if selfSigned else self._key, hashes.SHA256())
 
 
 _authorities: dict[str, Authority] = {}

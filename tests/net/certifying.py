@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 from functools import cache
-from typing import Any, NamedTuple
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -18,6 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Made(NamedTuple):
@@ -66,6 +70,48 @@ def keyOf(kind: str, number: int = 0) -> Any:
     return ec.generate_private_key(ec.SECP256R1())
 
 
+def signed(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: Any,
+    signer: Any,
+    days: tuple[float, float],
+    names: Iterable[str] = (),
+    authority: bool = False,
+) -> x509.Certificate:
+    """
+    Sign a certificate.
+
+    @param key: the subject's.
+    @param signer: the issuer's key.
+    @param days: from when to when it is valid, counted from now.
+    @param names: and addresses that it is for; it has no alternative names without.
+    @param authority: whether it may sign others.
+    """
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + dt.timedelta(days=days[0]))
+        .not_valid_after(now + dt.timedelta(days=days[1]))
+        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+    )
+    alternatives = [_alternative(each) for each in names]
+    if alternatives:
+        builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+    return builder.sign(signer, hashes.SHA256())
+
+
+def _alternative(text: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
+
+
 @cache
 def made(
     *names: str,
@@ -75,7 +121,6 @@ def made(
     authority: bool = False,
     number: int = 0,
     unnamed: bool = False,
-    emails: tuple[str, ...] = (),
 ) -> Made:
     """
     Make a certificate.
@@ -86,7 +131,6 @@ def made(
     @param authority: whether it may sign others.
     @param number: tells several of a name apart.
     @param unnamed: it has no alternative names.
-    @param emails: more alternative names.
     """
     key = keyOf(kind, number)
     subject = x509.Name(
@@ -95,45 +139,19 @@ def made(
             x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "Tests, Inc."),
         ]
     )
-    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject if issuer is None else issuer.certificate.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=60))
-        .not_valid_after(now + dt.timedelta(days=days))
-        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+    certificate = signed(
+        subject,
+        subject if issuer is None else issuer.certificate.subject,
+        key,
+        key if issuer is None else issuer.privateKey,
+        (-60, days),
+        () if unnamed else names,
+        authority,
     )
-    if not unnamed:
-        alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
-        alternatives += [x509.RFC822Name(each) for each in emails]
-        builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-    signer = key if issuer is None else issuer.privateKey
-    return Made(builder.sign(signer, hashes.SHA256()), key)
+    return Made(certificate, key)
 
 
 @cache
 def authority(name: str = "authority.example") -> Made:
     """Make one that signs others."""
     return made(name, authority=True, days=300, number=hash(name))
-
-
-def revoking(issuer: Made, *revoked: Made, days: float = 10) -> bytes:
-    """Make the list of certificates that an authority has taken back."""
-    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
-    builder = (
-        x509.CertificateRevocationListBuilder()
-        .issuer_name(issuer.certificate.subject)
-        .last_update(now - dt.timedelta(days=20))
-        .next_update(now + dt.timedelta(days=days))
-    )
-    for each in revoked:
-        builder = builder.add_revoked_certificate(
-            x509.RevokedCertificateBuilder()
-            .serial_number(each.certificate.serial_number)
-            .revocation_date(now - dt.timedelta(days=1))
-            .build()
-        )
-    return builder.sign(issuer.privateKey, hashes.SHA256()).public_bytes(Encoding.PEM)

@@ -15,7 +15,6 @@ from twisted.internet import error
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.interfaces import ITCPTransport
-from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -48,6 +47,8 @@ from intermediary.net.resolver import StaticResolver
 from intermediary.net.socketattempt import SocketAttempt
 from intermediary.net.transport import DialledClient
 from intermediary.policy.access import ConnectPorts
+
+from .noting import Noting, NotingFactory
 
 V4 = socket.AF_INET
 V6 = socket.AF_INET6
@@ -90,35 +91,6 @@ class Guard:
     def prohibits(self, host: str, address: str) -> str | None:
         self.asked.append((host, address))
         return self.prohibited.get(address)
-
-
-class Noting(Protocol):
-    """Notes what happens to it."""
-
-    def __init__(self) -> None:
-        self.heard: list[Any] = []
-
-    def connectionMade(self) -> None:
-        self.heard.append("made")
-
-    def dataReceived(self, data: bytes) -> None:
-        self.heard.append(data)
-
-    def connectionLost(self, reason: Failure = error.ConnectionDone) -> None:  # type: ignore[assignment]
-        self.heard.append("lost")
-
-
-class NotingFactory(Factory):
-    """Notes for which addresses it was asked."""
-
-    protocol = Noting
-
-    def __init__(self) -> None:
-        self.addresses: list[Any] = []
-
-    def buildProtocol(self, addr: Any) -> Any:
-        self.addresses.append(addr)
-        return super().buildProtocol(addr)
 
 
 class ConnectorTestCase(SynchronousTestCase):
@@ -331,7 +303,7 @@ class FailureTests(ConnectorTestCase):
 
     def test_factoryThatRaises(self) -> None:
         """Its exception is the answer."""
-        self.factory.protocol = lambda: 1 / 0  # type: ignore[assignment, return-value]
+        self.factory.protocol = lambda: 1 / 0
         d = self.connect("192.0.2.1")
         self.assertIsNone(self.establish(0)[0])
         self.failureResultOf(d, ZeroDivisionError)

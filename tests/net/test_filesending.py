@@ -629,13 +629,19 @@ class Disk:
         return DELIVER
 
 
-class ReplyTests(FileTestCase):
-    """A client that is sent files."""
+class FrontTestCase(FileTestCase):
+    """
+    A client of a front.
 
-    def setUp(self) -> None:
-        """Make a front, and a client."""
-        super().setUp()
-        self.disk = Disk(self.descriptor)
+    @ivar records: the exchanges that have ended.
+    """
+
+    front: ReverseProxyFactory
+    downstream: Any
+    transport: Any
+
+    def serve(self, component: Any) -> None:
+        """Make a front that a component answers for."""
         self.records: list[Any] = []
         pool = makePool(self.reactor)
         self.addCleanup(pool.close)
@@ -649,15 +655,29 @@ class ReplyTests(FileTestCase):
             ),
             pool=pool,
             accessLog=self,  # type: ignore[arg-type]
-            components=[self.disk],
+            components=[component],
         )
-        self.downstream: Any = self.front.buildProtocol(IPv4Address("TCP", "127.0.0.1", 2))
-        self.transport, _, self.peer = self.connect(self.downstream, buffer=8192)
+
+    def dial(self, buffer: int = 0) -> None:
+        """Connect a client."""
+        self.downstream = self.front.buildProtocol(IPv4Address("TCP", "127.0.0.1", 2))
+        self.transport, _, self.peer = self.connect(self.downstream, buffer=buffer)
         self.peer.settimeout(0)
 
     def record(self, exchange: Any) -> None:
         """Be the access log."""
         self.records.append(exchange)
+
+
+class ReplyTests(FrontTestCase):
+    """A client that is sent files."""
+
+    def setUp(self) -> None:
+        """Make a front, and a client."""
+        super().setUp()
+        self.disk = Disk(self.descriptor)
+        self.serve(self.disk)
+        self.dial(8192)
 
     def ask(self, times: int = 1) -> None:
         """Send requests, all at once."""
@@ -916,39 +936,15 @@ class Shelf:
         return DELIVER
 
 
-class PartTests(FileTestCase):
+class PartTests(FrontTestCase):
     """A client that is sent answers made here, which are in a file."""
 
     def setUp(self) -> None:
         """Make a front, and a client."""
         super().setUp()
         self.part = Part(self.descriptor, 7, 40_000)
-        self.records: list[Any] = []
-        pool = makePool(self.reactor)
-        self.addCleanup(pool.close)
-        web = UpstreamSettings(name="web", servers=("http://127.0.0.1:1",))
-        self.front = ReverseProxyFactory(
-            self.reactor,
-            ReverseSettings(
-                name="site",
-                routes=(RouteSettings(upstream=web),),
-                timeouts=Timeouts(betweenBytesSeconds=0.2, idleSeconds=60),
-            ),
-            pool=pool,
-            accessLog=self,  # type: ignore[arg-type]
-            components=[Shelf(self.part)],
-        )
+        self.serve(Shelf(self.part))
         self.dial()
-
-    def dial(self, buffer: int = 0) -> None:
-        """Connect a client."""
-        self.downstream: Any = self.front.buildProtocol(IPv4Address("TCP", "127.0.0.1", 2))
-        self.transport, _, self.peer = self.connect(self.downstream, buffer=buffer)
-        self.peer.settimeout(0)
-
-    def record(self, exchange: Any) -> None:
-        """Be the access log."""
-        self.records.append(exchange)
 
     def ask(self, times: int = 1, method: bytes = b"GET") -> None:
         """Send requests, all at once."""

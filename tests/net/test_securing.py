@@ -13,7 +13,6 @@ from twisted.internet import error
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IHandshakeListener, IProtocolFactory
-from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -38,36 +37,8 @@ from intermediary.net.tlsproblems import ALERTS
 from intermediary.settings import OriginTLSSettings
 
 from .authority import authority, credentials
+from .noting import NotingFactory, NotingWhy
 from .tlsmemory import MemoryTLS, Server, pump, serverContext
-
-
-class Noting(Protocol):
-    """Notes what happens to it."""
-
-    def __init__(self) -> None:
-        self.heard: list[Any] = []
-
-    def connectionMade(self) -> None:
-        self.heard.append("made")
-
-    def dataReceived(self, data: bytes) -> None:
-        self.heard.append(data)
-
-    def connectionLost(self, reason: Failure = error.ConnectionDone) -> None:  # type: ignore[assignment]
-        self.heard.append(type(reason.value).__name__)
-
-
-class NotingFactory(Factory):
-    """Notes for which addresses it was asked."""
-
-    protocol = Noting
-
-    def __init__(self) -> None:
-        self.addresses: list[Any] = []
-
-    def buildProtocol(self, addr: Any) -> Any:
-        self.addresses.append(addr)
-        return super().buildProtocol(addr)
 
 
 class SecuringTestCase(SynchronousTestCase):
@@ -76,6 +47,7 @@ class SecuringTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
         self.factory = NotingFactory()
+        self.factory.protocol = NotingWhy
         resolver = StaticResolver({"a.example": ["192.0.2.1", "192.0.2.2"]})
         self.connector = Connector(self.reactor, resolver)
         path = Path(self.mktemp())
@@ -180,7 +152,7 @@ class StandingTests(SecuringTestCase):
 
     def test_transportsThatNameTheirProtocol(self) -> None:
         """One that speaks TLS itself gets the protocol in place of what made the handshake."""
-        protocol = Noting()
+        protocol = NotingWhy()
         securing = Securing(self.reactor, Origin("https", "a", 443, self.tls), self.factory)
         self.factory.buildProtocol = lambda addr: protocol  # type: ignore[method-assign]
         transport: Any = MemoryTLS(self.reactor)
@@ -403,7 +375,7 @@ class TimeTests(SecuringTestCase):
     def test_cancelledByTheProtocol(self) -> None:
         """Whoever gives up while the protocol starts gets none."""
         d = self.connect()
-        self.patch(Noting, "connectionMade", lambda self: d.cancel())
+        self.patch(NotingWhy, "connectionMade", lambda self: d.cancel())
         transport = self.establish()
         pump(transport, Server(self.context))
         self.failureResultOf(d, CancelledError)
@@ -445,12 +417,12 @@ class FactoryTests(SecuringTestCase):
 
     def test_aFactoryThatRaises(self) -> None:
         """Its exception is the answer."""
-        self.factory.protocol = lambda: 1 / 0  # type: ignore[assignment, return-value]
+        self.factory.protocol = lambda: 1 / 0
         self.fails(ZeroDivisionError)
 
     def test_aProtocolThatRaises(self) -> None:
         """So is this one's."""
-        self.patch(Noting, "connectionMade", lambda self: 1 / 0)
+        self.patch(NotingWhy, "connectionMade", lambda self: 1 / 0)
         self.fails(ZeroDivisionError)
 
     def test_aFactoryMayIgnoreTheAddress(self) -> None:
