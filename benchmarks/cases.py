@@ -44,11 +44,11 @@ class Case:
 
     name: str
     title: str
-    front: str
-    load: Load
-    unit: Unit
     path: str
-    connections: int
+    front: str = "reverse"
+    load: Load = Load.REQUESTS
+    unit: Unit = Unit.MICROSECONDS_PER_REQUEST
+    connections: int = 64
     #: The mean pause between two requests on a connection, in milliseconds.
     pauseMilliseconds: int = 0
     #: The answers come out of a cache: the origin sees no more than the first.
@@ -76,39 +76,24 @@ CASES = (
     Case(
         name="reverse-1k",
         title="reverse, 1 KiB, 64 kept connections",
-        front="reverse",
-        load=Load.REQUESTS,
-        unit=Unit.MICROSECONDS_PER_REQUEST,
         path="/1k",
-        connections=64,
         ratios={"nginx": 2.0},
     ),
     Case(
         name="reverse-1k-paced",
         title="reverse, 1 KiB, 64 kept connections, the same rate for everybody",
-        front="reverse",
-        load=Load.REQUESTS,
-        unit=Unit.MICROSECONDS_PER_REQUEST,
         path="/1k",
-        connections=64,
         pauseMilliseconds=15,
     ),
     Case(
         name="reverse-64k",
         title="reverse, 64 KiB, 64 kept connections",
-        front="reverse",
-        load=Load.REQUESTS,
-        unit=Unit.MICROSECONDS_PER_REQUEST,
         path="/64k",
-        connections=64,
         ratios={"nginx": 1.0},
     ),
     Case(
         name="reverse-10m",
         title="reverse, 10 MiB, 16 kept connections",
-        front="reverse",
-        load=Load.REQUESTS,
-        unit=Unit.MICROSECONDS_PER_REQUEST,
         path="/10m",
         connections=16,
         ratios={"nginx": 0.6},
@@ -117,20 +102,13 @@ CASES = (
         name="forward-1k",
         title="forward, absolute-form, 1 KiB, 64 kept connections",
         front="forward",
-        load=Load.REQUESTS,
-        unit=Unit.MICROSECONDS_PER_REQUEST,
         path="/1k",
-        connections=64,
         ratios={"squid": 0.7},
     ),
     Case(
         name="pass-1k",
         title="reverse, 1 KiB that may not be stored, with a cache and without one",
-        front="reverse",
-        load=Load.REQUESTS,
-        unit=Unit.MICROSECONDS_PER_REQUEST,
         path="/1k",
-        connections=64,
         bypassed=True,
         also=("intermediary-uncached",),
         ratios={"intermediary-uncached": 1.05},
@@ -138,22 +116,14 @@ CASES = (
     Case(
         name="hit-1k",
         title="reverse, cache hit, 1 KiB, 64 kept connections",
-        front="reverse",
-        load=Load.REQUESTS,
-        unit=Unit.MICROSECONDS_PER_REQUEST,
         path="/kept-1k",
-        connections=64,
         cached=True,
         ratios={"nginx": 1.0},
     ),
     Case(
         name="hit-64k",
         title="reverse, cache hit, 64 KiB, 64 kept connections",
-        front="reverse",
-        load=Load.REQUESTS,
-        unit=Unit.MICROSECONDS_PER_REQUEST,
         path="/kept-64k",
-        connections=64,
         cached=True,
         ratios={"nginx": 1.0},
     ),
@@ -161,10 +131,7 @@ CASES = (
         name="forward-hit-1k",
         title="forward, cache hit, absolute-form, 1 KiB, 64 kept connections",
         front="forward",
-        load=Load.REQUESTS,
-        unit=Unit.MICROSECONDS_PER_REQUEST,
         path="/kept-1k",
-        connections=64,
         cached=True,
         ratios={"squid": 0.5},
     ),
@@ -173,7 +140,6 @@ CASES = (
         title="CONNECT + small GET + close, 32 at once",
         front="forward",
         load=Load.SETUP,
-        unit=Unit.MICROSECONDS_PER_REQUEST,
         path="/1k",
         connections=32,
         ratios={"squid": 0.6},
@@ -191,7 +157,6 @@ CASES = (
     Case(
         name="idle",
         title="memory of a kept connection after one request",
-        front="reverse",
         load=Load.IDLE,
         unit=Unit.OCTETS_PER_CONNECTION,
         path="/1k",
@@ -201,11 +166,7 @@ CASES = (
     Case(
         name="tls-hit-1k",
         title="reverse by TLS, cache hit, 1 KiB, 64 kept connections",
-        front="reverse",
-        load=Load.REQUESTS,
-        unit=Unit.MICROSECONDS_PER_REQUEST,
         path="/kept-1k",
-        connections=64,
         cached=True,
         secure=True,
         ratios={"nginx": 1.3},
@@ -213,31 +174,21 @@ CASES = (
     Case(
         name="tls-1k",
         title="reverse by TLS, 1 KiB, 64 kept connections",
-        front="reverse",
-        load=Load.REQUESTS,
-        unit=Unit.MICROSECONDS_PER_REQUEST,
         path="/1k",
-        connections=64,
         secure=True,
         ratios={"nginx": 2.2},
     ),
     Case(
         name="tls-64k",
         title="reverse by TLS, 64 KiB, 64 kept connections",
-        front="reverse",
-        load=Load.REQUESTS,
-        unit=Unit.MICROSECONDS_PER_REQUEST,
         path="/64k",
-        connections=64,
         secure=True,
         ratios={"nginx": 1.3},
     ),
     Case(
         name="tls-handshake",
         title="full TLS handshake, one cache hit of 1 KiB, close",
-        front="reverse",
         load=Load.HANDSHAKES,
-        unit=Unit.MICROSECONDS_PER_REQUEST,
         path="/kept-1k",
         connections=1,
         cached=True,
@@ -247,9 +198,7 @@ CASES = (
     Case(
         name="tls-resumed",
         title="resumed TLS handshake, one cache hit of 1 KiB, close",
-        front="reverse",
         load=Load.HANDSHAKES,
-        unit=Unit.MICROSECONDS_PER_REQUEST,
         path="/kept-1k",
         connections=1,
         cached=True,
@@ -260,7 +209,6 @@ CASES = (
     Case(
         name="tls-idle",
         title="memory of a kept TLS connection after one request",
-        front="reverse",
         load=Load.IDLE,
         unit=Unit.OCTETS_PER_CONNECTION,
         path="/1k",
