@@ -12,7 +12,8 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from .certificates import Certificate, CertificateError, hasKey, readCertificate
+from .certificates import Certificate, readCertificate
+from .pem import CertificateError, hasKey, readFile
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 #: What a file of certificates is called in a folder.
 _SUFFIXES = (".pem", ".crt")
-#: More than any certificate, chain and key have.
-_LARGEST_OCTETS = 1 << 20
 
 #: What is compared to know whether files have changed.
 _Signature = tuple[tuple[int, ...], ...]
@@ -230,20 +229,6 @@ class CertificateFiles:
         return found
 
 
-def readFile(path: str) -> bytes:
-    """
-    Read a file whole.
-
-    @raise OSError: it can't be read.
-    @raise CertificateError: it is too long to be what it should.
-    """
-    with open(path, "rb") as file:
-        octets = file.read(_LARGEST_OCTETS + 1)
-    if len(octets) > _LARGEST_OCTETS:
-        raise CertificateError("is larger than 1 MiB", "name a file of certificates")
-    return octets
-
-
 def signatureOf(*paths: str) -> _Signature:
     """Tell what files are there, as far as that can be known without reading them."""
     found: list[tuple[int, ...]] = []
@@ -261,6 +246,5 @@ __all__ = [
     "CertificateFiles",
     "Trouble",
     "TroubleError",
-    "readFile",
     "signatureOf",
 ]

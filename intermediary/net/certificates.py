@@ -1,50 +1,26 @@
 # -*- test-case-name: tests.net.test_certificates -*-
 """
-Certificates with their keys: read from PEM, checked, and found by name.
+Certificates with their keys: tried, and found by name.
 
 Nothing here opens a file; see L{intermediary.net.certificatefiles}.
 """
 
 from __future__ import annotations
 
-import re
 import tempfile
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
-from .tlsproblems import reasonsOf
+from .pem import CertificateError, checkPair, readCertificates, readKey, refusedBy
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable
-
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
-#: What a file may have beside certificates and keys, and is for nobody.
-_CERTIFICATES: Final = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE")
-
-
-class CertificateError(ValueError):
-    """
-    A file that does not have what it should.
-
-    @ivar message: what is wrong with it.
-    @ivar remedy: what to do about it.
-    """
-
-    def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(f"{message}; {remedy}")
-        self.message = message
-        self.remedy = remedy
 
 
 class Certificate:
@@ -93,62 +69,6 @@ class Certificate:
         return f"<Certificate {self.kind} {' '.join(self.names)} of {self.source}>"
 
 
-def readCertificates(octets: bytes) -> list[x509.Certificate]:
-    """
-    Read all certificates of a file.
-
-    @raise CertificateError: there is none, or one is broken.
-    """
-    found = []
-    for match in _BLOCK.finditer(octets):
-        if match[1] in _CERTIFICATES:
-            try:
-                found.append(x509.load_pem_x509_certificate(match[0]))
-            except ValueError as error:
-                raise CertificateError(
-                    f"has a certificate that can't be read ({_first(error)})",
-                    "get it from its issuer again",
-                ) from error
-    if not found:
-        raise CertificateError(
-            "has no certificate in it", "name a file in PEM: -----BEGIN CERTIFICATE-----"
-        )
-    return found
-
-
-def hasKey(octets: bytes) -> bool:
-    """Tell whether there is a private key in a file."""
-    return any(match[1].endswith(b"PRIVATE KEY") for match in _BLOCK.finditer(octets))
-
-
-def readKey(octets: bytes) -> Any:
-    """
-    Read the private key of a file.
-
-    @raise CertificateError: there is none, or it can't be used.
-    """
-    keys = [match for match in _BLOCK.finditer(octets) if match[1].endswith(b"PRIVATE KEY")]
-    if not keys:
-        raise CertificateError(
-            "has no private key in it", "name a file in PEM: -----BEGIN PRIVATE KEY-----"
-        )
-    if len(keys) > 1:
-        raise CertificateError("has more than one private key in it", "leave one of them")
-    block = keys[0][0]
-    if keys[0][1] == b"ENCRYPTED PRIVATE KEY" or b"Proc-Type: 4,ENCRYPTED" in block:
-        raise CertificateError(
-            "has a key under a password, which nobody is there to type",
-            "decrypt it: openssl pkey -in FILE -out PLAIN, readable by the proxy's user alone",
-        )
-    try:
-        return load_pem_private_key(block, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise CertificateError(
-            f"has a key that can't be read ({_first(error)})",
-            "make a new one, and a certificate for it",
-        ) from error
-
-
 def readCertificate(octets: bytes, keyOctets: bytes, source: str) -> Certificate:
     """
     Read a certificate with its chain, and its key.
@@ -160,27 +80,14 @@ def readCertificate(octets: bytes, keyOctets: bytes, source: str) -> Certificate
     """
     leaf, *chain = readCertificates(octets)
     key = readKey(keyOctets)
-    wanted = _publicOctets(key.public_key())
-    if _publicOctets(leaf.public_key()) != wanted:
-        if any(_publicOctets(each.public_key()) == wanted for each in chain):
-            raise CertificateError(
-                "does not have the server's own certificate first",
-                "put it before those that vouch for it",
-            )
-        raise CertificateError(
-            "is not for this key",
-            "name the key that the certificate was requested with, or get a new certificate",
-        )
+    checkPair([leaf, *chain], key)
     found = Certificate(leaf, tuple(chain), key, source)
     if not found.names:
         raise CertificateError("is for no name", "get one with subjectAltName")
     try:
         equip(SSL.Context(SSL.TLS_METHOD), [found])
     except SSL.Error as error:
-        reasons = ", ".join(reasonsOf(error)) or "no reason given"
-        raise CertificateError(
-            f"is refused by OpenSSL ({reasons})", "make a key of EC P-256 or RSA 2048"
-        ) from error
+        raise refusedBy(error) from error
     return found
 
 
@@ -293,23 +200,9 @@ def _names(leaf: x509.Certificate) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in lowered if each))
 
 
-def _publicOctets(key: Any) -> bytes:
-    """Write a public key so that it can be compared."""
-    return bytes(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-
-
-def _first(error: Exception) -> str:
-    """The first sentence of what a library says."""
-    return " ".join(str(error).split()).partition(". ")[0].rstrip(".") or type(error).__name__
-
-
 __all__ = [
     "ByName",
     "Certificate",
-    "CertificateError",
     "equip",
-    "hasKey",
     "readCertificate",
-    "readCertificates",
-    "readKey",
 ]

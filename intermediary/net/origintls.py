@@ -18,8 +18,6 @@ from collections import OrderedDict
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.logger import Logger
@@ -27,6 +25,7 @@ from zope.interface import implementer
 
 from ..errors import TLSNotConfigured
 from ..interfaces import IOriginTLS, ITLSPolicy
+from .pem import CertificateError, checkPair, readCertificates, readFile, readKey, refusedBy
 from .tlscontext import PROFILES, makeContext
 from .tlsproblems import chainProblem, mismatch
 from .truststore import REMEDY, trustedFiles
@@ -147,15 +146,10 @@ class OriginTLS:
         """Load the authorities."""
         path = self.settings.ca
         if path is not None:
-            remedy = "name a file of certificates in PEM that this user may read"
             store = context.get_cert_store()
             assert store is not None
-            octets = _content("ca", path, remedy)
-            try:
-                for each in x509.load_pem_x509_certificates(octets):
-                    store.add_cert(crypto.X509.from_cryptography(each))
-            except (ValueError, crypto.Error) as error:
-                raise Unusable("ca", path, "holds no valid certificate in PEM", remedy) from error
+            for each in _read("ca", path, readCertificates):
+                store.add_cert(crypto.X509.from_cryptography(each))
             # Who is named is trusted, even if another authority has signed it.
             store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
             return
@@ -169,36 +163,23 @@ class OriginTLS:
 
     def _identify(self, context: SSL.Context, path: str) -> None:
         """Load our certificate and its key."""
-        remedy = "name a file in PEM: the certificate, and then those of its authorities"
-        octets = _content("certificate", path, remedy)
+        settings = self.settings
+        chain = _read("certificate", path, readCertificates)
+        if settings.key is None:
+            key = _read("certificate", path, readKey)
+        else:
+            key = _read("key", settings.key, readKey)
         try:
-            chain = x509.load_pem_x509_certificates(octets)
+            checkPair(chain, key)
             context.use_certificate(chain[0])
             for each in chain[1:]:
                 context.add_extra_chain_cert(each)
-        except (ValueError, IndexError, SSL.Error) as error:
-            raise Unusable(
-                "certificate", path, "holds no valid certificate in PEM", remedy
-            ) from error
-        keyPath = self.settings.key
-        field = "certificate" if keyPath is None else "key"
-        where = path if keyPath is None else keyPath
-        remedy = "name a file with the key in PEM, without a passphrase"
-        if keyPath is not None:
-            octets = _content(field, keyPath, remedy)
-        try:
-            key: Any = serialization.load_pem_private_key(octets, None)
-        except TypeError as error:
-            raise Unusable(field, where, "holds a key with a passphrase", remedy) from error
-        except Exception as error:
-            raise Unusable(field, where, "holds no key in PEM", remedy) from error
-        try:
             context.use_privatekey(key)
-            context.check_privatekey()
-        except (SSL.Error, TypeError) as error:
-            raise Unusable(
-                field, where, "has another key than that of the certificate", remedy
-            ) from error
+        except CertificateError as error:
+            raise Unusable("certificate", path, error.message, error.remedy) from error
+        except SSL.Error as error:
+            refused = refusedBy(error)
+            raise Unusable("certificate", path, refused.message, refused.remedy) from error
 
     @staticmethod
     def _verify(connection: Any, certificate: Any, code: int, depth: int, ok: int) -> bool:
@@ -378,17 +359,20 @@ def _contextOf(profile: str) -> SSL.Context:
     return context
 
 
-def _content(key: str, path: str, remedy: str) -> bytes:
+def _read(key: str, path: str, reader: Callable[[bytes], Any]) -> Any:
     """
     Read a file.
 
-    @raise Unusable: it can't be read.
+    @raise Unusable: there is not what should be.
     """
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return reader(readFile(path))
     except OSError as error:
-        raise Unusable(key, path, f"can't be read: {error.strerror}", remedy) from error
+        raise Unusable(
+            key, path, f"can't be read: {error.strerror}", "name a file that this user may read"
+        ) from error
+    except CertificateError as error:
+        raise Unusable(key, path, error.message, error.remedy) from error
 
 
 __all__ = [

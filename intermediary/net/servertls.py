@@ -24,7 +24,8 @@ from zope.interface import implementer
 
 from ..interfaces import ITLSPolicy
 from .certificatefiles import CertificateFiles, Trouble, TroubleError
-from .certificates import ByName, Certificate, CertificateError, equip
+from .certificates import ByName, Certificate, equip
+from .pem import CertificateError
 from .tickets import Generations
 from .tlscontext import makeContext
 

@@ -32,7 +32,8 @@ def certificateFindings(
     """
     # Only who has TLS needs OpenSSL.
     from ..net.certificatefiles import CertificateFiles, Trouble
-    from ..net.certificates import ByName, CertificateError
+    from ..net.certificates import ByName
+    from ..net.pem import CertificateError
 
     def finding(trouble: Trouble) -> Finding:
         value: Any = table

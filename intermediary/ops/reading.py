@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         CacheTable,
         ForwardTable,
         FrontTable,
+        OriginTLSTable,
         ReverseTable,
         RouteCacheTable,
         TLSTable,
@@ -250,7 +251,7 @@ def _configuration(document: Document, source: str, warnings: Iterable[Problem])
         name: UpstreamSettings(
             name=name,
             servers=tuple(table.servers),
-            tls=OriginTLSSettings(**dict(table.tls)),
+            tls=_originTLSSettings(table.tls, source),
         )
         for name, table in document.upstream.items()
     }
@@ -332,6 +333,26 @@ def _routeCache(table: RouteCacheTable | None) -> RouteCacheSettings | None:
     )
 
 
+def _located(path: str | None, source: str) -> str | None:
+    """Make a path absolute, which counts from the folder of the configuration file."""
+    if path is None:
+        return None
+    folder = os.path.dirname(os.path.abspath(source))
+    return os.path.normpath(os.path.join(folder, path))
+
+
+def _originTLSSettings(table: OriginTLSTable, source: str) -> OriginTLSSettings:
+    """Make the settings of TLS with the servers of an upstream."""
+    return OriginTLSSettings(
+        ca=_located(table.ca, source),
+        certificate=_located(table.certificate, source),
+        key=_located(table.key, source),
+        verify=table.verify,
+        name=table.name,
+        profile=table.profile,
+    )
+
+
 def _tlsSettings(table: TLSTable | None, source: str) -> TLSSettings | None:
     """
     Make the settings of TLS, if it is spoken.
@@ -340,15 +361,10 @@ def _tlsSettings(table: TLSTable | None, source: str) -> TLSSettings | None:
     """
     if table is None:
         return None
-    folder = os.path.dirname(os.path.abspath(source))
-
-    def located(path: str | None) -> str:
-        return "" if path is None else os.path.normpath(os.path.join(folder, path))
-
     return TLSSettings(
-        certificate=located(table.certificate),
-        key=located(table.key),
-        certificates=located(table.certificates),
+        certificate=_located(table.certificate, source) or "",
+        key=_located(table.key, source) or "",
+        certificates=_located(table.certificates, source) or "",
         default=table.default or "",
         profile=table.profile,
         handshakeSeconds=table.handshakeSeconds,

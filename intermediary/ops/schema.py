@@ -670,8 +670,8 @@ class OriginTLSTable(Table):
     """
     How TLS is spoken with the `https` servers of an upstream: `tls = { ca = "backends.pem" }`.
 
-    It is TLS 1.2 or 1.3, servers are verified, and all files are in PEM. A relative path counts
-    from the working directory (`twistd --rundir`). Files are read at the start.
+    It is TLS 1.2 or 1.3, servers are verified, and all files are in PEM. Relative paths count from
+    the folder of this file. Files are read at the start.
     """
 
     ca: PEMFile | None = Field(

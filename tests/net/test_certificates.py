@@ -8,21 +8,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
-from intermediary.net.certificates import (
-    ByName,
-    Certificate,
-    CertificateError,
-    equip,
-    hasKey,
-    readCertificate,
-    readCertificates,
-    readKey,
-)
+from intermediary.net.certificates import ByName, Certificate, equip, readCertificate
+from intermediary.net.pem import CertificateError
 from intermediary.net.tlscontext import makeContext
 
 from .certifying import Made, authority, made
@@ -65,8 +56,6 @@ class ReadingTests(SynchronousTestCase):
         for octets in (one.both, b"Bag Attributes\n" + one.key + b"\n# mine\n" + one.pem):
             found = readCertificate(octets, octets, "x")
             self.assertEqual(found.kind, "RSA")
-            self.assertTrue(hasKey(octets))
-        self.assertFalse(hasKey(one.pem))
 
     def test_chain(self) -> None:
         """What stands behind the first certificate vouches for it."""
@@ -78,34 +67,13 @@ class ReadingTests(SynchronousTestCase):
         """Of certificates that have no alternative names."""
         self.assertEqual(read(made("old.example", unnamed=True)).names, ("old.example",))
 
-    def test_otherKeys(self) -> None:
-        """The kind of a key is known."""
-        key = ed25519.Ed25519PrivateKey.generate()
-        octets = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        self.assertIsInstance(readKey(octets), ed25519.Ed25519PrivateKey)
-
     def test_whatIsNoCertificate(self) -> None:
-        """Each mistake has its words."""
+        """What L{intermediary.net.pem} says of it."""
         one, other = made("a.example"), made("a.example", number=1)
         key = one.key
         self.refused("no certificate in it", b"hello", key, "x")
         self.refused("no private key in it", one.pem, one.pem, "x")
-        self.refused("more than one private key", one.pem, key + other.key, "x")
         self.refused("is not for this key", one.pem, other.key, "x")
-        remedy = self.refused("under a password", one.pem, one.encryptedKey, "x")
-        self.assertIn("openssl pkey", remedy)
-        self.refused("own certificate first", authority().pem + one.pem, key, "x")
-        broken = one.pem.replace(b"MII", b"AAA", 1)
-        self.refused("can't be read", broken, key, "x")
-        self.refused("can't be read", one.pem, key.replace(b"MI", b"AA", 1), "x")
-
-    def test_encryptedKeysOfOld(self) -> None:
-        """The form of OpenSSL before PKCS #8."""
-        octets = (
-            b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n"
-            b"DEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n"
-        )
-        self.refused("under a password", made("a.example").pem, octets, "x")
 
     def test_whatOpenSSLRefuses(self) -> None:
         """A key that is too short is known when it is read."""
@@ -127,11 +95,6 @@ class ReadingTests(SynchronousTestCase):
         )
         weak = Made(certificate, short)
         self.refused("refused by OpenSSL (ee key too small)", weak.pem, weak.key, "x")
-
-    def test_severalCertificates(self) -> None:
-        """Such as those of an authority's file."""
-        octets = authority().pem + made("a.example").pem
-        self.assertEqual(len(readCertificates(octets)), 2)
 
     def test_oddities(self) -> None:
         """What is used all the same is said."""

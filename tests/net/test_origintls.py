@@ -267,9 +267,10 @@ class FileTests(TLSTestCase):
         nowhere = os.path.join(self.mktemp(), "x")
         self.bad("ca", "can't be read: No such file", ca=nowhere)
         self.bad("ca", "can't be read: Is a directory", ca="/")
+        for octets in (b"", b"hello", credentials("a").key):
+            self.bad("ca", "has no certificate in it", ca=self.file(octets))
         broken = authority().certificate.replace(b"M", b"N")
-        for octets in (b"", b"hello", credentials("a").key, broken):
-            self.bad("ca", "holds no valid certificate", ca=self.file(octets))
+        self.bad("ca", "has a certificate that can't be read", ca=self.file(broken))
 
     def test_aSystemWithoutAny(self) -> None:
         """Nobody is trusted, instead of everybody."""
@@ -287,25 +288,25 @@ class FileTests(TLSTestCase):
         nowhere = os.path.join(self.mktemp(), "x")
         self.bad("certificate", "can't be read", certificate=nowhere)
         for octets in (b"", credentials("a").key):
-            self.bad("certificate", "holds no valid certificate", certificate=self.file(octets))
+            self.bad("certificate", "has no certificate in it", certificate=self.file(octets))
 
     def test_keys(self) -> None:
         """That of the certificate, without a passphrase: nobody is there to type it."""
         us = credentials("us.example")
         certificate = self.file(us.certificate)
-        self.bad("certificate", "holds no key", certificate=certificate)
+        self.bad("certificate", "has no private key in it", certificate=certificate)
         nowhere = os.path.join(self.mktemp(), "x")
         self.bad("key", "can't be read", certificate=certificate, key=nowhere)
-        self.bad("key", "holds no key", certificate=certificate, key=self.file(b"x"))
+        self.bad("key", "has no private key in it", certificate=certificate, key=self.file(b"x"))
         other = self.file(credentials("other.example").key)
-        self.bad("key", "has another key", certificate=certificate, key=other)
+        self.bad("certificate", "is not for this key", certificate=certificate, key=other)
         key: Any = serialization.load_pem_private_key(us.key, None)
         locked = key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
             serialization.BestAvailableEncryption(b"secret"),
         )
-        self.bad("key", "with a passphrase", certificate=certificate, key=self.file(locked))
+        self.bad("key", "under a password", certificate=certificate, key=self.file(locked))
 
 
 class SessionTests(TLSTestCase):

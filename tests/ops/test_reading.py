@@ -97,7 +97,7 @@ class GoodTests(SynchronousTestCase):
             connections=50,
         )
         self.assertEqual(
-            parse(EVERYTHING, "all.toml"),
+            parse(EVERYTHING, "/etc/proxy/all.toml"),
             Configuration(
                 forward=(
                     ForwardFront(
@@ -135,9 +135,9 @@ class GoodTests(SynchronousTestCase):
                                         name="web",
                                         servers=("http://localhost:9000", "https://localhost"),
                                         tls=OriginTLSSettings(
-                                            ca="ca.pem",
-                                            certificate="us.pem",
-                                            key="us.key",
+                                            ca="/etc/proxy/ca.pem",
+                                            certificate="/etc/proxy/us.pem",
+                                            key="/etc/proxy/us.key",
                                             name="b.example",
                                             profile="modern",
                                         ),
@@ -175,7 +175,7 @@ class GoodTests(SynchronousTestCase):
                 ),
                 log=LogSettings(access="-", format="$peer $status"),
                 shutdownSeconds=5,
-                source="all.toml",
+                source="/etc/proxy/all.toml",
             ),
         )
 
