@@ -14,9 +14,10 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from twisted.internet.defer import Deferred, DeferredList, succeed
+from twisted.internet.defer import Deferred, DeferredList, fail, succeed
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..interfaces import ICacheTier
@@ -33,10 +34,11 @@ from .storedfile import StoredFile
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from twisted.python.failure import Failure
-
     from .diskfiles import Growing
 
+#: How many calls may wait for threads, which do some thousand in a second.  A request
+#: waits for two seconds at most: where there are more, the disk hangs.
+CALLS: Final = 4096
 #: How long it stays out of use.
 RETRY_SECONDS: Final = 60.0
 #: How much it remembers to do when it is in use again; beyond it all goes.
@@ -48,6 +50,10 @@ TOUCH_SECONDS: Final = 10.0
 def _parsed(lines: bytes) -> Fields:
     found = parseFields(lines + b"\r\n") if lines else None
     return EMPTY if found is None else found[0]
+
+
+class DiskHangs(OSError):
+    """More waits for the disk than it could do in time."""
 
 
 @implementer(ICacheTier)
@@ -101,8 +107,14 @@ class DiskStore:
         self._touched: dict[str, float] = {}
         self._touchedAt = reactor.seconds()
         self.inUse = False
+        # How many calls threads have to do.
+        self._calls = 0
+        # Who waits for there to be none.
+        self._idle: Deferred[None] | None = None
         # Who waits for the first opening.
         self._beginning: list[Deferred[None]] | None = None
+        self._opening = False
+        self._closed = False
         self._retryAt = 0.0
         # Whether it was logged that it is out of use.
         self._said = False
@@ -110,18 +122,40 @@ class DiskStore:
         # not be there; if there was too much of it, nothing there is good.
         self._owed: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         self._doubtful = False
+        # A thread is doing that while all else is in use.
+        self._catchingUp = False
 
     # Threads, and what goes wrong in them
 
     def inThread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         """Call something that blocks."""
-        return deferToThreadPool(self._reactor, self.pool, function, *arguments)
+        self._calls += 1
+        return deferToThreadPool(self._reactor, self.pool, function, *arguments).addBoth(
+            self._called
+        )
+
+    def _called(self, result: Any) -> Any:
+        self._calls -= 1
+        if not self._calls and self._idle is not None:
+            idle, self._idle = self._idle, None
+            idle.callback(None)
+        return result
+
+    @property
+    def _hangs(self) -> bool:
+        """Whether as many calls as may be wait for it."""
+        waiting = 0 if self._beginning is None else len(self._beginning)
+        return self._calls + waiting >= CALLS
 
     def failed(self, failure: Failure) -> None:
         """Something went wrong: with the disk, and it is out of use, or with us."""
-        if not failure.check(OSError, sqlite3.Error):
+        if failure.check(OSError, sqlite3.Error):
+            self._leave(failure)
+        else:
             self.log.failure("a defect in the disk cache", failure=failure)
-            return
+
+    def _leave(self, failure: Failure) -> None:
+        """Do without it for a while."""
         self._retryAt = self._reactor.seconds() + RETRY_SECONDS
         self.inUse = False
         if not self._said:
@@ -132,18 +166,36 @@ class DiskStore:
                 error=failure.getErrorMessage(),
             )
 
-    def _ask(self, default: Any, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
-        """Call something that blocks, if the disk works."""
+    def _ask(
+        self,
+        default: Any,
+        function: Callable[..., Any],
+        *arguments: Any,
+        changing: bool = False,
+    ) -> Deferred[Any]:
+        """
+        Call something that blocks, if the disk works.
+
+        @param changing: also while what is owed is being done, as it finds nothing.
+        """
+        if self._hangs:
+            if self.inUse:
+                self._leave(Failure(DiskHangs(f"{CALLS} calls wait for it")))
+            return succeed(default)
+
+        def again(_: object) -> Deferred[Any]:
+            return self._ask(default, function, *arguments, changing=changing)
+
         if not self.inUse:
             if self._beginning is not None:
                 begun: Deferred[None] = Deferred()
                 self._beginning.append(begun)
-                return begun.addCallback(lambda _: self._ask(default, function, *arguments))
-            if self._reactor.seconds() < self._retryAt:
+                return begun.addCallback(again)
+            if self._opening or self._closed or self._reactor.seconds() < self._retryAt:
                 return succeed(default)
-            return self.open().addCallback(
-                lambda works: self._ask(default, function, *arguments) if works else default
-            )
+            return self.open().addCallback(again)
+        if self._catchingUp and not changing:
+            return succeed(default)
 
         def broke(failure: Failure) -> Any:
             self.failed(failure)
@@ -173,7 +225,10 @@ class DiskStore:
         def noted(*arguments: Any) -> tuple[bool, Any]:
             return True, function(*arguments)
 
-        return self._ask((False, default), noted, *arguments).addCallback(done)
+        asked = self._ask((False, default), noted, *arguments, changing=True)
+        return asked.addCallback(done)
+
+    # What is owed
 
     def _owe(self, function: Callable[..., Any], *arguments: Any) -> None:
         if function in (self._drop, self._dropOf):
@@ -185,6 +240,57 @@ class DiskStore:
             self._owed.append((function, arguments))
         else:
             self._doubtful = True
+        self._catchUp()
+
+    def _catchUp(self) -> None:
+        """
+        If the disk works, do what is owed; nothing is found until that is done.
+
+        It was told while a thread did what had been owed until then, or met a defect.
+        """
+        if self._catchingUp or not self.inUse or not (self._owed or self._doubtful):
+            return
+        self._catchingUp = True
+
+        def caughtUp(works: bool) -> None:
+            self._catchingUp = False
+            if works:
+                self._catchUp()
+
+        self._settle(self._carryOut).addCallback(caughtUp)
+
+    def _settle(self, carryOut: Callable[..., Any]) -> Deferred[bool]:
+        """
+        Have a thread do what is owed.
+
+        @param carryOut: is called with whether all has to go, and what has to be done.
+        @return: fires with whether it is done; the disk is out of use if not.
+        """
+        owed, self._owed = self._owed, []
+        doubtful, self._doubtful = self._doubtful, False
+
+        def broke(failure: Failure) -> bool:
+            if failure.check(OSError, sqlite3.Error):
+                self._doubtful = self._doubtful or doubtful
+                self._owed = owed + self._owed
+            else:
+                # It would meet that again.
+                self._doubtful = True
+                self.failed(failure)
+            self._leave(failure)
+            return False
+
+        return self.inThread(carryOut, doubtful, owed).addCallbacks(lambda _: True, broke)
+
+    def _carryOut(
+        self, doubtful: bool, owed: list[tuple[Callable[..., Any], tuple[Any, ...]]]
+    ) -> None:
+        if doubtful:
+            self.files.remove(self.index.wipe())
+        for function, arguments in owed:
+            function(*arguments)
+
+    # Opening and closing
 
     def begin(self) -> Deferred[bool]:
         """As L{open}, and whoever asks meanwhile waits for that."""
@@ -204,31 +310,25 @@ class DiskStore:
 
         @return: fires with whether the disk works.
         """
-        self._retryAt = self._reactor.seconds() + RETRY_SECONDS
-        owed, self._owed = self._owed, []
-        doubtful, self._doubtful = self._doubtful, False
+        self._opening = True
+        self._closed = False
 
-        def ready(_: object) -> bool:
+        def opened(works: bool) -> bool:
+            self._opening = False
+            if not works or self._closed:
+                return False
             self.inUse = True
             self._said = False
             self.log.info("the disk cache in {folder} is in use", folder=self.folder)
+            self._catchUp()
             return True
 
-        def broke(failure: Failure) -> bool:
-            self._doubtful = self._doubtful or doubtful
-            self._owed = owed + self._owed
-            self.failed(failure)
-            return False
+        return self._settle(self._open).addCallback(opened)
 
-        return self.inThread(self._open, doubtful, owed).addCallbacks(ready, broke)
-
-    def _open(self, doubtful: bool, owed: list[tuple[Callable[..., Any], tuple[Any, ...]]]) -> None:
+    def _open(self, *owed: Any) -> None:
         self.files.open()
         self.index.open()
-        if doubtful:
-            self.files.remove(self.index.wipe())
-        for function, arguments in owed:
-            function(*arguments)
+        self._carryOut(*owed)
 
     def sweep(self) -> Deferred[int]:
         """Delete files that died processes left; fires with their number."""
@@ -251,11 +351,21 @@ class DiskStore:
         return ended
 
     def close(self) -> Deferred[None]:
-        """Close the index; fires when that is done.  Nothing may be under way."""
+        """Close the index when no thread is at work any more; fires when that is done."""
         touched, self._touched = self._touched, {}
         self.inUse = False
-        self._retryAt = float("inf")
-        return self.inThread(self._close, touched).addErrback(lambda _: None)
+        self._closed = True
+        idle: Deferred[None] = Deferred()
+        if self._calls:
+            self._idle = idle
+        else:
+            idle.callback(None)
+
+        def ended(_: None) -> Deferred[None]:
+            # It may be open again, where it hung and nobody waited.
+            return self.inThread(self._close, touched) if self._closed else succeed(None)
+
+        return idle.addCallback(ended).addErrback(lambda _: None)
 
     def _close(self, touched: dict[str, float]) -> None:
         try:
@@ -330,13 +440,17 @@ class DiskStore:
 
     def opened(self, file: StoredFile) -> Deferred[int]:
         """Open a file; fires with its descriptor."""
-        return self.inThread(self.files.read, file.name, file.octets).addErrback(self._gone, file)
+        return self._of(file, self.files.read)
 
     def loaded(self, file: StoredFile) -> Deferred[list[bytes]]:
         """Read a file; fires with its content in pieces."""
-        return self.inThread(self.files.content, file.name, file.octets).addErrback(
-            self._gone, file
-        )
+        return self._of(file, self.files.content)
+
+    def _of(self, file: StoredFile, function: Callable[[str, int], Any]) -> Deferred[Any]:
+        """Call something that wants a file, also where the disk takes nothing any more."""
+        if self._hangs:
+            return fail(DiskHangs(f"{CALLS} calls wait for it"))
+        return self.inThread(function, file.name, file.octets).addErrback(self._gone, file)
 
     def _gone(self, failure: Failure, file: StoredFile) -> Failure:
         if failure.check(FileNotFoundError):
@@ -481,11 +595,7 @@ class DiskStore:
         del self._writing[entry.key, entry.variant]
         if writing.failed:
             # What it would have replaced is not the current response any more.
-            self.inThread(self._drop, entry).addErrback(self._undropped, entry)
-
-    def _undropped(self, failure: Failure, entry: Entry) -> None:
-        self._owe(self._drop, entry)
-        self.failed(failure)
+            self._tell(None, self._drop, entry)
 
     def grew(self, entry: Entry, octets: int) -> bool:
         """See L{ICacheStore.grew}."""
