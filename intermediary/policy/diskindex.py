@@ -134,22 +134,27 @@ class DiskIndex:
         self.limitOctets = limitOctets
         self._local = threading.local()
         self._lock = threading.Lock()
-        self._connections: list[sqlite3.Connection] = []
+        self._connections: set[sqlite3.Connection] = set()
         self._generation = 0
         self._file = (0, 0)
 
     # Opening and closing
 
     def open(self) -> None:
-        """Make the file if there is none, and make it anew if it is unusable."""
-        self.close()
+        """
+        Make the file if there is none, and make it anew if it is unusable.
+
+        Other threads may be at work: they get another connection when they come next.
+        """
+        self._outdate()
         try:
             self._prepare()
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise
             # Not a database, or a damaged one.  It is only a cache.
-            self.close()
+            self._part()
+            self._outdate()
             for suffix in ("", "-wal", "-shm"):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self.path + suffix)
@@ -167,14 +172,31 @@ class DiskIndex:
         found = os.stat(self.path)
         self._file = found.st_dev, found.st_ino
 
+    def _outdate(self) -> None:
+        """Have each thread connect anew."""
+        with self._lock:
+            self._generation += 1
+
+    def _part(self) -> None:
+        """Close this thread's connection."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            self._local.connection = None
+            with self._lock:
+                self._connections.discard(connection)
+            connection.close()
+
     def _connect(self) -> sqlite3.Connection:
+        self._part()
+        # Before anything is opened, which may be outdated by then.
+        generation = self._generation
         connection = sqlite3.connect(
             self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         with self._lock:
-            self._connections.append(connection)
+            self._connections.add(connection)
         self._local.connection = connection
-        self._local.generation = self._generation
+        self._local.generation = generation
         connection.execute("PRAGMA journal_mode = WAL")
         # After a loss of power the last rows may be missing, but none is wrong.
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -196,7 +218,7 @@ class DiskIndex:
     def close(self) -> None:
         """Close the connections of all threads, which must not be at work."""
         with self._lock:
-            connections, self._connections = self._connections, []
+            connections, self._connections = self._connections, set()
             self._generation += 1
         for connection in connections:
             connection.close()

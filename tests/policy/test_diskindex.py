@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import threading
 
 from hypothesis import HealthCheck, given, settings, strategies
 from twisted.trial.unittest import SynchronousTestCase
@@ -194,6 +195,29 @@ class IndexTests(SynchronousTestCase):
         self.put(rowOf(A, "1"))
         self.index._connection().execute("PRAGMA user_version = 99")
         self.assertEqual(self.opened().room(), (0, 0))
+
+    def test_openedAnewWhileAThreadIsAtWork(self) -> None:
+        """It keeps its connection until it has done that, and gets another one then."""
+        self.put(rowOf(A, "1"))
+        begun, opened = threading.Event(), threading.Event()
+        seen: list[object] = []
+
+        def work() -> None:
+            connection = self.index._connection()
+            begun.set()
+            opened.wait(30)
+            seen.append(connection.execute("SELECT name FROM entries").fetchall())
+            seen.append(self.index._connection() is connection)
+            seen.append([row.name for row in self.index.find(A)])
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        begun.wait(30)
+        self.index.open()
+        opened.set()
+        thread.join(30)
+        self.assertEqual(seen, [[("1",)], False, ["1"]])
+        self.assertEqual(len(self.index._connections), 2)
 
     def test_aFileThatWasTakenAwayIsNoticed(self) -> None:
         """SQLite would go on writing into what nobody sees."""
