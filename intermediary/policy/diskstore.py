@@ -99,7 +99,7 @@ class DiskStore:
         self._decode = decode
         self._urlOf = urlOf
         self.files = Files(folder)
-        self.readAhead = ReadAhead(self.inThread)
+        self.readAhead = ReadAhead(self.inThread, reactor)
         self.index = DiskIndex(os.path.join(folder, "index.sqlite"), limitOctets)
         #: By key and variant: the newest of each.
         self._writing: dict[tuple[bytes, bytes], Writing] = {}

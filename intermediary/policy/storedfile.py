@@ -134,15 +134,10 @@ class StoredFile:
         """
         Read some of it; it has to be open.
 
-        @return: fires with what there is at C{start}, nothing if it became shorter;
-            fails with C{OSError}.
+        See L{ReadAhead.read<intermediary.policy.readahead.ReadAhead.read>}; nothing if it
+        became shorter.
         """
-        self.take()
-        return self.store.inThread(os.pread, self.descriptor, octets, start).addBoth(self._wasRead)
-
-    def _wasRead(self, result: Any) -> Any:
-        self.drop()
-        return result
+        return self.store.readAhead.read(self, start, start + octets)
 
     def bring(self, start: int, stop: int, told: Callable[[], None]) -> Bringing:
         """

@@ -431,7 +431,7 @@ class Disk:
     def __init__(self, path: str) -> None:
         self.path = path
         self.reads = 0
-        self.readAhead = ReadAhead(self.inThread)
+        self.readAhead = ReadAhead(self.inThread, Clock())
 
     def opened(self, file: StoredFile) -> Deferred[int]:
         """Open it."""

@@ -1,6 +1,6 @@
 # -*- test-case-name: tests.policy.test_readahead -*-
 """
-Reading files for their being in memory.
+Reading files: for their being in memory, and for who wants to have it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,17 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from intermediary.policy.readahead import PIECE_OCTETS, READS, ReadAhead, read
+from intermediary.policy.readahead import (
+    PATIENCE_SECONDS,
+    PIECE_OCTETS,
+    READS,
+    ReadAhead,
+    bring,
+)
 from intermediary.policy.storedfile import StoredFile
 from intermediary.wire.fields import EMPTY
 
@@ -27,7 +34,8 @@ class Disk:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.readAhead = ReadAhead(self.inThread)
+        self.clock = Clock()
+        self.readAhead = ReadAhead(self.inThread, self.clock)
         self.calls: list[tuple[Deferred[Any], Callable[..., Any], tuple[Any, ...]]] = []
         self.closed: list[int] = []
 
@@ -47,8 +55,8 @@ class Disk:
         os.close(descriptor)
 
 
-class ReadAheadTests(SynchronousTestCase):
-    """L{ReadAhead}."""
+class ReadAheadTestCase(SynchronousTestCase):
+    """A file that is open."""
 
     def setUp(self) -> None:
         """Have a file open, as somebody sends it."""
@@ -68,6 +76,15 @@ class ReadAheadTests(SynchronousTestCase):
         number = self.number
         self.number += 1
         return self.file.bring(start, stop, lambda: self.told.append(number))
+
+    def works(self) -> None:
+        """Threads do all that they have to."""
+        while self.disk.calls:
+            self.disk.step()
+
+
+class ReadAheadTests(ReadAheadTestCase):
+    """L{ReadAhead.bring}."""
 
     def test_whoWaitsIsTold(self) -> None:
         """When it was read, and not before."""
@@ -156,8 +173,69 @@ class ReadAheadTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
 
-class ReadTests(SynchronousTestCase):
-    """L{read}, which is for threads."""
+class ReadTests(ReadAheadTestCase):
+    """L{ReadAhead.read}."""
+
+    def test_whatThereIs(self) -> None:
+        """Of a file, also behind its end; it stays open for that long."""
+        size = len(CONTENT)
+        read = [self.file.read(*part) for part in ((3, 5), (size - 2, 9), (size, 9))]
+        self.assertEqual(self.file.users, 4)
+        self.works()
+        found = [self.successResultOf(each) for each in read]
+        self.assertEqual(found, [CONTENT[3:8], CONTENT[-2:], b""])
+        self.assertEqual((self.file.users, self.disk.clock.getDelayedCalls()), (1, []))
+
+    def test_aFewAtATime(self) -> None:
+        """In one order with what is brought for the kernel."""
+        order: list[str] = []
+        for _ in range(READS + 1):
+            self.file.bring(0, 5, lambda: order.append("brought"))
+            self.file.read(0, 5).addCallback(lambda _: order.append("read"))
+        while self.disk.calls:
+            self.assertLessEqual(len(self.disk.calls), READS)
+            self.disk.step()
+        self.assertEqual(order, ["brought", "read"] * (READS + 1))
+
+    def test_whoDoesNotWaitAnyMore(self) -> None:
+        """What has not begun is not done, and what has keeps the file open."""
+        read = [self.file.read(0, 5) for _ in range(READS + 3)]
+        for each in (read[0], read[READS]):
+            each.cancel()
+            self.failureResultOf(each, CancelledError)
+        self.assertEqual(self.file.users, 1 + READS + 2)
+        self.works()
+        self.assertEqual([each.called for each in read], [True] * len(read))
+        self.assertEqual((self.file.users, self.disk.clock.getDelayedCalls()), (1, []))
+
+    def test_aDiskThatHangs(self) -> None:
+        """Nobody waits for ever."""
+        read = [self.file.read(0, 5) for _ in range(READS + 1)]
+        self.disk.clock.advance(PATIENCE_SECONDS)
+        for each in read:
+            self.failureResultOf(each, OSError)
+        self.assertEqual(repr(self.reads), f"<ReadAhead reading={READS} waiting=0>")
+        self.works()
+        self.assertEqual(self.file.users, 1)
+
+    def test_whatCannotBeRead(self) -> None:
+        """Is said to who wants it, and logged if it is a defect."""
+
+        def pread(*_: int) -> bytes:
+            raise errors.pop()
+
+        errors = [ValueError("a defect"), OSError(errno.EIO, "broken")]
+        self.patch(os, "pread", pread)
+        read = [self.file.read(0, 5) for _ in (1, 2)]
+        self.works()
+        for each, error in zip(read, (OSError, ValueError), strict=True):
+            self.failureResultOf(each, error)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertEqual((self.file.users, self.disk.clock.getDelayedCalls()), (1, []))
+
+
+class BringTests(SynchronousTestCase):
+    """L{bring}, which is for threads."""
 
     def setUp(self) -> None:
         """Note how a file is read."""
@@ -178,13 +256,13 @@ class ReadTests(SynchronousTestCase):
 
     def test_allOfIt(self) -> None:
         """Piece by piece, and nothing else."""
-        read(self.descriptor, 3, 2 * PIECE_OCTETS)
+        bring(self.descriptor, 3, 2 * PIECE_OCTETS)
         rest = PIECE_OCTETS - 3
         self.assertEqual(self.parts, [(3, PIECE_OCTETS), (3 + PIECE_OCTETS, rest)])
 
     def test_aFileThatBecameShorter(self) -> None:
         """To its end."""
-        read(self.descriptor, 3 * PIECE_OCTETS, 5 * PIECE_OCTETS)
+        bring(self.descriptor, 3 * PIECE_OCTETS, 5 * PIECE_OCTETS)
         self.assertEqual(self.parts, [(3 * PIECE_OCTETS, 5), (3 * PIECE_OCTETS + 5, 0)])
 
     def test_adviceThatIsNotTaken(self) -> None:
@@ -194,5 +272,5 @@ class ReadTests(SynchronousTestCase):
             raise OSError(errno.EINVAL, "no")
 
         self.patch(os, "posix_fadvise", refuse)
-        read(self.descriptor, 0, 5)
+        bring(self.descriptor, 0, 5)
         self.assertEqual(self.parts, [(0, 5)])

@@ -21,6 +21,7 @@ from intermediary.policy.cachestate import Cache
 from intermediary.policy.diskstore import DiskStore
 from intermediary.policy.entries import Shelf
 from intermediary.policy.purging import Purge
+from intermediary.policy.readahead import PATIENCE_SECONDS, READS
 from intermediary.policy.refreshing import Refreshing
 from intermediary.policy.stores import MemoryStore
 from intermediary.policy.tiers import (
@@ -963,6 +964,22 @@ class BigTests(TiersTestCase):
             client.closes()
             self.works()
             self.assertEqual(self.opened(), 0, steps)
+        self.pool.holding = False
+
+    def test_aDiskThatHangsKeepsNoReader(self) -> None:
+        """They are cut off, and can tell."""
+        self.fetches(self.content)
+        self.again()
+        self.pool.holding = True
+        clients = [self.client() for _ in range(READS + 1)]
+        self.pool.step()
+        self.pool.step()
+        self.scenario.passes(PATIENCE_SECONDS)
+        for client in clients:
+            self.assertIn(b"200 OK", client.takes())
+            client.sees("closed")
+        self.works()
+        self.assertEqual(self.opened(), 0)
         self.pool.holding = False
 
     def test_aFileThatBecomesShorterCutsOff(self) -> None:
