@@ -61,6 +61,7 @@ class Reading:
         "_body",
         "_engine",
         "_exchange",
+        "_fetching",
         "_file",
         "_open",
         "_paused",
@@ -92,6 +93,8 @@ class Reading:
         self._file: Any = None
         self._piece = b""
         self._reading = False
+        # What comes of that, for who does not wait any more.
+        self._fetching: Any = None
         # Up to where the file is being sent; -1 while none is.
         self._sent = -1
         body.enter(self)
@@ -119,6 +122,9 @@ class Reading:
         """See L{IBodySource.release}."""
         body, self._body = self._body, None
         file, self._file = self._file, None
+        fetching, self._fetching = self._fetching, None
+        if fetching is not None:
+            fetching.cancel()
         if file is not None:
             file.drop()
         if body is not None:
@@ -161,7 +167,10 @@ class Reading:
         self._reading = True
         stop = self._stop if self._stop >= 0 else body.octets
         octets = min(FILE_OCTETS, stop - self.position, file.octets - self.position)
-        file.read(self.position, octets).addCallbacks(self._fetched, self._lost)
+        fetching = file.read(self.position, octets)
+        fetching.addCallbacks(self._fetched, self._lost)
+        if self._reading:
+            self._fetching = fetching
         return True
 
     def _send(self, body: Body) -> bool:
@@ -200,6 +209,7 @@ class Reading:
 
     def _fetched(self, piece: bytes) -> None:
         self._reading = False
+        self._fetching = None
         if self._body is None:
             return
         if not piece:
@@ -210,6 +220,7 @@ class Reading:
 
     def _lost(self, failure: Failure) -> None:
         self._reading = False
+        self._fetching = None
         if self._body is not None:
             error = ResponseIncomplete(failure.getErrorMessage())
             self._engine.fail(self._exchange, error)

@@ -966,6 +966,27 @@ class BigTests(TiersTestCase):
             self.assertEqual(self.opened(), 0, steps)
         self.pool.holding = False
 
+    def test_whoLeavesIsReadForNoMore(self) -> None:
+        """Only what threads have begun is done."""
+        self.fetches(self.content)
+        self.again()
+        self.pool.holding = True
+        clients = [self.client() for _ in range(READS + 3)]
+        # They look it up, and open it.
+        self.pool.step()
+        self.pool.step()
+        self.assertEqual(len(self.pool.waiting), READS)
+        for client in clients:
+            client.takes()
+            client.closes()
+        steps = 0
+        while self.pool.waiting:
+            self.pool.step()
+            steps += 1
+        # And one closes the file.
+        self.assertEqual((steps, self.opened()), (READS + 1, 0))
+        self.pool.holding = False
+
     def test_aDiskThatHangsKeepsNoReader(self) -> None:
         """They are cut off, and can tell."""
         self.fetches(self.content)
