@@ -242,6 +242,25 @@ class TLSSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HTTPSOnlySettings:
+    """How clients come to a front by TLS alone: those without are sent to it, and all remember."""
+
+    #: Where plain requests come that are redirected: server endpoint strings.
+    listen: tuple[str, ...] = ()
+    #: At which clients reach the front.
+    port: int = 443
+    #: Of redirects.
+    status: Literal[301, 302, 307, 308] = 308
+    #: For how long clients remember never to come without TLS (RFC 6797), in seconds; 0
+    #: for not to tell them.
+    maxAgeSeconds: int = 31536000
+    #: That is so for all names below those of the front, too.
+    subdomains: bool = False
+    #: Those who make browsers may build it in.
+    preload: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FrontSettings:
     """What both kinds of front have."""
 
@@ -278,3 +297,5 @@ class ReverseSettings(FrontSettings):
     #: Networks (CIDR) of peers whose C{Forwarded} and C{X-Forwarded-*} fields
     #: are believed and extended, instead of dropped.
     trustedProxies: tuple[str, ...] = ()
+    #: None for whatever clients come by.
+    httpsOnly: HTTPSOnlySettings | None = None

@@ -83,6 +83,7 @@ _TABLES: tuple[tuple[str, type[schema.Table]], ...] = (
     ("`[[reverse.NAME.route]]`", schema.RouteTable),
     ("`[forward.NAME.timeouts]` and `[reverse.NAME.timeouts]`", schema.TimeoutsTable),
     ("`tls` of a front", schema.TLSTable),
+    ("`https-only` of a reverse front", schema.HTTPSOnlyTable),
     ("`[upstream.NAME]`", schema.UpstreamTable),
     ("`[limits]`", schema.LimitsTable),
     ("`[pool]`", schema.PoolTable),
@@ -151,7 +152,8 @@ def _type(entry: dict[str, Any]) -> str:
     if "anyOf" in entry:
         words = [_type(each) for each in entry["anyOf"] if each.get("type") != "null"]
         if words[:2] == ["integer", "string"]:
-            words[:2] = ["size"]
+            # A size is never nothing, and a time may be.
+            words[:2] = ["size" if entry["anyOf"][0].get("minimum") else "time"]
         return " or ".join(words)
     if "$ref" in entry:
         return "table"

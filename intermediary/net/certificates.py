@@ -182,6 +182,10 @@ class ByName:
             found = self._find(name.lower())
         return self.default if found is None else found
 
+    def __contains__(self, name: bytes) -> bool:
+        """Whether there is something for a name in lower case, beside what is for all."""
+        return self._find(name) is not None
+
     def __len__(self) -> int:
         return len(self._byName)
 

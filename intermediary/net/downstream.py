@@ -474,6 +474,7 @@ class DownstreamConnection:
                 self.peerHost or self._meet(),
                 listener.engine.seconds(),
             )
+            exchange.secure = self.secure
         elif exchange.error is error:
             return  # answered already: the reader says so again of each further octet
         listener.engine.fail(exchange, error)

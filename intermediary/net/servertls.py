@@ -115,6 +115,10 @@ class ServerTLS:
         """Called by OpenSSL: the client has said what it wants, or nothing."""
         connection.set_context(self._selection.get(connection.get_servername()))
 
+    def isFor(self, host: str) -> bool:
+        """Whether there is a certificate for a name or address, in lower case."""
+        return host.encode("ascii") in self._selection
+
     def _agree(self, connection: Any, offered: list[bytes]) -> bytes:
         """Called by OpenSSL: choose what is spoken above."""
         for protocol in self._protocols:

@@ -25,6 +25,7 @@ from .endpoints import (
     makeCache,
     makePool,
 )
+from .httpsonly import RedirectingFactory
 from .logformat import compileFormat
 from .problems import ABSENT, ConfigurationError, Problem
 from .programs import Upstreams
@@ -94,6 +95,17 @@ class Assembly:
         for other in configuration.reverse:
             reverse = ReverseProxyFactory(reactor, other.settings, upstreams=upstreams, **shared)
             fronts.append(AssembledFront(other.settings, other.listen, reverse))
+            only, tls = other.settings.httpsOnly, reverse.tls
+            if only is not None and only.listen and tls is not None:
+                plain = RedirectingFactory(
+                    reactor,
+                    other.settings,
+                    certified=tls.isFor,
+                    pool=self.pool,
+                    accessLog=self.accessLog,
+                    gauge=shared["gauge"],
+                )
+                fronts.append(AssembledFront(plain.settings, only.listen, plain))
         self.fronts = tuple(fronts)
 
     def explain(self) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..settings import CacheSettings, PoolSettings
 from . import values
-from .listeners import isEphemeral, place, speaksTLS
+from .listeners import isEphemeral, place, plainBeside, speaksTLS
 from .problems import ABSENT, nearest
 
 if TYPE_CHECKING:
@@ -324,16 +324,30 @@ def _sharedListeners(fronts: list[tuple[str, str, Any]]) -> Iterator[Finding]:
     """A place to listen at serves one front."""
     seen: dict[tuple[str | int, ...], str] = {}
     for kind, name, front in fronts:
-        for index, text in _strings(front.get("listen")):
+        for path, text in _listening(front):
             there = place(text)
             if there in seen and not isEphemeral(text):
                 yield Finding(
-                    (kind, name, "listen", index),
+                    (kind, name, *path),
                     text,
                     f"[{seen[there]}] listens there already",
                     "give each front its own port or path",
                 )
             seen.setdefault(there, f"{kind}.{name}")
+
+
+def _listening(front: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """Iterate over all places where a front listens, with TLS or to redirect to it."""
+    listen = [text for _, text in _strings(front.get("listen"))]
+    for index, text in _strings(front.get("listen")):
+        yield ("listen", index), text
+    only = front.get("https-only")
+    if isinstance(only, dict) and "from" in only:
+        for index, text in _strings(only["from"]):
+            yield ("https-only", "from", index), text
+    elif only is True or isinstance(only, dict):
+        for text in plainBeside(listen):
+            yield ("https-only",), text
 
 
 def _routes(path: Path, routes: Any, upstreams: Mapping[str, Any]) -> Iterator[Finding]:

@@ -38,6 +38,7 @@ from ..policy.networks import Networks
 from ..policy.refreshing import Refreshing
 from ..policy.replies import ErrorReplies
 from ..policy.stores import MemoryStore
+from ..policy.stricttransport import StrictTransport
 from ..policy.tiers import Tiers
 from ..settings import (
     CacheSettings,
@@ -172,7 +173,7 @@ class ProxyFactory:
         via = settings.via or f"intermediary-{os.urandom(4).hex()}"
         self.pseudonym = pseudonym(via).encode("ascii")
         self.engine = Engine(self.pool, reactor.seconds, self.pseudonym)
-        sections = Sections(self.engine, Hooks(components), accessLog, cache)
+        sections = Sections(self.engine, Hooks(components), accessLog, cache, self._strict())
         self.front = Front(
             settings.name,
             settings.limits,
@@ -202,6 +203,10 @@ class ProxyFactory:
         self.tls = ServerTLS(self._reactor, settings, self.name, protocols)
         seconds, limit = settings.handshakeSeconds, settings.handshakes
         return Handshakes(self.name, self.tls, seconds, limit, self._reactor)
+
+    def _strict(self) -> StrictTransport | None:
+        """Make what clients are told of TLS, if they are."""
+        return None
 
     def _compile(self, sections: Sections) -> Any:
         """Make the programs, and return what chooses between them."""
@@ -344,6 +349,12 @@ class ReverseProxyFactory(ProxyFactory):
             upstreams = Upstreams(OriginPolicies(reactor.seconds))
         self._upstreams = upstreams
         super().__init__(reactor, settings, pool, accessLog, components, gauge, cache)
+
+    def _strict(self) -> StrictTransport | None:
+        only = self.settings.httpsOnly
+        if only is None or not only.maxAgeSeconds:
+            return None
+        return StrictTransport(only.maxAgeSeconds, only.subdomains, only.preload)
 
     def _compile(self, sections: Sections) -> Any:
         compiled = ReversePrograms(self.settings, sections, self._upstreams, self.pseudonym)

@@ -13,10 +13,13 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address
 from os.path import normpath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .problems import nearest
 from .values import Unfit, oneLine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: The kinds that come with Twisted, and their arguments in the order of their positions.
 _ARGUMENTS = {
@@ -184,3 +187,28 @@ def _address(interface: str) -> str:
         return str(ip_address(interface))
     except ValueError:
         return interface
+
+
+def portOf(text: str) -> int | None:
+    """Find the port of an endpoint string; None of what has none, or any."""
+    kind, arguments = _parts(text)
+    try:
+        return (int(arguments.get("port", "")) or None) if kind in _EVERYWHERE else None
+    except ValueError:
+        return None
+
+
+def plainBeside(listen: Iterable[str]) -> tuple[str, ...]:
+    """
+    Name port 80 at each of the interfaces of some endpoints.
+
+    @return: nothing of those that are not just TCP.
+    """
+    found = []
+    for text in listen:
+        kind, arguments = _parts(text)
+        if kind in ("tcp", "tcp6") and text.startswith(f"{kind}:"):
+            interface = arguments.get("interface", "")
+            spelled = interface.replace("\\", "\\\\").replace(":", "\\:")
+            found.append(f"{kind}:80:interface={spelled}" if interface else f"{kind}:80")
+    return tuple(dict.fromkeys(found))

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ..interfaces import IAccessLog, IOriginTLS
     from ..net.dialling import Dialling
     from ..net.origintls import OriginPolicies
+    from ..policy.stricttransport import StrictTransport
     from ..program import Step
     from ..settings import (
         ForwardSettings,
@@ -81,6 +82,7 @@ class Sections:
     The sections that all programs of one front have in common.
 
     @ivar caches: the steps of each route that is cached.
+    @ivar strict: what clients are told of TLS; None for nothing.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Sections:
         hooks: Hooks,
         accessLog: IAccessLog | None,
         cache: Cache | None = None,
+        strict: StrictTransport | None = None,
     ) -> None:
         self.engine = engine
         self.hooks = hooks
@@ -98,7 +101,9 @@ class Sections:
         self._partitions: list[bytes] = []
         record: tuple[Step, ...] = () if accessLog is None else (accessLog.record,)
         self.fetched: Sequence[Step] = (*hooks.onFetched, engine.receive)
-        self.deliver: Sequence[Step] = (*hooks.onDeliver, engine.sendHead)
+        self.strict = strict
+        last: tuple[Step, ...] = () if strict is None else (strict.onDeliver,)
+        self.deliver: Sequence[Step] = (*hooks.onDeliver, *last, engine.sendHead)
         self.account: Sequence[Step] = (*hooks.onFinish, *record, engine.end)
         self.finish: Sequence[Step] = (engine.release, *self.account)
 
@@ -364,7 +369,9 @@ class ReversePrograms:
         """
         hops = Hops(pseudonym, GATEWAY_METHODS)
         disclosure = Disclosure(settings.trustedProxies)
-        redirects = Redirects()
+        received: list[Step] = [Redirects().hide]
+        if sections.strict is not None:
+            received.append(sections.strict.drop)
         routes = []
         for each in settings.routes:
             upstream = upstreams.get(each.upstream)
@@ -378,7 +385,7 @@ class ReversePrograms:
                     disclosure.onFetch,
                     HostField(each.preserveHost).onFetch,
                 ),
-                (redirects.hide,),
+                received,
                 caching=each.cache,
                 partition=settings.name,
                 trusts=disclosure.trusts,

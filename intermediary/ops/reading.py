@@ -22,6 +22,7 @@ from ..settings import (
     DiskSettings,
     ForceSettings,
     ForwardSettings,
+    HTTPSOnlySettings,
     Limits,
     OriginTLSSettings,
     PoolSettings,
@@ -35,6 +36,8 @@ from ..settings import (
 from .certificatefindings import certificateFindings
 from .config import Configuration, ForwardFront, Guard, LogSettings, ReverseFront
 from .consistency import inconsistencies, oddities
+from .httpsfindings import httpsFindings
+from .listeners import plainBeside, portOf
 from .places import Places, dotted
 from .problems import ABSENT, ConfigurationError, Problem, nearest, spell
 from .schema import Document
@@ -80,7 +83,7 @@ def parse(octets: bytes, source: str) -> Configuration:
         problems += [
             _problem(details, source, places) for details in error.errors(include_url=False)
         ]
-    problems += _placed(inconsistencies(document), source, places)
+    problems += _placed([*inconsistencies(document), *httpsFindings(document)], source, places)
     odd: list[Finding] = []
     if model is not None:
         wrong, odd = _certificates(model, document, source)
@@ -373,6 +376,21 @@ def _tlsSettings(table: TLSTable | None, source: str) -> TLSSettings | None:
     )
 
 
+def _httpsOnly(table: ReverseTable) -> HTTPSOnlySettings | None:
+    """Make the settings of how clients come by TLS alone, if they do."""
+    only = table.httpsOnly
+    if only is None:
+        return None
+    return HTTPSOnlySettings(
+        listen=plainBeside(table.listen) if only.listen is None else tuple(only.listen),
+        port=only.port or portOf(table.listen[0]) or HTTPSOnlySettings().port,
+        status=only.status,
+        maxAgeSeconds=only.maxAgeSeconds,
+        subdomains=only.subdomains,
+        preload=only.preload,
+    )
+
+
 def _common(name: str, table: FrontTable, limits: Limits, source: str) -> dict[str, Any]:
     """Gather what all fronts have."""
     return {
@@ -418,4 +436,5 @@ def _reverseSettings(
             for route in table.route
         ),
         trustedProxies=tuple(table.trustedProxies),
+        httpsOnly=_httpsOnly(table),
     )

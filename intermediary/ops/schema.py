@@ -27,6 +27,7 @@ from ..settings import (
     CacheSettings,
     ForceSettings,
     ForwardSettings,
+    HTTPSOnlySettings,
     Limits,
     OriginTLSSettings,
     PoolSettings,
@@ -52,6 +53,7 @@ _ROUTE_CACHE = RouteCacheSettings()
 _ORIGIN_TLS = OriginTLSSettings()
 _FORCE = ForceSettings()
 _TLS = TLSSettings()
+_HTTPS_ONLY = HTTPSOnlySettings()
 _CONFIGURATION = Configuration()
 
 
@@ -84,12 +86,20 @@ _UNLIMITED_SCHEMA: dict[str, Any] = {
     "anyOf": [*_SIZE_SCHEMA["anyOf"], {"const": "unlimited"}],
 }
 
+_DURATION_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0},
+        {"type": "string", "pattern": r"^\d+\s*[smhdwy]$"},
+    ]
+}
+
 Size = Annotated[int, BeforeValidator(_fit(values.octets)), WithJsonSchema(_SIZE_SCHEMA)]
 SizeOrUnlimited = Annotated[
     int | None,
     BeforeValidator(_fit(values.octetsOrUnlimited)),
     WithJsonSchema(_UNLIMITED_SCHEMA),
 ]
+Duration = Annotated[int, BeforeValidator(_fit(values.duration)), WithJsonSchema(_DURATION_SCHEMA)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Grace = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
@@ -176,21 +186,29 @@ class TimeoutsTable(Table):
     )
 
 
-def _switch(value: Any) -> Any:
-    """Read C{true} as an empty table, and C{false} as none."""
-    if value is True:
-        return {}
-    if value is False:
-        return None
-    if isinstance(value, dict):
-        return value
-    raise values.Unfit("must be true, false or a table", "write for example cache = { grace = 30 }")
+def _switch(example: str) -> Any:
+    """Make what reads C{true} as an empty table, and C{false} as none."""
+
+    def read(value: Any) -> Any:
+        if value is True:
+            return {}
+        if value is False:
+            return None
+        if isinstance(value, dict):
+            return value
+        raise values.Unfit("must be true, false or a table", f"write for example {example}")
+
+    return _fit(read)
 
 
-def _switchSchema(schema: dict[str, Any]) -> None:
-    """Say in the JSON Schema that a table may be C{true} or C{false}."""
-    schema["anyOf"] = [{"type": "boolean"}, *schema["anyOf"][:1]]
-    schema["default"] = True
+def _switchSchema(default: bool) -> Any:
+    """Make what says in the JSON Schema that a table may be C{true} or C{false}."""
+
+    def say(schema: dict[str, Any]) -> None:
+        schema["anyOf"] = [{"type": "boolean"}, *schema["anyOf"][:1]]
+        schema["default"] = default
+
+    return say
 
 
 def _saying(value: Any) -> Any:
@@ -402,7 +420,7 @@ class RouteCacheTable(Table):
     )
 
 
-Cached = Annotated[RouteCacheTable | None, BeforeValidator(_fit(_switch))]
+Cached = Annotated[RouteCacheTable | None, BeforeValidator(_switch("cache = { grace = 30 }"))]
 
 
 class DiskTable(Table):
@@ -541,6 +559,63 @@ class TLSTable(Table):
     )
 
 
+class HTTPSOnlyTable(Table):
+    """
+    Clients come by TLS alone: `https-only = true`, or `https-only = { max-age = "5m" }`.
+
+    Who asks without TLS is sent to the same place with it, and whoever has been there once is
+    told not to come without again (HSTS, RFC 6797). **Browsers keep to that**: as long as they
+    remember, they reach the site by no other way, and no certificate that they do not trust can be
+    clicked away. Begin with a `max-age` of minutes.
+    """
+
+    listen: list[Endpoint] | None = Field(
+        default=None,
+        alias="from",
+        examples=[["tcp:80"]],
+        description="Where to listen for requests without TLS: server endpoint strings as those of "
+        "`listen`. All that comes there is redirected, if it is for a host of one of the routes, or "
+        "there is a route for any host and a certificate for this one; the rest gets 404. Absent: "
+        "port 80 at the same interfaces. `[]`: nowhere.",
+    )
+    port: Port | None = Field(
+        default=None,
+        examples=[443],
+        description="The port of the redirect's `Location`: where clients reach this front. Absent: "
+        "that of the first `listen`, or 443 if that has none.",
+    )
+    status: Literal[301, 302, 307, 308] = Field(
+        default=_HTTPS_ONLY.status,
+        description="The status of redirects. 308 and 307 have clients repeat the request as it "
+        "was; after 301 and 302 most make a GET of a POST. 301 and 308 are remembered, 302 and "
+        "307 are not.",
+    )
+    maxAgeSeconds: Duration = Field(
+        default=_HTTPS_ONLY.maxAgeSeconds,
+        alias="max-age",
+        examples=["5m", "1y"],
+        description="For how long clients are to come by TLS alone, from each answer on: the "
+        "`max-age` of `Strict-Transport-Security`, which all answers by TLS have, in place of the "
+        "servers' own. 0 sends none, and leaves theirs. A string with a unit (`s`, `m`, `h`, `d`, "
+        "`w`, `y`), or a whole number. Seconds.",
+    )
+    subdomains: bool = Field(
+        default=_HTTPS_ONLY.subdomains,
+        description="Whether that is so for all names below those of this front (`includeSubDomains`): "
+        "also for those of other servers, which may have no TLS.",
+    )
+    preload: bool = Field(
+        default=_HTTPS_ONLY.preload,
+        description="Whether browsers may have it built in (`preload`). Getting out of their lists "
+        "again takes months. They want `subdomains` and a `max-age` of a year.",
+    )
+
+
+OnlyHTTPS = Annotated[
+    HTTPSOnlyTable | None, BeforeValidator(_switch('https-only = { max-age = "5m" }'))
+]
+
+
 class FrontTable(Table):
     """What both kinds of front have."""
 
@@ -585,7 +660,7 @@ class ForwardTable(FrontTable):
     )
     cache: Cached = Field(
         default_factory=RouteCacheTable,
-        json_schema_extra=_switchSchema,
+        json_schema_extra=_switchSchema(default=True),
         examples=[False],
         description="Whether and how absolute-form requests are cached, where there is a "
         "`[cache]`. Tunnels never are.",
@@ -635,7 +710,7 @@ class RouteTable(Table):
     )
     cache: Cached = Field(
         default_factory=RouteCacheTable,
-        json_schema_extra=_switchSchema,
+        json_schema_extra=_switchSchema(default=True),
         examples=[False],
         description="Whether and how this route is cached, where there is a `[cache]`.",
     )
@@ -659,6 +734,13 @@ class ReverseTable(FrontTable):
         description="Peers (addresses or networks) whose `Forwarded` and `X-Forwarded-*` "
         "fields are believed and extended; those of anybody else are dropped. A network too "
         "wide lets clients claim any address.",
+    )
+    httpsOnly: OnlyHTTPS = Field(
+        default=None,
+        json_schema_extra=_switchSchema(default=False),
+        examples=[True],
+        description="With `tls`: whether clients come by TLS alone, which redirects those without "
+        "and tells all to remember it (HSTS).",
     )
     route: list[RouteTable] = Field(
         min_length=1,

@@ -42,6 +42,9 @@ _FACTORS = {
     "TiB": 2**40,
 }
 
+_DURATION = re.compile(r"(\d+)\s*([smhdwy])")
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
+
 
 class Unfit(ValueError):
     """
@@ -84,6 +87,25 @@ def octetsOrUnlimited(value: object) -> int | None:
         return octets(value)
     except Unfit as problem:
         raise Unfit(problem.message, f'{problem.remedy}, or "unlimited"') from None
+
+
+def duration(value: object) -> int:
+    """
+    Read a time in whole seconds: an integer, or a string such as C{"180d"}.
+
+    @raise Unfit: also for less than nothing, and for more than ten years.
+    """
+    remedy = 'write seconds as 3600, or with a unit (s, m, h, d, w, y) as "1h" or "1y"'
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value.strip())
+        if match is None:
+            raise Unfit("is not a time", remedy)
+        value = int(match[1]) * _UNIT_SECONDS[match[2]]
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise Unfit("is not a time", remedy)
+    if value > 10 * _UNIT_SECONDS["y"]:
+        raise Unfit("is more than ten years", remedy)
+    return value
 
 
 def file(text: str) -> str:

@@ -81,6 +81,15 @@ class HandshakeTests(PolicyCase):
                 self.shakes(policy, client)
                 self.assertEqual(client.subject, subject)
 
+    def test_itKnowsWhatThereIsACertificateFor(self) -> None:
+        """That of the default is for others, but not theirs."""
+        self.put("c.pem", made("192.0.2.1", "c.test").both)
+        policy = self.policy(default="x.example")
+        for host in ("a.example", "b.example", "192.0.2.1", "c.test"):
+            self.assertTrue(policy.isFor(host), host)
+        for host in ("example", "a.b.example", "other.test", "192.0.2.2", "::1", ""):
+            self.assertFalse(policy.isFor(host), host)
+
     def test_theKindOfKeyIsTheClients(self) -> None:
         """A client that can't do EC gets RSA."""
         self.put("rsa.pem", made("a.example", kind="RSA").both)

@@ -5,7 +5,14 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from intermediary.ops.listeners import endpoint, isEphemeral, place, speaksTLS
+from intermediary.ops.listeners import (
+    endpoint,
+    isEphemeral,
+    place,
+    plainBeside,
+    portOf,
+    speaksTLS,
+)
 from intermediary.ops.values import Unfit
 
 
@@ -138,3 +145,35 @@ class PlaceTests(SynchronousTestCase):
             "",
         ]
         self.assertEqual(len({place(text) for text in texts}), len(texts))
+
+    def test_ports(self) -> None:
+        """Of what is reached by one; any free one is none."""
+        for text, port in (
+            ("tcp:8443", 8443),
+            ("tcp6:port=443", 443),
+            ("haproxy:tcp:8443", 8443),
+            ("tcp:0", None),
+            ("tcp:x", None),
+            ("unix:/run/x", None),
+            ("systemd:domain=INET:index=0", None),
+        ):
+            self.assertEqual(portOf(text), port, text)
+
+    def test_port80Beside(self) -> None:
+        """Once for each interface, spelled so that it can be listened at."""
+        for listen, plain in (
+            (["tcp:443"], ("tcp:80",)),
+            (
+                ["tcp:443:interface=127.0.0.1", "tcp:8443:127.0.0.1"],
+                ("tcp:80:interface=127.0.0.1",),
+            ),
+            (["tcp6:443", "tcp:443"], ("tcp6:80", "tcp:80")),
+            (["tcp6:443:interface=\\:\\:1"], ("tcp6:80:interface=\\:\\:1",)),
+            (["unix:/run/x", "haproxy:tcp:443", "ssl:443", "tcp:443"], ("tcp:80",)),
+            (["unix:/run/x"], ()),
+        ):
+            found = plainBeside(listen)
+            self.assertEqual(found, plain)
+            for text in found:
+                self.assertEqual(endpoint(text), text)
+                self.assertEqual(portOf(text), 80)

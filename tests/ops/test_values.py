@@ -62,6 +62,33 @@ class SizeTests(Case):
         self.assertIn('"unlimited"', error.remedy)
 
 
+class DurationTests(Case):
+    """Times in whole seconds."""
+
+    def test_integersAndUnits(self) -> None:
+        """Nothing is a time, too."""
+        for written, meant in (
+            (0, 0),
+            (300, 300),
+            ("90s", 90),
+            ("5m", 300),
+            ("12h", 43200),
+            ("180d", 15552000),
+            ("2 w", 1209600),
+            ("1y", 31536000),
+            ("10y", 315360000),
+        ):
+            self.assertEqual(values.duration(written), meant, written)
+
+    def test_whatIsNoTimeIsRefused(self) -> None:
+        """Other units, signs, fractions, types; nor what outlives the machine."""
+        bad: list[object] = ["", "1", "m", "1.5h", "-1s", "1 month", 1.5, -1, True, None, []]
+        for written in bad:
+            self.assertUnfit(values.duration, written, "is not a time")
+        for written in ("11y", 315360001):
+            self.assertUnfit(values.duration, written, "more than ten years")
+
+
 class NameTests(Case):
     """Names and pseudonyms."""
 
