@@ -247,8 +247,11 @@ class Arrival:
         """From here on the client reads the response from the store."""
         visit.stored = True
         if visit.shelf is not None and entry.status != PARTIAL_CONTENT:
-            # The next one may be waited for again; for parts nobody waits.
-            visit.shelf.passUntil = 0.0
+            # The next one may be waited for again; for parts nobody waits.  It may be
+            # another shelf now than when this was sent on.
+            shelf = self._store.find(visit.key)
+            if shelf is not None:
+                shelf.passUntil = 0.0
         if entry.body.complete:
             return
         response, reply = exchange.response, exchange.reply

@@ -67,6 +67,9 @@ class Model(Giving):
         """A client asks."""
         if visit.method not in ("GET", "HEAD"):
             visit.reason = "method"
+            if self.route.goesPast(visit.target, visit.fields):
+                # Its answer is no GET's, either.
+                visit.demand = {"cache-control": "no-store"}
             self._forward(visit)
         elif visit.content or combined(visit.fields, "if-match") is not None:
             visit.reason = "bypass"

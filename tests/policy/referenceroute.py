@@ -60,7 +60,7 @@ class Route(NamedTuple):
         return self.forced if status < 400 else None
 
     def goesPast(self, target: str, fields: Pairs) -> bool:
-        """Whether a GET or HEAD has nothing to do with the cache."""
+        """Whether a GET, HEAD or POST has nothing to do with the cache."""
         if self.forces and not self.authorization:
             if combined(fields, "authorization") is not None:
                 return True

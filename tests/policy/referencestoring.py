@@ -364,7 +364,7 @@ class Storing:
         value = combined(response.fields, "content-location")
         other = resolved(self.scheme, visit.host, visit.target, value)
         # RFC 9110 §9.3.3: the same value.
-        if other is None or other != visit.target:
+        if other is None or other != visit.target or visit.wants("no-store"):
             return False
         visit.shelf = self._shelf(visit)
         return visit.shelf is not None

@@ -76,6 +76,40 @@ class CollapsingTests(CollapsingTestCase):
         for self.client in clients:
             self.gets()
 
+    def test_whoAskedBeforeTakesTheMarkBackToo(self) -> None:
+        """Also if it is not that which there was when it asked."""
+        self.asks()
+        self.isAsked()
+        self.answers(b"Cache-Control: no-store")
+        self.gets()
+        first, second = self.ask(2)
+        self.isAsked()
+        kept, broken = self.origin, self.scenario.accepts()
+        broken.gets(b"GET / HTTP/1.1", ..., b"", b"")
+        # The second takes the mark back, and then there is nothing under the key.
+        broken.sends(
+            b"HTTP/1.1 200 OK", b"Cache-Control: max-age=60", b"Content-Length: 5", b"", b"he"
+        )
+        broken.closes()
+        self.assertIn(b"; stored", second.takes())
+        second.closes()
+        # So there is another one, until the first has its answer.
+        self.origin = None
+        self.asks()
+        self.isAsked()
+        self.answers(b"Cache-Control: no-store")
+        self.gets()
+        self.origin, self.client = kept, first
+        self.answers(b"Cache-Control: max-age=1")
+        self.assertIn(b"; stored", self.gets()[b"cache-status"])
+        self.scenario.passes(2)
+        clients = self.ask(3)
+        self.isAsked()
+        self.isNotAsked()
+        self.answers(b"Cache-Control: max-age=1")
+        for self.client in clients:
+            self.gets()
+
     def test_nobodyWaitsForAHead(self) -> None:
         """Its answer has no content that others could get."""
         self.asks(method=b"HEAD")
