@@ -202,10 +202,15 @@ class RunningProxy:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
-    def record(self, target: str) -> dict[str, Any]:
-        """Wait for the record of the request with a target."""
+    def record(self, target: str, after: int = 0) -> dict[str, Any]:
+        """
+        Wait for the record of the request with a target.
+
+        @param after: how many records are not looked at: targets that come to be by
+            chance, as ports do, may come twice.
+        """
         found: dict[str, Any] = until(
-            lambda: next((r for r in self.records() if r["target"] == target), None),
+            lambda: next((r for r in self.records()[after:] if r["target"] == target), None),
             f"a record of {target}",
         )
         return found
