@@ -60,7 +60,7 @@ class Spelling:
                 origin.scheme,
                 origin.host.removesuffix("."),
                 origin.port,
-                origin.tlsName,
+                origin.tls,
                 origin.via,
                 origin.guard,
             )

@@ -178,6 +178,20 @@ class DestinationTests(SynchronousTestCase):
             self.client.sends(b"GET http://a/ HTTP/1.1", b"Host: a", b"", b"")
             self.assertIn(b"; hit", self.client.takes())
 
+    def test_TLSStaysAsItIs(self) -> None:
+        """Whatever the name's spelling, its server is reached by the same policy."""
+        self.serves(RouteCacheSettings())
+        policies = []
+        for host in (b"a", b"a."):
+            self.client.sends(b"GET https://%b/ HTTP/1.1" % host, b"Host: whatever", b"", b"")
+            policies.append(self.scenario.connector.waiting[0][0].tls)
+            origin = self.scenario.accepts("https://a:443")
+            origin.gets(b"GET / HTTP/1.1", b"Host: a", ...)
+            origin.sends(b"HTTP/1.1 200 OK", b"Connection: close", b"Content-Length: 0", b"", b"")
+            self.client.gets(b"HTTP/1.1 200 OK", ..., b"", b"")
+        self.assertIsNotNone(policies[0])
+        self.assertIs(policies[1], policies[0])
+
     def test_withoutACache(self) -> None:
         """Nothing is changed."""
         self.serves(None)
