@@ -5,9 +5,24 @@ TLS clients in memory.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
+
+if TYPE_CHECKING:
+    from .certifying import Made
+
+
+def trusting(by: Made, protocols: tuple[bytes, ...] = (b"http/1.1",)) -> SSL.Context:
+    """Make a client's context that trusts one authority."""
+    context = SSL.Context(SSL.TLS_METHOD)
+    store = context.get_cert_store()
+    assert store is not None
+    store.add_cert(crypto.X509.from_cryptography(by.certificate))
+    context.set_verify(SSL.VERIFY_PEER)
+    if protocols:
+        context.set_alpn_protos(list(protocols))
+    return context
 
 
 class MemoryClient:
