@@ -46,6 +46,7 @@ COMPILED = (
     "intermediary/net/gate.py",
     "intermediary/net/listener.py",
     "intermediary/net/loop.py",
+    "intermediary/net/opening.py",
     "intermediary/net/pool.py",
     "intermediary/net/socketattempt.py",
     "intermediary/net/splice.py",

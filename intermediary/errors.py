@@ -133,6 +133,12 @@ class Misdirected(RequestInvalid):
     status = 404
 
 
+class AuthorityMismatch(RequestInvalid):
+    """The request is for another host than the one that this connection was opened to."""
+
+    status = 421
+
+
 class LoopDetected(IntermediaryError):
     """The request came through this intermediary before (RFC 9110 §7.6.3)."""
 

@@ -32,11 +32,13 @@ class Front:
         gateway's may, a proxy's must not (RFC 9112 §9.3).
     @ivar refusal: the program for exchanges that failed before one was chosen:
         it has no more than C{deliver} and C{finish}.
+    @ivar intercepted: whether its clients mean to speak with servers.
     """
 
     __slots__ = (
         "answer",
         "engine",
+        "intercepted",
         "keepsOld",
         "limits",
         "name",
@@ -55,12 +57,14 @@ class Front:
         answer: Callable[[Exchange, IntermediaryError], Reply],
         refusal: Program,
         keepsOld: bool = True,
+        intercepted: bool = False,
     ) -> None:
         self.name = name
         self.limits = limits
         self.timeouts = timeouts
         self.engine = engine
         self.keepsOld = keepsOld
+        self.intercepted = intercepted
         self.route = route
         self.answer = answer
         self.refusal = refusal

@@ -261,6 +261,30 @@ class HTTPSOnlySettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class InterceptSettings:
+    """What a forward front decrypts; see C{docs/interception.md} before."""
+
+    #: A file in PEM: the certificate of the authority that signs for it.
+    ca: str
+    #: The file of its key; empty if the key is in the same one.
+    key: str = ""
+    #: Names, C{*.} patterns, addresses and networks that are never intercepted.
+    excepted: tuple[str, ...] = ()
+    #: Those that alone are; empty for all others.
+    only: tuple[str, ...] = ()
+    #: Ports of C{CONNECT}.
+    ports: tuple[int, ...] = (443,)
+    #: A file in PEM: the authorities that servers are trusted by, in place of the
+    #: system's; None for those.
+    trust: str | None = None
+    #: How long a client may take to its first octet, and then through its handshake,
+    #: in seconds.
+    handshakeSeconds: float = 10.0
+    #: How many handshakes may be under way at once; others wait.
+    handshakes: int = 1000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FrontSettings:
     """What both kinds of front have."""
 
@@ -285,6 +309,8 @@ class ForwardSettings(FrontSettings):
     guarded: bool = True
     #: Networks (CIDR), addresses or host names that the guard lets pass.
     allowDestinations: tuple[str, ...] = ()
+    #: None to decrypt nothing.
+    intercept: InterceptSettings | None = None
     #: How it is cached, where the process has a cache; None for not at all.
     cache: RouteCacheSettings | None = field(default_factory=RouteCacheSettings)
 

@@ -65,6 +65,7 @@ UNREGISTERED = {errors.ClientGone: "client_gone"}
 SHARED = {
     "http_request_error": {
         errors.WireError,
+        errors.AuthorityMismatch,
         errors.RequestInvalid,
         errors.RequestTimeout,
         errors.ContentTooLarge,

@@ -20,7 +20,7 @@ from intermediary.ops.compile import isGuarded
 from intermediary.ops.config import load
 from intermediary.ops.options import DEFAULT_FORWARD
 
-from .net.certifying import made
+from .net.certifying import authority, made
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -96,7 +96,13 @@ class ConfigurationTests(SynchronousTestCase):
         folder = Path(self.mktemp())
         folder.mkdir()
         site = made("localhost")
-        for name, octets in (("site.pem", site.pem), ("site.key", site.key)):
+        root = authority()
+        for name, octets in (
+            ("site.pem", site.pem),
+            ("site.key", site.key),
+            ("ca.pem", root.pem),
+            ("ca.key", root.key),
+        ):
             (folder / name).write_bytes(octets)
             (folder / name).chmod(0o600)
         for path in paths:

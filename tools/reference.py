@@ -84,6 +84,7 @@ _TABLES: tuple[tuple[str, type[schema.Table]], ...] = (
     ("`[forward.NAME.timeouts]` and `[reverse.NAME.timeouts]`", schema.TimeoutsTable),
     ("`tls` of a front", schema.TLSTable),
     ("`https-only` of a reverse front", schema.HTTPSOnlyTable),
+    ("`intercept` of a forward front", schema.InterceptTable),
     ("`[upstream.NAME]`", schema.UpstreamTable),
     ("`[limits]`", schema.LimitsTable),
     ("`[pool]`", schema.PoolTable),

@@ -24,6 +24,7 @@ from ..errors import ConnectionTerminated
 from ..program import PARKED
 from ..wire.encoding import encodeResponse
 from ..wire.fields import EMPTY
+from .opening import Opening
 from .sweep import NEVER
 from .tunnel import Tunnel
 
@@ -228,7 +229,7 @@ class Dialling:
 
     def relay(self, exchange: Exchange) -> Any:
         """
-        Tell the client that the tunnel stands, and run it to its end.
+        Tell the client that the tunnel stands, unless it knows, and run it to its end.
 
         @raise ConnectionTerminated: the destination has gone already.
         """
@@ -244,8 +245,14 @@ class Dialling:
         tunnel = run.tunnel = Tunnel(
             self._reactor, downstream.transport, upstream.transport, run.finished, self._pipes
         )
-        downstream.transport.write(ESTABLISHED)
+        opened = downstream.tunnelEnd
+        if opened is None:
+            downstream.transport.write(ESTABLISHED)
         sentAhead = downstream.enterTunnel(tunnel.downstream)
+        if isinstance(opened, Opening):
+            sentAhead = opened.take()
+            opened.leave()
+            downstream.transport.resumeProducing()
         upstream.end = tunnel.upstream
         early, upstream.early = upstream.early, b""
         if early:

@@ -748,6 +748,8 @@ class DownstreamConnection:
     def _leave(self, limitOctets: int) -> Closing:
         """Take no more requests."""
         listener = self._listener
+        # What was to be a tunnel, perhaps, and could not be.
+        self.tunnelEnd = None
         self._closing = closing = Closing(
             self.transport,
             listener.sweeper,

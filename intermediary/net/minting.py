@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import SSL
 
-from .certificates import CertificateError, readCertificates, readKey
+from .pem import CertificateError, readCertificates, readKey
 from .servertls import PROTOCOLS
 from .tlscontext import makeContext
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..settings import CacheSettings, PoolSettings
+from ..settings import CacheSettings, ForwardSettings, InterceptSettings, PoolSettings
 from . import values
 from .listeners import isEphemeral, place, plainBeside, speaksTLS
 from .problems import ABSENT, nearest
@@ -65,6 +65,8 @@ def inconsistencies(document: Mapping[str, Any]) -> Iterator[Finding]:
             )
     for kind, name, front in fronts:
         yield from _securing((kind, name), front)
+        if kind == "forward":
+            yield from _intercepting((kind, name), front)
         if kind == "reverse":
             yield from _routes(("reverse", name, "route"), front.get("route"), upstreams)
 
@@ -412,6 +414,25 @@ def _securing(path: Path, front: Mapping[str, Any]) -> Iterator[Finding]:
                 text,
                 "speaks TLS by itself, and tls would again",
                 "write tcp: in place of ssl:, or remove tls",
+            )
+
+
+def _intercepting(path: Path, front: Mapping[str, Any]) -> Iterator[Finding]:
+    """What is intercepted at a port could be reached there as well."""
+    table = front.get("intercept")
+    if not isinstance(table, dict):
+        return
+    reached = front.get("connect-ports", list(ForwardSettings(name="default").connectPorts))
+    ports = table.get("ports", list(InterceptSettings(ca="").ports))
+    if not isinstance(reached, list) or not isinstance(ports, list):
+        return
+    for index, port in enumerate(ports):
+        if type(port) is int and port not in reached:
+            yield Finding(
+                (*path, "intercept", "ports", index) if "ports" in table else (*path, "intercept"),
+                port if "ports" in table else ABSENT,
+                f"CONNECT may not reach port {port}",
+                f"add {port} to connect-ports, or name other ports here",
             )
 
 

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 
     from ..interfaces import IAccessLog, ICacheStore, IResolver
     from ..net.handshakes import Handshakes
+    from ..net.interception import Interception
     from ..net.servertls import ServerTLS
     from ..program import Program
     from ..settings import FrontSettings, TLSSettings
@@ -281,10 +282,15 @@ class ProxyFactory:
 
 
 class ForwardProxyFactory(ProxyFactory):
-    """A forward proxy: for clients, with C{CONNECT}."""
+    """
+    A forward proxy: for clients, with C{CONNECT}.
+
+    @ivar interception: what it decrypts; None for nothing.
+    """
 
     settings: ForwardSettings
     keepsOld = False
+    interception: Interception | None = None
 
     def __init__(
         self,
@@ -304,7 +310,7 @@ class ForwardProxyFactory(ProxyFactory):
         @param cache: from L{makeCache}; None for none.
         @param policies: for destinations of C{https}: fronts that are given the same
             share connections to them.
-        @raise ValueError: a setting is misspelt.
+        @raise ValueError: a setting is misspelt, or what intercepts can't be set up.
         """
         self._policies = OriginPolicies(reactor.seconds) if policies is None else policies
         super().__init__(reactor, settings, pool, accessLog, components, gauge, cache)
@@ -313,11 +319,34 @@ class ForwardProxyFactory(ProxyFactory):
         dialling = Dialling(
             self.engine, self.pool.connector, self.pool.sweeper, self.pool.pipes, self._reactor
         )
+        intercept = self.settings.intercept
+        trust = None if intercept is None else intercept.trust
         # Nothing is read before there is such a request.
-        tls = self._policies.get(OriginTLSSettings())
-        compiled = ForwardPrograms(self.settings, sections, dialling, self.pseudonym, tls)
+        tls = self._policies.get(OriginTLSSettings(ca=trust))
+        if intercept is not None:
+            # Only who intercepts needs OpenSSL for its clients.
+            from .intercepting import makeInterception
+
+            self.interception = makeInterception(
+                self.name, intercept, self.pool.sweeper, self._reactor
+            )
+        compiled = ForwardPrograms(
+            self.settings,
+            sections,
+            dialling,
+            self.pseudonym,
+            tls,
+            None if self.interception is None else self.interception.intercept,
+        )
         self.programs = compiled.programs
         return compiled.route
+
+    def drain(self) -> Deferred[None]:
+        """See L{IFront.drain}."""
+        drained = super().drain()
+        if self.interception is not None:
+            self.interception.drain()
+        return drained
 
 
 class ReverseProxyFactory(ProxyFactory):

@@ -37,6 +37,7 @@ _OCTETS = _Kind("quoted[%s]", "jsonQuoted[%s]")
 _TEXT = _Kind("quotedText(text) if (text := %s) else DASH", "jsonText(%s)")
 _NUMBER = _Kind("%s", "%s")
 _SECONDS = _Kind("%s:.3f", "%s:.3f")
+_FLAG = _Kind("YES if %s else DASH", "TRUE if %s else FALSE")
 #: Text of ours without anything to escape.
 _PLAIN = _Kind("%s", '"%s"')
 
@@ -92,6 +93,11 @@ VARIABLES = {
     "cache_status": Variable(
         _TEXT, "cacheHandling(exchange)", "all that the cache said of it in `Cache-Status`"
     ),
+    "intercepted": Variable(
+        _FLAG,
+        "exchange.front.intercepted",
+        "`yes` where the proxy decrypted what the client meant for a server alone",
+    ),
     "outcome": Variable(_TEXT, "exchange.outcome", "what went wrong, as a token of RFC 9209 §2.3"),
     "detail": Variable(_TEXT, "detailOf(exchange.error)", "what went wrong, in words"),
 }
@@ -101,7 +107,7 @@ COMBINED = '$peer - $user [$time] "$request" $status $octets_out "$referer" "$us
 _JSON = (
     "time_iso", "front", "peer", "user", "method", "target", "version", "host", "referer",
     "user_agent", "status", "octets_in", "octets_out", "seconds", "upstream", "server",
-    "attempts", "cache", "cache_status", "outcome", "detail",
+    "attempts", "cache", "cache_status", "intercepted", "outcome", "detail",
 )  # fmt: skip
 
 _REFERENCE = re.compile(r"\$(?:(\$)|\{([^{}]*)\}|([A-Za-z_]\w*))?")
@@ -176,6 +182,9 @@ def compileFormat(text: str) -> Line:
     """
     constants: dict[str, Any] = {
         "DASH": "-",
+        "FALSE": "false",
+        "TRUE": "true",
+        "YES": "yes",
         "REFERER": b"referer",
         "USER_AGENT": b"user-agent",
         "cacheHandling": handling,

@@ -20,7 +20,7 @@ from .problems import ConfigurationError, Problem
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorCore
 
-    from ..settings import RouteCacheSettings, TLSSettings
+    from ..settings import InterceptSettings, RouteCacheSettings, TLSSettings
     from .compile import Assembly
     from .config import Configuration
 
@@ -195,6 +195,7 @@ def summary(configuration: Configuration) -> str:
     lines += [
         f"  forward proxy {front.settings.name} on {', '.join(front.listen)}"
         f"{_security(front.settings.tls)}"
+        f"{_interception(front.settings.intercept)}"
         f" (destination guard: {_guard(front.guard, isGuarded(front))})"
         f"{uncached(front.settings.cache)}"
         for front in configuration.forward
@@ -229,6 +230,16 @@ def _security(tls: TLSSettings | None) -> str:
     if tls is None:
         return ""
     return f" with TLS ({tls.profile}, {tls.certificate or tls.certificates})"
+
+
+def _interception(intercept: InterceptSettings | None) -> str:
+    """Say what a front decrypts, if it does."""
+    if intercept is None:
+        return ""
+    what = ", ".join(intercept.only) or "everything"
+    but = f" but {', '.join(intercept.excepted)}" if intercept.excepted else ""
+    ports = ", ".join(map(str, intercept.ports))
+    return f", which DECRYPTS {what}{but} on port {ports} by {intercept.ca}"
 
 
 def _guard(guard: Guard, guarded: bool) -> str:

@@ -263,6 +263,7 @@ NOTES = {
     "bypass.Bypass.onLookup": "not cached -> fetch",
     "lookup.Lookup.onLookup": "hit -> deliver; may park",
     "uses.Uses.count": "too early -> not stored",
+    "interception.Interception.intercept": "parks: TLS, to be decrypted",
     "dialling.Dialling.dial": "parks: connection",
     "dialling.Dialling.relay": "parks: tunnel",
 }
@@ -282,9 +283,12 @@ class ForwardPrograms:
         dialling: Dialling,
         pseudonym: bytes,
         tls: IOriginTLS | None = None,
+        intercept: Step | None = None,
     ) -> None:
         """
         @param tls: for destinations of C{https}; see L{Destinations}.
+        @param intercept: what C{CONNECT} comes to before anything is dialled; None
+            where nothing is intercepted.
         @raise ValueError: an exception to the guard is misspelt.
         """
         hooks = sections.hooks
@@ -297,11 +301,12 @@ class ForwardPrograms:
             partition=settings.name,
             byTarget=True,
         )
+        peek = () if intercept is None else (intercept,)
         tunnel = Program(
             f"forward.{settings.name} CONNECT",
             {
                 "request": (hops.onRequest, *hooks.onRequest),
-                "fetch": (dialling.dial, dialling.relay),
+                "fetch": (*peek, dialling.dial, dialling.relay),
                 "deliver": sections.deliver,
                 "finish": sections.finish,
             },

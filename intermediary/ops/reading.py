@@ -23,6 +23,7 @@ from ..settings import (
     ForceSettings,
     ForwardSettings,
     HTTPSOnlySettings,
+    InterceptSettings,
     Limits,
     OriginTLSSettings,
     PoolSettings,
@@ -33,6 +34,7 @@ from ..settings import (
     TLSSettings,
     UpstreamSettings,
 )
+from .authorityfindings import authorityFindings
 from .certificatefindings import certificateFindings
 from .config import Configuration, ForwardFront, Guard, LogSettings, ReverseFront
 from .consistency import inconsistencies, oddities
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
         CacheTable,
         ForwardTable,
         FrontTable,
+        InterceptTable,
         OriginTLSTable,
         ReverseTable,
         RouteCacheTable,
@@ -109,6 +112,14 @@ def _certificates(
                 )
                 wrong += both[0]
                 odd += both[1]
+    for name, forward in model.forward.items():
+        intercept = _interceptSettings(forward.intercept, source)
+        if intercept is not None:
+            both = authorityFindings(
+                ("forward", name, "intercept"), document["forward"][name]["intercept"], intercept
+            )
+            wrong += both[0]
+            odd += both[1]
     return wrong, odd
 
 
@@ -391,6 +402,22 @@ def _httpsOnly(table: ReverseTable) -> HTTPSOnlySettings | None:
     )
 
 
+def _interceptSettings(table: InterceptTable | None, source: str) -> InterceptSettings | None:
+    """Make the settings of what is decrypted, if anything is."""
+    if table is None:
+        return None
+    return InterceptSettings(
+        ca=_located(table.ca, source) or "",
+        key=_located(table.key, source) or "",
+        excepted=tuple(table.excepted),
+        only=tuple(table.only),
+        ports=tuple(table.ports),
+        trust=_located(table.trust, source),
+        handshakeSeconds=table.handshakeSeconds,
+        handshakes=table.handshakes,
+    )
+
+
 def _common(name: str, table: FrontTable, limits: Limits, source: str) -> dict[str, Any]:
     """Gather what all fronts have."""
     return {
@@ -411,6 +438,7 @@ def _forwardSettings(
         connectPorts=tuple(table.connectPorts),
         guarded=table.guard != Guard.OFF.value,
         allowDestinations=tuple(table.allowDestinations),
+        intercept=_interceptSettings(table.intercept, source),
         cache=_routeCache(table.cache),
     )
 

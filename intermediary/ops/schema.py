@@ -28,6 +28,7 @@ from ..settings import (
     ForceSettings,
     ForwardSettings,
     HTTPSOnlySettings,
+    InterceptSettings,
     Limits,
     OriginTLSSettings,
     PoolSettings,
@@ -54,6 +55,7 @@ _ORIGIN_TLS = OriginTLSSettings()
 _FORCE = ForceSettings()
 _TLS = TLSSettings()
 _HTTPS_ONLY = HTTPSOnlySettings()
+_INTERCEPT = InterceptSettings(ca="")
 _CONFIGURATION = Configuration()
 
 
@@ -115,6 +117,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, AfterValidator(_fit(values.name))]
 Endpoint = Annotated[str, AfterValidator(_fit(listeners.endpoint))]
 Network = Annotated[str, AfterValidator(_fit(values.network))]
+Intercepted = Annotated[str, AfterValidator(_fit(values.intercepted))]
 Destination = Annotated[str, AfterValidator(_fit(values.destination))]
 ServerURL = Annotated[str, AfterValidator(_fit(values.serverURL))]
 CertificateName = Annotated[str, AfterValidator(_fit(values.certificateName))]
@@ -644,6 +647,66 @@ class FrontTable(Table):
     timeouts: TimeoutsTable = Field(default_factory=TimeoutsTable)
 
 
+class InterceptTable(Table):
+    """
+    TLS between clients and servers that a forward front decrypts: `intercept = { ca = "ca.pem" }`.
+
+    **Read [what it means](interception.md) before you write this.** The proxy passes for every
+    server that it is not told to except, and sees passwords, mail and money. The authority comes
+    from `intermediary-make-ca FOLDER`, and clients have to trust it. Servers are always verified.
+    Relative paths count from the folder of this file; all are read at the start.
+    """
+
+    ca: FilePath = Field(
+        examples=["ca.pem"],
+        description="A file in PEM: the certificate of the authority that signs for the servers.",
+    )
+    key: FilePath | None = Field(
+        default=None,
+        examples=["ca.key"],
+        description="The file of its private key, in PEM and without a password; absent: it is in "
+        "the same file. **Whoever can read it can pass for every server** that your clients speak "
+        "with, also where they do without this proxy.",
+    )
+    excepted: list[Intercepted] = Field(
+        default=list(_INTERCEPT.excepted),
+        alias="except",
+        examples=[["bank.example", "*.bank.example", "192.0.2.0/24"]],
+        description='What is never decrypted: names, also `"*.example.org"` for all below '
+        "`example.org`, addresses and networks. They are compared with what clients ask for in "
+        "`CONNECT`: a network is about addresses, and not about names that resolve to them.",
+    )
+    only: list[Intercepted] = Field(
+        default=list(_INTERCEPT.only),
+        examples=[["*.example.org"]],
+        description="What alone is decrypted, but for what is in `except`; absent: everything.",
+    )
+    ports: list[Port] = Field(
+        default=list(_INTERCEPT.ports),
+        min_length=1,
+        examples=[[443, 8443]],
+        description="Ports of `CONNECT` at which it is looked whether a client speaks TLS. They "
+        "have to be in `connect-ports`. A protocol in which the server speaks first, as mail "
+        "does, does not get through there.",
+    )
+    trust: FilePath | None = Field(
+        default=_INTERCEPT.trust,
+        examples=["authorities.pem"],
+        description="Certificates that `https` servers are trusted by, in place of those that the "
+        "system trusts; for absolute-form requests, too.",
+    )
+    handshakeSeconds: Seconds = Field(
+        default=_INTERCEPT.handshakeSeconds,
+        description="How long a client may take to its first octet, and from there to the end of "
+        "its handshake. Seconds.",
+    )
+    handshakes: Count = Field(
+        default=_INTERCEPT.handshakes,
+        description="How many of these handshakes may be under way at once. Who is over it waits, "
+        "in the same time.",
+    )
+
+
 class ForwardTable(FrontTable):
     """
     A proxy for clients: absolute-form requests and `CONNECT`.
@@ -678,6 +741,11 @@ class ForwardTable(FrontTable):
         description="Exceptions from the guard: networks, addresses, or host names (also "
         '`"*.example.org"`). A name is trusted with whatever it resolves to. The metadata '
         "addresses of clouds are let pass only by their exact address or name.",
+    )
+    intercept: InterceptTable | None = Field(
+        default=None,
+        examples=[{"ca": "ca.pem", "key": "ca.key"}],
+        description="What is decrypted of the TLS between clients and servers; absent: nothing.",
     )
 
 

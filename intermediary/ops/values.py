@@ -404,6 +404,17 @@ def destination(text: str) -> str:
     return checked
 
 
+def intercepted(text: str) -> str:
+    """Check whom something is said about interception of: a network, an address or a host."""
+    checked = network(text) if "/" in text or _isAddress(text) else hostPattern(text)
+    try:
+        Exceptions((checked,))
+    except ValueError as error:
+        what, _, remedy = str(error).partition("; ")
+        raise Unfit(f"is the name of no destination: {what}", remedy) from error
+    return checked
+
+
 def _isAddress(text: str) -> bool:
     """Tell whether a host is an IP literal."""
     try:

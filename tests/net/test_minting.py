@@ -17,8 +17,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
-from intermediary.net.certificates import CertificateError
 from intermediary.net.minting import BACKDATED, CONTEXT_SECONDS, LIFETIME, Authority, Mint
+from intermediary.net.pem import CertificateError
 from intermediary.ops.makeca import makeAuthority
 
 from .certifying import Made, authority, keyOf, made

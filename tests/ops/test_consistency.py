@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.ops.consistency import inconsistencies, oddities
+from intermediary.ops.problems import ABSENT
 
 
 def site(*routes: dict[str, Any], listen: str = "tcp:80") -> dict[str, Any]:
@@ -18,6 +19,37 @@ def site(*routes: dict[str, Any], listen: str = "tcp:80") -> dict[str, Any]:
         "reverse": {"site": {"listen": [listen], "route": list(routes)}},
         "upstream": {"web": {"servers": ["http://h"]}},
     }
+
+
+class InterceptTests(SynchronousTestCase):
+    """What is intercepted could be reached."""
+
+    def found(self, front: dict[str, Any]) -> list[tuple[object, object]]:
+        """Paths and values."""
+        document = {"forward": {"a": {"listen": ["tcp:80"], **front}}}
+        return [(finding.path, finding.value) for finding in inconsistencies(document)]
+
+    def test_portsAreThoseOfCONNECT(self) -> None:
+        """Of those that are named, and of the default."""
+        path = ("forward", "a", "intercept")
+        for front, found in (
+            ({"intercept": {}}, []),
+            ({"intercept": {"ports": [443, 80]}}, []),
+            ({"intercept": {"ports": [443, 25]}}, [((*path, "ports", 1), 25)]),
+            ({"intercept": {"ports": [25]}, "connect-ports": [25]}, []),
+            ({"intercept": {}, "connect-ports": [8443]}, [(path, ABSENT)]),
+        ):
+            self.assertEqual(self.found(front), found)
+
+    def test_whatIsOfTheWrongType(self) -> None:
+        """It is somebody else's to tell."""
+        for front in (
+            {"intercept": "yes"},
+            {"intercept": {"ports": "443"}},
+            {"intercept": {"ports": ["x", True]}},
+            {"intercept": {}, "connect-ports": 443},
+        ):
+            self.assertEqual(self.found(front), [])
 
 
 class RouteTests(SynchronousTestCase):

@@ -130,6 +130,15 @@ class JSONTests(SynchronousTestCase):
         self.assertIsNone(value["user"])
         self.assertIsNone(value["outcome"])
 
+    def test_whatWasDecryptedIsMarked(self) -> None:
+        """In both formats that have a place for it."""
+        exchange = ended()
+        self.assertIs(self.parsed(exchange)["intercepted"], False)
+        self.assertEqual(line("$intercepted", exchange), "-\n")
+        exchange.front.intercepted = True
+        self.assertIs(self.parsed(exchange)["intercepted"], True)
+        self.assertEqual(line("$intercepted", exchange), "yes\n")
+
     def test_theCacheHasItsSay(self) -> None:
         """As in C{Cache-Status}, without its name; null where there is none."""
         reply = Reply(200)

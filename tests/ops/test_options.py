@@ -12,6 +12,7 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary import __version__
+from intermediary.ops.makeca import makeAuthority, write
 from intermediary.ops.options import DEFAULT_FORWARD, Options
 
 from ..net.certifying import made
@@ -142,6 +143,24 @@ class OptionsTests(SynchronousTestCase):
         pem.write_bytes(b"hello")
         self.exits(1, "--config", path, "--check")
         self.assertIn("has no private key in it", self.stderr.getvalue())
+
+    def test_checkSaysWhatIsDecrypted(self) -> None:
+        """Nobody is to overlook it."""
+        folder = Path(self.mktemp()).absolute()
+        write(str(folder), *makeAuthority("x", 9))
+        table = f'{{ ca = "{folder}/ca.pem", key = "{folder}/ca.key"%s }}'
+        for more, words in (
+            ("", "everything"),
+            (', except = ["a.example", "b.example"]', "everything but a.example, b.example"),
+            (', only = ["*.c.example"]', "*.c.example"),
+        ):
+            self.stdout.truncate(0)
+            line = b"[forward.a]\nlisten = ['unix:/s']\nintercept = " + (table % more).encode()
+            self.exits(0, "--config", self.file(line), "--check")
+            self.assertIn(
+                f"on unix:/s, which DECRYPTS {words} on port 443 by {folder}/ca.pem (destination",
+                self.stdout.getvalue(),
+            )
 
     def test_checkSaysWhetherDestinationsAreGuarded(self) -> None:
         """As the file says, or as C{auto} comes out."""

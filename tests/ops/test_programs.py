@@ -5,6 +5,7 @@ Settings to programs.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.task import Clock
@@ -21,12 +22,14 @@ from intermediary.settings import (
     BypassSettings,
     CacheSettings,
     ForwardSettings,
+    InterceptSettings,
     ReverseSettings,
     RouteCacheSettings,
     RouteSettings,
     UpstreamSettings,
 )
 
+from ..net.certifying import authority
 from ..policy.exchanges import asked
 
 if TYPE_CHECKING:
@@ -501,8 +504,10 @@ class NotesTests(ProgramsTestCase):
         everything = RouteSettings(
             upstream=WEB, cache=RouteCacheSettings(bypass=(BypassSettings(path="/a"),), minUses=2)
         )
+        path = Path(self.mktemp())
+        path.write_bytes(authority().both)
         for front in (
-            self.forward(),
+            self.forward(intercept=InterceptSettings(ca=str(path))),
             self.reverse(),
             self.reverse(everything, cache=makeCache(self.reactor)),
         ):

@@ -333,3 +333,10 @@ class NetworkTests(Case):
         self.assertUnfit(values.destination, "example.org:80", "more than a host")
         for text in ("10.1", "0x7f.1", "1.2.3.4.", "~x.org"):
             self.assertRaises(values.Unfit, values.destination, text)
+
+    def test_whoIsIntercepted(self) -> None:
+        """The same, in other words."""
+        for text in ("10.0.0.0/8", "::1", "bank.example", "*.bank.example"):
+            self.assertEqual(values.intercepted(text), text)
+        self.assertUnfit(values.intercepted, "a.example:443", "more than a host")
+        self.assertUnfit(values.intercepted, "10.1", "is the name of no destination")

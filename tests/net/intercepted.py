@@ -1,0 +1,69 @@
+# -*- test-case-name: tests.net.test_interception -*-
+"""
+Clients that are intercepted, in memory and with OpenSSL of their own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.protocols.policies import WrappingFactory
+
+from intermediary.settings import InterceptSettings
+
+from ..scenario import Scenario
+from .certifying import authority
+from .test_handshakes import TLSSide
+from .tlspeers import MemoryClient, trusting
+
+#: What clients are told.
+ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+class InterceptScenario(Scenario):
+    """A forward front that intercepts."""
+
+    def intercepting(self, settings: Any = None, **intercept: Any) -> InterceptScenario:
+        """
+        Make the front.
+
+        @param settings: others of the front.
+        """
+        folder = Path(self.case.mktemp())
+        folder.mkdir()
+        self.ca = authority("interceptor.example")
+        (folder / "ca.pem").write_bytes(self.ca.both)
+        intercept = {"ca": str(folder / "ca.pem"), **intercept}
+        self.forward(intercept=InterceptSettings(**intercept), **(settings or {}))
+        return self
+
+    def connects(self, wrapped: bool = False) -> TLSSide:
+        """
+        Connect a client.
+
+        @param wrapped: above a layer of the endpoint's own.
+        """
+        address = IPv4Address("TCP", "192.0.2.7", 4321)
+        front: Any = WrappingFactory(self.front) if wrapped else self.front
+        side = TLSSide(self.case, self.clock, front.buildProtocol(address), "192.0.2.7")
+        self.sides.append(side)
+        return side
+
+    def opens(self, target: bytes = b"a.example:443", ahead: bytes = b"") -> TLSSide:
+        """Have a client connect to somewhere, as far as it can tell."""
+        client = self.connects()
+        client.sends(b"CONNECT %b HTTP/1.1\r\nHost: %b\r\n\r\n%b" % (target, target, ahead))
+        self.case.assertEqual(client.takes(), ESTABLISHED)
+        return client
+
+    def decrypts(self, target: bytes = b"a.example:443", name: bytes | None = None) -> TLSSide:
+        """
+        Have a client connect, and shake hands.
+
+        @param name: what it asks for by SNI, in place of the host of the target.
+        """
+        client = self.opens(target)
+        name = target.rpartition(b":")[0] if name is None else name
+        return client.shakes(MemoryClient(name, context=trusting(self.ca)))
