@@ -77,6 +77,7 @@ COMPILED = (
     "intermediary/policy/filling.py",
     "intermediary/policy/heads.py",
     "intermediary/policy/hops.py",
+    "intermediary/policy/joining.py",
     "intermediary/policy/leftovers.py",
     "intermediary/policy/lookup.py",
     "intermediary/policy/marks.py",

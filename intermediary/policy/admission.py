@@ -13,7 +13,7 @@ from ..wire.fields import Fields
 from ..wire.forwarding import DISCLOSING
 from ..wire.freshness import evaluate
 from ..wire.message import NO_BODY
-from ..wire.ranges import parseContentRange, partialFields
+from ..wire.ranges import partialFields
 from ..wire.reuse import ERRORS, ORDINARY, mayReplaceError
 from ..wire.storing import (
     readControl,
@@ -29,21 +29,21 @@ from ..wire.variants import secondaryKey
 from .answers import PARTIAL_CONTENT, Record, freshnessOf
 from .body import Body
 from .entries import Entry
+from .joining import together
 from .selection import select
 from .siblings import Siblings
 from .tags import MOST_TAGS, TAG_FIELDS, readTags
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..exchange import Exchange
     from ..interfaces import ICacheStore
     from ..wire.message import ResponseHead
-    from ..wire.ranges import ContentRange, Span
+    from ..wire.ranges import ContentRange
     from ..wire.rules import CacheRules
     from ..wire.targeted import CacheControl
     from .answers import Answers
     from .heads import Heads
+    from .joining import Joining
     from .visit import Visit
 
 _AGE: Final = frozenset({b"age"})
@@ -55,7 +55,7 @@ _NO_FIELDS: Final = Fields([])
 class Admission:
     """The way into the store, for one route."""
 
-    __slots__ = ("_answers", "_heads", "_rules", "_seconds", "_store")
+    __slots__ = ("_answers", "_heads", "_joining", "_rules", "_store")
 
     def __init__(
         self,
@@ -63,13 +63,13 @@ class Admission:
         heads: Heads,
         rules: CacheRules,
         answers: Answers,
-        seconds: Callable[[], float],
+        joining: Joining,
     ) -> None:
         self._store = store
         self._heads = heads
         self._rules = rules
         self._answers = answers
-        self._seconds = seconds
+        self._joining = joining
 
     def put(
         self,
@@ -91,9 +91,34 @@ class Admission:
         assert reply is not None
         assert request is not None
         fields = storedFields(reply.fields, control, now)
-        freshness = evaluate(
-            response.status, response.fields, control, self._rules, visit.requested, now
-        )
+        said = response.fields
+        length = response.framing if response.framing >= 0 else None
+        status, reason = response.status, response.reason
+        tags: tuple[bytes, ...] | None = None
+        part: ContentRange | None = None
+        known: ContentRange | None = None
+        if status == PARTIAL_CONTENT:
+            part = readPart(said, length)
+            if part is None:
+                return None
+            assert part.length is not None
+            length = part.length
+            span = part.first, part.end
+            known = self._joining.known(visit, said, part, now)
+            if known is not None:
+                assert visit.part is not None
+                span = together(known, part)
+                fields, control = self._merge(visit.part, reply.fields, now)
+                said = fields
+                if self._forbids(request.fields, status, fields, control) is not None:
+                    return None
+                tags = _retagged(visit.part, response.fields, fields)
+            if span == (0, length):
+                status, reason = 200, b"OK"
+                fields = fields.without(_CONTENT_RANGE)
+            else:
+                fields = partialFields(fields, span, length)
+        freshness = evaluate(status, said, control, self._rules, visit.requested, now)
         if (
             freshness.freshUntil <= now
             and _OUTLIVING.isdisjoint(control.directives)
@@ -109,29 +134,18 @@ class Admission:
             # That does more for whoever asks than to know that the origin fails.
             return None
         fields = fields.without(_AGE)
-        vary = readVary(response.fields, self._rules) or ()
+        vary = readVary(said, self._rules) or ()
         if vary and _isMisspelt(request.fields, vary):
             return None
         if not DISCLOSING.isdisjoint(vary) and self._isMisled(exchange, vary):
             return None
         body = Body() if response.framing != NO_BODY else Body.of(b"")
-        length = response.framing if response.framing >= 0 else None
-        status, reason = response.status, response.reason
-        if status == PARTIAL_CONTENT:
-            part = readPart(response.fields, length)
-            if part is None:
-                return None
-            span = self._around(visit, fields, part, body, now)
-            assert part.length is not None
-            length = part.length
-            if span == (0, length):
-                status, reason = 200, b"OK"
-                fields = fields.without(_CONTENT_RANGE)
-            else:
-                fields = partialFields(fields, span, length)
-        tags = _tagsOf(response.fields)
-        if visit.common:
-            tags = (*tags, Siblings.tagOf(visit.common))
+        if part is not None and known is not None:
+            self._joining.surround(visit, known, part, body)
+        if tags is None:
+            tags = _tagsOf(response.fields)
+            if visit.common:
+                tags = (*tags, Siblings.tagOf(visit.common))
         entry = Entry(
             visit.key,
             status,
@@ -146,6 +160,12 @@ class Admission:
             tags,
         )
         return entry if self._store.add(entry) else None
+
+    def _forbids(
+        self, request: Fields, status: int, merged: Fields, control: CacheControl
+    ) -> str | None:
+        """Tell why what was merged may not be stored as an answer to a request; None if it may."""
+        return whyNotStored(b"GET", request, status, merged, control, self._rules)
 
     def _standsIn(self, key: bytes, now: float) -> bool:
         """Tell whether there is something under a key that may stand in for an error."""
@@ -173,25 +193,6 @@ class Admission:
             name in DISCLOSING and name in wrote and wrote[name] != sent.get(name) for name in vary
         )
 
-    def completes(self, visit: Visit, response: ResponseHead) -> bool:
-        """
-        Tell whether the answer to a request for the rest of a part brings the whole.
-
-        It is that itself unless it is a 206, or the 416 of an origin where the
-        part does not fit any more.
-        """
-        if response.status != PARTIAL_CONTENT:
-            return response.status != 416
-        part = readPart(response.fields, response.framing)
-        if part is None:
-            return False
-        known = self._joined(visit, response.fields, part, self._seconds())
-        return (
-            known is not None
-            and min(known.first, part.first) == 0
-            and max(known.end, part.end) == part.length
-        )
-
     def takesPart(self, exchange: Exchange, visit: Visit, now: float) -> bool:
         """
         Tell whether a 206 is to be stored: not beside the whole.
@@ -200,10 +201,14 @@ class Admission:
         fields (RFC 9111 §3.4).
         """
         request, response, forward = exchange.request, exchange.response, exchange.forward
+        reply = exchange.reply
         assert request is not None
         assert response is not None
         assert forward is not None
-        if b"range" not in forward.fields.index:
+        assert reply is not None
+        # Of several parts, what is said is about all of them together.
+        part = readPart(response.fields, response.framing)
+        if part is None or b"range" not in forward.fields.index:
             return False
         if not visit.entries:
             # Somebody may have brought the whole since it was looked up.
@@ -213,52 +218,16 @@ class Admission:
             since = select(shelf.entries, request.fields, self._heads)
             return since is None or since.status == PARTIAL_CONTENT
         whole = visit.entries[0]
-        if whole.status == PARTIAL_CONTENT:
+        if whole.status != 200:
             return True
         old, new = self._answers.validators(whole), readValidators(response.fields, now)
         if mayCombine(old, new):
-            self.freshen(whole, request.fields, response.fields, visit.requested, now)
+            if self._answers.lengthOf(whole) not in (None, part.length):
+                # Whatever it says of itself.
+                return True
+            self.freshen(whole, request.fields, reply.fields, visit.requested, now)
             return False
         return old.exist and new.exist
-
-    def _joined(
-        self, visit: Visit, fields: Fields, part: ContentRange, now: float
-    ) -> ContentRange | None:
-        """Find which octets are stored that can be joined with a new part (RFC 9111 §3.4)."""
-        old = visit.part
-        if old is None or not old.body.complete or old.body.start:
-            return None
-        known = parseContentRange(self._heads.fieldsOf(old).get(b"content-range") or b"")
-        if (
-            known is None
-            or known.length != part.length
-            or known.end < part.first
-            or part.end < known.first
-            or not mayCombine(self._answers.validators(old), readValidators(fields, now))
-        ):
-            return None
-        return known
-
-    def _around(
-        self, visit: Visit, fields: Fields, part: ContentRange, body: Body, now: float
-    ) -> Span:
-        """
-        Put what is stored of the same representation around a new part.
-
-        @param body: takes what comes before it.
-        @return: which octets they are together.
-        """
-        old = visit.part
-        known = self._joined(visit, fields, part, now)
-        if old is None or known is None:
-            return part.first, part.end
-        if known.first < part.first:
-            visit.skipped = part.first - known.first
-            for piece in old.body.cut(0, visit.skipped):
-                body.take(piece)
-        if part.end < known.end:
-            visit.tail = old.body.cut(part.end - known.first, known.end - known.first)
-        return min(known.first, part.first), max(known.end, part.end)
 
     def freshen(
         self, entry: Entry, request: Fields, new: Fields, requested: float, now: float
@@ -271,12 +240,7 @@ class Admission:
         @return: the updated entry, and whether it has taken the place of the other.
             If not, it may answer this request, and no other.
         """
-        control = readControl(new, self._rules)
-        unmerged = unmergedNames(control.directives, self._rules)
-        fields = updated(self._heads.fieldsOf(entry), new, now, unmerged)
-        control = readControl(fields, self._rules)
-        # What the stored one says still holds where the newer one says nothing.
-        fields = fields.without(unstoredNames(control.directives))
+        fields, control = self._merge(entry, new, now)
         freshness = evaluate(entry.status, fields, control, self._rules, requested, now)
         record: Record = entry.verdict
         variant = entry.variant
@@ -296,8 +260,7 @@ class Admission:
             vary,
             _retagged(entry, new, fields),
         )
-        reason = whyNotStored(b"GET", _NO_FIELDS, entry.status, fields, control, self._rules)
-        if reason is not None:
+        if self._forbids(_NO_FIELDS, entry.status, fields, control) is not None:
             self._store.remove(entry)
             return fresh, False
         shelf = self._store.find(entry.key)
@@ -305,7 +268,7 @@ class Admission:
             shelf is None
             # It was purged, or something newer is there.
             or entry not in shelf.entries
-            or whyNotStored(b"GET", request, entry.status, fields, control, self._rules) is not None
+            or self._forbids(request, entry.status, fields, control) is not None
             or (variant != entry.variant and _isMisspelt(request, vary))
         ):
             return fresh, False
@@ -317,6 +280,19 @@ class Admission:
         if variant != entry.variant:
             self._store.remove(entry)
         return fresh, kept
+
+    def _merge(self, entry: Entry, new: Fields, now: float) -> tuple[Fields, CacheControl]:
+        """
+        Give the fields of an entry with newer ones (RFC 9111 §3.2), and what they say.
+
+        @param new: as clients would get them.
+        """
+        control = readControl(new, self._rules)
+        unmerged = unmergedNames(control.directives, self._rules)
+        fields = updated(self._heads.fieldsOf(entry), new, now, unmerged)
+        control = readControl(fields, self._rules)
+        # What the stored one says still holds where the newer one says nothing.
+        return fields.without(unstoredNames(control.directives)), control
 
     def share(self, entry: Entry, request: Fields) -> Entry:
         """

@@ -274,6 +274,14 @@ class Answers:
             self._read(exchange, body, start, stop)
         self._reply(exchange, reply, more)
 
+    def fits(self, entry: Entry, request: RequestHead, now: float) -> bool:
+        """Tell whether an entry answers a request still; what is no part does so always."""
+        return (
+            entry.status != PARTIAL_CONTENT
+            or isNotModified(request.fields, entry.status, self.validators(entry), now)
+            or self.holds(entry, request, now) is not None
+        )
+
     def holds(self, entry: Entry, request: RequestHead, now: float) -> Span | None:
         """
         Find what of a stored 206 answers a request (RFC 9111 §3.3).

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .collapsing import Collapsing
     from .delivery import Delivery
     from .entries import Entry
+    from .joining import Joining
     from .targets import Targets
     from .validation import Validation
     from .visit import Visit
@@ -53,6 +54,7 @@ class Arrival:
         "_changes",
         "_collapsing",
         "_delivery",
+        "_joining",
         "_outdating",
         "_purges",
         "_rest",
@@ -72,6 +74,7 @@ class Arrival:
         targets: Targets,
         answers: Answers,
         admission: Admission,
+        joining: Joining,
         validation: Validation,
         collapsing: Collapsing,
         delivery: Delivery,
@@ -83,6 +86,7 @@ class Arrival:
         self._targets = targets
         self._answers = answers
         self._admission = admission
+        self._joining = joining
         self._validation = validation
         self._collapsing = collapsing
         self._delivery = delivery
@@ -112,7 +116,7 @@ class Arrival:
             return self._afresh(visit)
         if visit.validating and status == 304:
             return self._validated(exchange, visit, self._seconds())
-        if visit.completing and not self._admission.completes(visit, response):
+        if visit.completing and not self._joining.completes(visit, response):
             # The whole then, as if there had been no part.
             return self._afresh(visit)
         if (
@@ -182,11 +186,11 @@ class Arrival:
                 request.method, request.fields, status, response.fields, control, self._rules, own
             )
             is None
+            and response.framing <= self._cache.maxObjectOctets
             and (
                 status != PARTIAL_CONTENT
                 or self._admission.takesPart(exchange, visit, self._seconds())
             )
-            and response.framing <= self._cache.maxObjectOctets
         )
 
     def _changed(self, exchange: Exchange, visit: Visit) -> bool:
@@ -300,6 +304,9 @@ class Arrival:
             # It is about what the client has, which has not been asked about alone.
             self._collapsing.resolve(visit)
             return None
+        if not forNobody and not self._answers.fits(entry, request, now):
+            # A part, whose validator is not the one that the client has any more.
+            return self._afresh(visit)
         self._cache.validated += 1
         # What the 304 itself brings is nothing, but its connection is good.
         continueWith(Nobody(), exchange, takeLease(exchange), self._rest)

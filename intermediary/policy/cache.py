@@ -23,6 +23,7 @@ from .cachestate import Cache
 from .collapsing import Collapsing
 from .delivery import Delivery
 from .filling import Nobody
+from .joining import Joining
 from .lookup import Lookup
 from .purgerequests import PurgeRequests
 from .revalidation import Revalidation
@@ -91,7 +92,8 @@ class RouteCache:
         status = CacheStatus(engine.pseudonym)
         collapsing = Collapsing(cache, engine)
         revalidation = Revalidation(cache, engine)
-        admission = Admission(cache.store, cache.heads, rules, answers, seconds)
+        joining = Joining(answers, cache.heads, seconds)
+        admission = Admission(cache.store, cache.heads, rules, answers, joining)
         purging = None
         if cache.purgers is not None:
             purging = PurgeRequests(cache, targets, keys.partition, partitions, cache.purgers)
@@ -120,6 +122,7 @@ class RouteCache:
             targets,
             answers,
             admission,
+            joining,
             self.validation,
             collapsing,
             self.delivery,

@@ -94,8 +94,9 @@ class Validation:
             return
         if visit.fetch is None:
             return
-        if isConditional(fields):
-            # Others can't use a 304 to what this client has.
+        if isConditional(fields) or b"if-range" in fields.index:
+            # Others can't use a 304 to what this client has; and what is about a
+            # range means nothing without one (RFC 9110 §13.1.5).
             fields = forward.fields = fields.without(PRECONDITIONS)
         if visit.part is not None and forward.method == b"GET":
             completing = self._answers.completion(visit.part)

@@ -110,6 +110,7 @@ class Visit:
         self.part = None
         self.skipped = 0
         self.tail = None
+        self.stored = False
 
     @property
     def isStored(self) -> bool:

@@ -35,6 +35,8 @@ SAID: tuple[dict[str, Any], ...] = (
     {"keyFields": ("X-Device", "X-Vary"), "keyCookies": ("lang",)},
     {"keyCookies": ("lang", "sess")},
     {"storeCookies": True},
+    {"rangeMiss": "whole"},
+    {"rangeMiss": "whole"},
     {"cacheStatus": "off"},
     {"cacheStatus": "key"},
     {"share": "both"},
@@ -93,6 +95,7 @@ def settingsOf(route: Route) -> RouteCacheSettings:
         keyFields=route.keyFields,
         keyCookies=route.keyCookies,
         storeCookies=route.storeCookies,
+        rangeMiss=route.rangeMiss,
         cacheStatus=route.cacheStatus,  # type: ignore[arg-type]
         share=route.share or None,
     )

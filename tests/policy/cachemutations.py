@@ -28,8 +28,10 @@ from intermediary.policy import (
     cachefield,
     delivery,
     filling,
+    joining,
     lookup,
     outdating,
+    rangemiss,
     recentpurges,
     selection,
     tiers,
@@ -226,6 +228,39 @@ def _partitioned(init: Any) -> Any:
     return mistaken
 
 
+def _credulous(readPart: Any) -> Any:
+    """Content is as long as is said of it."""
+
+    def mistaken(fields: Any, octets: Any) -> Any:
+        part = ranges.parseContentRange(fields.get(b"content-range") or b"")
+        return None if part is None else readPart(fields, part.end - part.first)
+
+    return mistaken
+
+
+def _somewhat(holds: Any) -> Any:
+    def mistaken(self: Any, entry: Any, request: Any, now: float) -> Any:
+        known = ranges.parseContentRange(self._heads.fieldsOf(entry).get(b"content-range") or b"")
+        wanted = ranges.rangesFor(request.fields, self.validators(entry), now)
+        if known is None or known.length is None or wanted is None or request.method != b"GET":
+            return None
+        for first, end in wanted.resolve(known.length):
+            if max(first, known.first) < min(end, known.end):
+                return max(first, known.first), min(end, known.end)
+        return None
+
+    return mistaken
+
+
+def _withoutTheOlder(merge: Any) -> Any:
+    def mistaken(self: Any, entry: Any, new: Any, now: float) -> Any:
+        if entry.status != 206:
+            return merge(self, entry, new, now)
+        return new, storing.readControl(new, self._rules)
+
+    return mistaken
+
+
 MISTAKES: dict[str, list[Mistake]] = {
     "Age is ignored": [(freshness, "_ageValue", _returning(0.0))],
     "Date is not compared with our clock": [
@@ -300,6 +335,37 @@ MISTAKES: dict[str, list[Mistake]] = {
             "ifRangeHolds",
             lambda old: lambda value, *more: b"G" in value or old(value, *more),
         )
+    ],
+    "parts are joined whatever they are of": [(joining, "mayCombine", _returning(True))],
+    "parts with weak tags are joined": [
+        (
+            joining,
+            "mayCombine",
+            lambda old: (
+                lambda one, two: (
+                    old(one, two)
+                    or (one.tag and two.tag and conditional.weaklyEqual(one.tag, two.tag))
+                )
+            ),
+        )
+    ],
+    "fields of a stored part are lost": [(admission.Admission, "_merge", _withoutTheOlder)],
+    "parts are never stored": [
+        (admission.Admission, "takesPart", _returning(False)),
+    ],
+    "parts are stored beside the whole": [
+        (admission.Admission, "takesPart", _returning(True)),
+    ],
+    "a part may be shorter than it says": [(admission, "readPart", _credulous)],
+    "a part updates nothing": [(admission, "mayCombine", _returning(False))],
+    "a part answers what it has some of": [(answers.Answers, "holds", _somewhat)],
+    "a part that does not fit any more answers": [(answers.Answers, "fits", _returning(True))],
+    "the rest of a part is taken for it whatever comes": [
+        (joining.Joining, "completes", _returning(True))
+    ],
+    "nobody asks for the rest of a part": [(answers.Answers, "completion", _returning(None))],
+    "a range has the whole fetched whatever the operator says": [
+        (rangemiss.RangeMiss, "fetchWhole", _returning(None))
     ],
     "a HEAD updates nothing": [(admission.Admission, "heard", _returning(None))],
     "nothing is invalidated": [(outdating, "invalidTargets", _returning([]))],

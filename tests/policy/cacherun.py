@@ -14,6 +14,7 @@ from intermediary.policy.purging import Purge
 
 from ..scenario import MemoryTransport
 from .cacheheard import HOST, LAST, Client, Hearing, chunk, close
+from .cacheparts import parted, representation
 from .cachesteps import (
     REASONS,
     Answering,
@@ -123,8 +124,9 @@ class Run(Hearing):
             fields = [pair for pair in fields if pair != ("Age", "9999999999")]
         status, fields = self._confirmed(recipe, asked, method, fields)
         self.versions += 1
-        octets = b"%d:" % self.versions + b"abcdefghij" * 30
-        octets = octets[: recipe.octets]
+        octets = representation(self.versions)[: recipe.octets]
+        if method == "GET" and status == 200:
+            status, fields, octets = parted(recipe.ranged, asked, fields, octets)
         bare = status in (204, 304)
         announced: int | None = len(octets)
         lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Other')}"]

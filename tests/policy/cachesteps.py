@@ -59,6 +59,15 @@ RANGES = (
     "bytes=0-3", "bytes=2-", "bytes=-4", "bytes=5-1000", "bytes=900-", "bytes=0-0,2-3", "bytes=x",
     "items=0-1", "bytes=3-1", "bytes=-0", "BYTES=1-2", "bytes=", "bytes=0-1,900-",
 )  # fmt: skip
+#: Those of who asks for one part after the other, of twelve octets or of very many.
+PARTS = ("bytes=0-3", "bytes=4-7", "bytes=8-") * 3 + (
+    "bytes=0-3", "bytes=0-3", "bytes=2-5", "bytes=-4", "bytes=-8", "bytes=0-7", "bytes=1-2",
+    "bytes=5-5", "bytes=0-11", "bytes=0-1,6-7", "bytes=0-150", "bytes=150-",
+)  # fmt: skip
+#: How an origin answers a request for a range.
+RANGED = ("part",) * 20 + ("few",) * 4 + (
+    "whole", "whole", "less", "more", "careless", "unsatisfied", "short", "unknown", "several",
+)  # fmt: skip
 COOKIES = (
     "lang=de", "lang=en", "lang=", "sess=1", "sess=1; lang=de", "lang=de; lang=en", "x=y", "lang",
     'a="; lang=de', "x=y; lang=de",
@@ -81,6 +90,10 @@ class Recipe(NamedTuple):
     @ivar fields: a number for a value is seconds from now.
     @ivar chunked: it does not say how long its content is.
     @ivar half: for now it sends the half of its content.
+    @ivar ranged: how it answers a request for a range: as it should, with the C{part}; with
+        C{few} fields beside it; with the C{whole}; with C{less} or C{more} than was asked for;
+        C{careless} of C{If-Range}; as if it were C{unsatisfied}; with content that is too
+        C{short}; with an C{unknown} length; with parts of it in C{several}; or C{unasked}.
     """
 
     status: int
@@ -90,6 +103,7 @@ class Recipe(NamedTuple):
     octets: int
     chunked: bool
     half: bool
+    ranged: str = "whole"
 
 
 class Asking(NamedTuple):
@@ -157,18 +171,19 @@ def sequence(random: Random, route: Route = PLAIN, *, tier: bool = False) -> lis
     pending = 0
     # Who is everything at once has no hits.
     plain = random.random() < 0.5
+    parted = random.random() < (0.6 if route.rangeMiss == "whole" else 0.3)
     for _ in range(random.randrange(LEAST, MOST)):
         if tier and random.random() < 0.15:
             steps.append(Evicting(random.random() < 0.3))
         chance = random.random()
         if pending and chance < 0.55:
-            steps.append(_answering(random, plain, route))
+            steps.append(_answering(random, plain, route, parted=parted))
             pending -= 1
         elif chance < 0.80:
-            steps.append(_asking(random, plain, route))
+            steps.append(_asking(random, plain, route, parted=parted))
             pending += 1
             if random.random() < 0.75:
-                steps.append(_answering(random, plain, route))
+                steps.append(_answering(random, plain, route, parted=parted))
                 pending -= 1
             elif random.random() < 0.15:
                 steps += _overtaking(random)
@@ -193,9 +208,9 @@ def _overtaking(random: Random) -> list[Step]:
     return [Asking(method, "/a", ()), Answering(-1, recipe)]
 
 
-def _asking(random: Random, plain: bool, route: Route) -> Asking:
+def _asking(random: Random, plain: bool, route: Route, *, parted: bool) -> Asking:
     fields: list[tuple[str, str | int]] = []
-    rare = 0.4 if plain else 1.0
+    rare = 0.2 if parted else 0.4 if plain else 1.0
 
     def maybe(chance: float, name: str, *values: str | int) -> None:
         if random.random() < chance * rare:
@@ -213,9 +228,15 @@ def _asking(random: Random, plain: bool, route: Route) -> Asking:
     maybe(0.10, "Authorization", "Basic eDp5")
     maybe(0.15, "If-None-Match", *TAGS, '"c"', '"c", "t2"', "*", "x", 'W/"c", "c"')
     maybe(0.08, "If-Modified-Since", -1000, -100, -10, 0, 50, "x")
-    if random.random() < 0.12:
-        fields.append(("Range", random.choice(RANGES)))
-        maybe(0.6, "If-Range", '"t1"', '"t2"', 'W/"t1"', 'W/"t1"', -100, -10, "x")
+    if random.random() < (0.6 if parted else 0.12):
+        fields.append(("Range", random.choice(PARTS if parted else RANGES)))
+        if parted:
+            maybe(0.8, "If-Range", '"t1"', '"t1"', '"t1"', '"t2"', 'W/"t1"', -100)
+        else:
+            maybe(0.6, "If-Range", '"t1"', '"t2"', 'W/"t1"', 'W/"t1"', -100, -10, "x")
+    else:
+        # Which means nothing.
+        maybe(0.04, "If-Range", '"t1"', 'W/"t1"', -100)
     maybe(0.01, "If-Match", '"t1"')
     if random.random() < 0.4:
         fields.append(("X-Vary", random.choice(VALUES)))
@@ -232,7 +253,7 @@ def _asking(random: Random, plain: bool, route: Route) -> Asking:
     return Asking(method, random.choice(TARGETS), tuple(fields))
 
 
-def _answering(random: Random, plain: bool, route: Route) -> Answering:
+def _answering(random: Random, plain: bool, route: Route, *, parted: bool) -> Answering:
     fields: list[tuple[str, str | int]] = []
     rare = 0.3 if plain else 1.0
 
@@ -247,8 +268,12 @@ def _answering(random: Random, plain: bool, route: Route) -> Answering:
     if random.random() < 0.85:
         fields.append(("Date", random.choice((0,) * 8 + (-5, -30, 5, 30))))
     maybe(0.12, "Age", "0", "3", "8", "20", "x", "5, 7", "-1", "9999999999")
-    maybe(0.25, "Vary", *VARIES)
-    maybe(0.55, "ETag", *TAGS, 'W/"t1"')
+    maybe(0.08 if parted else 0.25, "Vary", *VARIES)
+    if parted and random.random() < 0.9:
+        # Or nothing would ever belong together.
+        fields.append(("ETag", random.choice(('"t1"',) * 6 + ('"t2"', 'W/"t1"'))))
+    else:
+        maybe(0.55, "ETag", *TAGS, 'W/"t1"')
     maybe(0.02, "ETag", "bad")
     maybe(0.30, "Last-Modified", -1000, -1000, -100, -10, 0, "x")
     maybe(0.08 * rare, "CDN-Cache-Control", *TARGETED)
@@ -262,13 +287,14 @@ def _answering(random: Random, plain: bool, route: Route) -> Answering:
     maybe(0.20, "Location", *LOCATIONS)
     maybe(0.15, "Content-Location", *LOCATIONS)
     recipe = Recipe(
-        random.choice(STATUSES),
+        200 if parted and random.random() < 0.7 else random.choice(STATUSES),
         random.choice(("first", "first", "last", "weak", "wrong", "modified", "none", "", "", "")),
         random.random() < 0.03,
         tuple(fields),
         random.choice((0,) + (12,) * 20 + (300,)),
-        random.random() < 0.2,
+        random.random() < (0.05 if parted else 0.2),
         random.random() < 0.12,
+        "unasked" if random.random() < 0.01 else random.choice(RANGED),
     )
     return Answering(random.randrange(4), recipe)
 

@@ -9,6 +9,7 @@ ones, without anything of L{intermediary}.  Fields are lists of pairs of text.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 Pairs = list[tuple[str, str]]
@@ -133,6 +134,8 @@ def dictionary(value: str) -> Directives | None:
     return found
 
 
+# Not that anything is remembered of what was said before: it takes long to read dates.
+@lru_cache(4096)
 def moment(value: str | None) -> float | None:
     """RFC 9110 §5.6.7: any of the three forms, exactly."""
     if value is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .referencefields import Pairs, combined, normal, notModified, rangeOf, spanOf, without
+from .referenceparts import held, partOf
 from .referencestored import Answer, Response, Stored
 from .referencestoring import Storing, Visit
 
@@ -105,6 +106,17 @@ class Giving(Storing):
                     Answer(visit.client, 206, fields, content, *span, span[1] - span[0])
                 )
                 return
+        if stored.status == 206:
+            part, known = held(stored, visit.method, visit.fields), partOf(fields)
+            assert part is not None
+            assert known is not None
+            self.count("206 of a part")
+            fields = [*without(fields, "content-range"), ("Content-Range", part.value), *more]
+            start, stop = part.first - known.first, part.end - known.first
+            self.effects.append(
+                Answer(visit.client, 206, fields, content, start, stop, stop - start)
+            )
+            return
         if stored.status == 204:
             length = -1
         self.effects.append(

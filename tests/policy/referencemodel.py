@@ -26,7 +26,8 @@ from .referencefields import (
     without,
 )
 from .referencegiving import Giving
-from .referencestored import ERRORS, Answer, Facts, Forward, Response, Stored, demandOf
+from .referenceparts import held, lacking, mayCombine, received, together
+from .referencestored import ERRORS, Answer, Content, Facts, Forward, Response, Stored, demandOf
 from .referencestoring import Shelf, Visit
 
 if TYPE_CHECKING:
@@ -93,11 +94,17 @@ class Model(Giving):
         """RFC 9111 §4."""
         shelf, now = visit.shelf, self.now
         assert shelf is not None
-        visit.entries, visit.others = [], []
+        visit.entries, visit.others, visit.part = [], [], None
         reason = visit.reason
         looked, visit.looked = visit.looked, now
         fitting = self._select(shelf, visit.fields)
-        if fitting is None and self.tier and shelf.passUntil <= now and not visit.sought:
+        if fitting is not None and fitting.status == 206:
+            if held(fitting, visit.method, visit.fields) is None:
+                fitting.isLoaded = True
+                visit.part, fitting = fitting, None
+        if visit.part is not None:
+            reason = "partial"
+        elif fitting is None and self.tier and shelf.passUntil <= now and not visit.sought:
             visit.sought = True
             visit.looked = looked
             self.seeking.append(visit)
@@ -123,6 +130,8 @@ class Model(Giving):
                 return
             reason = verdict
             visit.entries = self._nominated(shelf, fitting)
+        elif visit.part is not None:
+            pass
         elif shelf.here:
             reason = "vary-miss"
             visit.others = self._strong(shelf)
@@ -205,7 +214,9 @@ class Model(Giving):
         ]
 
     def _nominated(self, shelf: Shelf, first: Stored) -> list[Stored]:
-        """RFC 9111 §4.3.1."""
+        """RFC 9111 §4.3.1; who asks for a part has no use for anything else."""
+        if first.status == 206:
+            return [first]
         return [first, *[each for each in self._strong(shelf) if each is not first]]
 
     def _waits(self, visit: Visit, shelf: Shelf) -> bool:
@@ -233,7 +244,7 @@ class Model(Giving):
         """RFC 9111 §4.3.1: with the preconditions of what is stored, or those of the client."""
         fields = visit.fields
         target = visit.target
-        visit.validating = False
+        visit.validating = visit.completing = False
         visit.sent = True
         visit.requested = self.now
         visit.purges = []
@@ -262,22 +273,31 @@ class Model(Giving):
                 if condition is not None:
                     fields = [*fields, ("If-Range", condition)]
                 self.count("validation")
-            elif visit.leads and isConditional(fields):
+            elif visit.leads:
+                # For everybody, and an If-Range without Range means nothing.
                 fields = without(fields, *PRECONDITIONS)
+                rest = lacking(visit.part) if visit.part is not None else None
+                if rest is not None:
+                    visit.completing = True
+                    fields = [*fields, ("Range", rest[0]), ("If-Range", rest[1])]
+                    self.count("completing")
         # RFC 9110 §7.6.1.
         fields = without(fields, *(combined(fields, "connection") or "").lower().split(", "))
         visit.preconditions = isConditional(fields)
+        visit.ranged = combined(fields, "range") is not None
         self.pending[visit.client] = visit
         self.effects.append(Forward(visit.client, visit.method, target, fields))
 
-    def _revalidate(self, visit: Visit, shelf: Shelf, entries: list[Stored]) -> None:
+    def _revalidate(
+        self, visit: Visit, shelf: Shelf, entries: list[Stored], reason: str = "stale"
+    ) -> None:
         """RFC 5861 §3."""
         if shelf.leader is not None:
             return
         fields = without(visit.fields, "range", *PRECONDITIONS)
         later = Visit(visit.client, "GET", visit.target, visit.host, fields)
         later.demand = {"cache-control": ""}
-        later.reason = "stale"
+        later.reason = reason
         later.background = later.joined = True
         later.shelf = shelf
         later.entries = entries
@@ -305,7 +325,10 @@ class Model(Giving):
         """Whether it was asked for before a change or a purge of the same."""
         if visit.outdated and visit.leads:
             return True
-        keys = {key for each in (*visit.entries, *visit.others) for key in each.keys}
+        about = [*visit.entries, *visit.others]
+        if visit.part is not None:
+            about.append(visit.part)
+        keys = {key for each in about for key in each.keys}
         if response is not None:
             keys.update(self._made(visit, response).keys)
         for kind, value in visit.purges:
@@ -346,6 +369,9 @@ class Model(Giving):
             else:
                 self._validated(visit, response)
             return
+        if visit.completing and (late or not self._completes(visit, response)):
+            self._afresh(visit)
+            return
         if status in ERRORS and visit.entries:
             if self._mayStandIn(visit):
                 self._standIn(visit, status)
@@ -361,15 +387,21 @@ class Model(Giving):
         if late:
             self.count("late")
             self._pass(visit, response)
-        elif self._mayStore(visit, response) and self._isOfUse(visit, response):
+        elif (
+            self._mayStore(visit, response)
+            and (status != 206 or self._takesPart(visit, response))
+            and self._isOfUse(visit, response)
+        ):
             self._store(visit, response)
+        elif visit.completing and status == 206:
+            self._afresh(visit)
         else:
             self._pass(visit, response)
             if status in ERRORS:
                 self._failFollowers(visit)
             else:
                 self._separate(visit)
-                if visit.entries and status != 304:
+                if visit.entries and status not in (206, 304):
                     self._remove(visit.entries[0])
 
     def _separate(self, visit: Visit) -> None:
@@ -387,14 +419,70 @@ class Model(Giving):
         if stored.timed:
             self.count("timed")
         visit.stores = True
-        if visit.joined:
+        if visit.joined and stored.status != 206:
             shelf.passUntil = 0.0
-        if stored.content.complete:
+        if response.status == 206:
+            self.count("part stored" if stored.status == 206 else "whole of parts")
+            if stored.content is not response.content:
+                self.count("joined")
+        if stored.content.complete or (response.status == 206 and not visit.completing):
             self._pass(visit, response)
+            if response.status == 206 and self.route.rangeMiss == "whole":
+                self._fetchWhole(visit, shelf, response)
             return
         member = self._member(visit, response.status, stored)
         own = Facts.of(response.fields, self.route).unstored
         self._give(visit, stored, member, self._kept(response, own))
+
+    # Parts
+
+    def _completes(self, visit: Visit, response: Response) -> bool:
+        """RFC 9111 §3.4: what was asked for the rest has brought the whole."""
+        if response.status != 206:
+            return response.status != 416
+        span = together(visit.part, response, self.now)
+        return span is not None and span.isWhole
+
+    def _takesPart(self, visit: Visit, response: Response) -> bool:
+        """
+        RFC 9111 §3.3 and §3.4: whether a 206 is stored.
+
+        Not if it was not asked for, or nobody can tell what is in it; nor beside the
+        whole, which it updates, or replaces if that is another.
+        """
+        shelf = visit.shelf
+        assert shelf is not None
+        part = received(response)
+        if not visit.ranged or part is None:
+            return False
+        said = Response(206, self._said(visit, response), Content(0))
+        if not self._mayStore(visit, said):
+            return False
+        if not visit.entries:
+            since = self._select(shelf, visit.fields)
+            return since is None or since.status == 206
+        whole = visit.entries[0]
+        if whole.status != 200:
+            return True
+        old, new = whole.validators, Validators.of(response.fields, self.now)
+        if mayCombine(old, new):
+            if whole.content.length not in (None, part.length):
+                return True
+            self.count("part freshens")
+            self._freshen(visit, whole, response)
+            return False
+        return all(each.tag is not None or each.modified is not None for each in (old, new))
+
+    def _fetchWhole(self, visit: Visit, shelf: Shelf, response: Response) -> None:
+        """What somebody wants a part of, others may want the whole of."""
+        part = received(response)
+        assert part is not None
+        if part.length > self.maxOctets or shelf.passUntil > self.now:
+            return
+        stored = self._select(shelf, visit.fields)
+        if stored is not None and stored.status == 206:
+            self.count("whole fetched")
+            self._revalidate(visit, shelf, [], "partial")
 
     # Validation
 
@@ -421,6 +509,13 @@ class Model(Giving):
         self.count("validated")
         updated = [self._freshen(visit, each, response) for each in found]
         answer, kept = updated[0]
+        if answer.status == 206 and not visit.background:
+            if not notModified(visit.fields, 206, answer.validators):
+                if held(answer, visit.method, visit.fields) is None:
+                    # It has a weak validator now, which is no good for If-Range.
+                    self.count("part of no use")
+                    self._afresh(visit)
+                    return
         visit.stores = kept
         if kept and answer.content.complete:
             answer = self._share(shelf, answer, visit.fields)
@@ -432,7 +527,7 @@ class Model(Giving):
 
     def _afresh(self, visit: Visit) -> None:
         self.count("afresh")
-        visit.entries, visit.others = [], []
+        visit.entries, visit.others, visit.part = [], [], None
         self._forward(visit)
 
     # Failures

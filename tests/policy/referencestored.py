@@ -54,6 +54,10 @@ class Content:
         """How long all of it is; None if nobody knows yet."""
         return len(self.octets) if self.complete else self.announced
 
+    def isOf(self, content: Content) -> bool:
+        """Whether it grows with another one."""
+        return self is content
+
 
 class Response(NamedTuple):
     """What an origin answers: the head, and what comes after it."""
@@ -191,6 +195,7 @@ class Stored:
     @ivar isKept: it is behind the memory, too, if there is anything.
     @ivar isGone: it is only there.
     @ivar isLoaded: its content is in memory.
+    @ivar place: where it is among those behind the memory: the lowest is the oldest.
     @ivar passing: an error that only the operator wants to be stored.
     @ivar purged: when it was made stale; None if it was not.
     """
@@ -208,7 +213,9 @@ class Stored:
         self.route = route
         self.status = status
         facts = Facts.of(fields, route)
-        self.said = rfc9111.Exchange("GET", {}, status, facts.fields, requested, received)
+        # What is said of a 200 holds for parts of it.
+        like = 200 if status == 206 else status
+        self.said = rfc9111.Exchange("GET", {}, like, facts.fields, requested, received)
         self.passing = False
         self.timed = False
         seconds = route.forcedFor(status)
@@ -225,6 +232,7 @@ class Stored:
         self.received = received
         self.purged: float | None = None
         self.isKept = False
+        self.place = 0
         self.isGone = False
         self.isLoaded = True
         self.keys = {

@@ -20,12 +20,14 @@ from .referencefields import (
     without,
     written,
 )
+from .referenceparts import around, received, together
 from .referencestored import ERRORS, Content, Facts, Response, Stored, demandOf, saying
 
 if TYPE_CHECKING:
     from .referenceroute import Route
 
 #: What is never stored, see C{docs/notes/cache-rules.md}.
+TAG_FIELDS = ("surrogate-key", "cache-tag")
 NEVER_STORED = (304, 407, 412, 416, 417, 425, 428, 429, 431, 511)
 
 
@@ -46,7 +48,10 @@ class Shelf:
 
     def bring(self) -> bool:
         """Get all that is behind it; whether there was anything."""
-        gone = [each for each in self.stored if each.isGone]
+        # There, the newest is what was complete last.
+        gone = sorted(
+            [each for each in self.stored if each.isGone], key=lambda each: each.place, reverse=True
+        )
         for each in gone:
             each.isGone = False
             # The content of a head is got when the head is chosen.
@@ -81,6 +86,9 @@ class Visit:
         self.joined = False
         self.followers: list[Visit] = []
         self.entries: list[Stored] = []
+        self.part: Stored | None = None
+        self.completing = False
+        self.ranged = False
         self.others: list[Stored] = []
         self.requested = 0.0
         self.validating = False
@@ -126,6 +134,7 @@ class Storing:
         self.shelves: dict[tuple[str, str, tuple[str, ...]], Shelf] = {}
         self.counts: dict[str, int] = {}
         self.now = 0.0
+        self.places = 0
 
     def count(self, what: str) -> None:
         """Note that something happened."""
@@ -141,7 +150,11 @@ class Storing:
             request = demandOf(visit.fields)
         if combined(visit.fields, "authorization") is not None and not route.authorization:
             request["authorization"] = "yes"
-        said = rfc9111.Exchange("GET", request, response.status, facts.fields, 0, 0)
+        if response.status == 206 and visit.method != "GET":
+            return False
+        # What is said of a 200 holds for parts of it.
+        status = 200 if response.status == 206 else response.status
+        said = rfc9111.Exchange("GET", request, status, facts.fields, 0, 0)
         seconds = route.forcedFor(response.status)
         if seconds is None:
             seconds = route.lifetimeOf(response.status)
@@ -169,7 +182,7 @@ class Storing:
         for it.
         """
         stored = self._made(visit, response)
-        facts = Facts.of(response.fields, self.route)
+        facts = Facts.of(self._said(visit, response), self.route)
         control = rfc9111.directives(facts.fields)
         if response.status in ERRORS and not facts.states and visit.shelf is not None:
             for each in visit.shelf.here:
@@ -189,17 +202,33 @@ class Storing:
             fields.append(("Date", written(self.now)))
         return fields
 
+    def _said(self, visit: Visit, response: Response) -> Pairs:
+        """RFC 9111 §3.4: what a response says, and what is stored of the same representation."""
+        old = visit.part
+        if old is None or together(old, response, self.now) is None:
+            return response.fields
+        return self._merged(old, response)
+
     def _made(self, visit: Visit, response: Response) -> Stored:
+        status, content = response.status, response.content
         fields = self._derived(response.fields)
-        return Stored(
-            response.status,
-            fields,
-            response.content,
-            visit.fields,
-            visit.requested,
-            self.now,
-            self.route,
-        )
+        span = received(response) if status == 206 else None
+        old = visit.part
+        joined = together(old, response, self.now) if span is not None else None
+        if old is not None and joined is not None:
+            span = joined
+            content = around(old, response)
+            fields = self._merged(old, response)
+        if span is not None:
+            fields = without(fields, "content-range")
+            if span.isWhole:
+                status = 200
+            else:
+                fields.append(("Content-Range", span.value))
+        found = Stored(status, fields, content, visit.fields, visit.requested, self.now, self.route)
+        if old is not None and joined is not None and not _isTagged(response):
+            found.keys = old.keys
+        return found
 
     def evict(self, *, again: bool) -> None:
         """
@@ -218,6 +247,8 @@ class Storing:
 
     def _put(self, shelf: Shelf, new: Stored, old: Stored | None = None) -> None:
         new.isKept = new.isWorthKeeping(self.now)
+        if new.content.complete:
+            self._place(new)
         shelf.stored = [
             new,
             *[
@@ -226,6 +257,11 @@ class Storing:
                 if each is not old and (each.vary, each.selected) != (new.vary, new.selected)
             ],
         ]
+
+    def _place(self, stored: Stored) -> None:
+        """It is all there from now on."""
+        self.places += 1
+        stored.place = self.places
 
     @staticmethod
     def _kept(response: Response, unstored: set[str]) -> Pairs:
@@ -255,19 +291,13 @@ class Storing:
 
     def _freshen(self, visit: Visit, old: Stored, response: Response) -> tuple[Stored, bool]:
         """RFC 9111 §3.2: the updated response, and whether it is in the store."""
-        newer = without(self._derived(response.fields), "content-range")
-        unstored = Facts.of(newer, self.route).unstored
-        if not self.route.storeCookies:
-            unstored |= {"set-cookie"}
-        newer = without(newer, *unstored)
-        replaced = {name.lower() for name, _ in newer}
-        fields = [*without(old.fields, "age", *replaced, *unstored), *newer]
+        fields = self._merged(old, response)
         merged = Stored(
             old.status, fields, old.content, visit.fields, visit.requested, self.now, self.route
         )
         if merged.vary == old.vary:
             merged.selected = old.selected
-        if not {name.lower() for name, _ in response.fields} & {"surrogate-key", "cache-tag"}:
+        if not _isTagged(response):
             merged.keys = old.keys
         shelf = visit.shelf
         assert shelf is not None
@@ -281,6 +311,16 @@ class Storing:
             return merged, False
         self._put(shelf, merged, old)
         return merged, True
+
+    def _merged(self, old: Stored, response: Response) -> Pairs:
+        """RFC 9111 §3.2: the fields of what is stored with those of what is newer."""
+        newer = without(self._derived(response.fields), "content-range")
+        unstored = Facts.of(newer, self.route).unstored
+        if not self.route.storeCookies:
+            unstored |= {"set-cookie"}
+        newer = without(newer, *unstored)
+        replaced = {name.lower() for name, _ in newer}
+        return [*without(old.fields, "age", *replaced, *unstored), *newer]
 
     def _share(self, shelf: Shelf, stored: Stored, request: Pairs) -> Stored:
         """RFC 9111 §4.1: it answers requests like this one as well."""
@@ -324,17 +364,23 @@ class Storing:
     def bring(self, content: Content, piece: bytes, end: bool) -> None:
         """More of some content arrives."""
         content.octets += piece
-        if len(content.octets) > self.maxOctets:
-            for shelf in self.shelves.values():
-                shelf.stored = [each for each in shelf.stored if each.content is not content]
         if end:
             content.complete = True
+            for each in [each for shelf in self.shelves.values() for each in shelf.stored]:
+                if each.content.isOf(content):
+                    self._place(each)
+        for shelf in self.shelves.values():
+            shelf.stored = [
+                each
+                for each in shelf.stored
+                if not (each.content.isOf(content) and len(each.content.octets) > self.maxOctets)
+            ]
 
     def breaks(self, content: Content) -> None:
         """RFC 9111 §3.3: it ends too early."""
         content.broken = True
         for shelf in self.shelves.values():
-            shelf.stored = [each for each in shelf.stored if each.content is not content]
+            shelf.stored = [each for each in shelf.stored if not each.content.isOf(content)]
 
     def _invalidate(self, visit: Visit, response: Response) -> bool:
         """RFC 9111 §4.4; whether the answer to a POST is one to a GET (RFC 9110 §9.3.3)."""
@@ -396,3 +442,8 @@ class Storing:
         if added is None:
             return None
         return self.shelves.setdefault((visit.host, normal(visit.target), added), Shelf())
+
+
+def _isTagged(response: Response) -> bool:
+    """Whether it says by which names it can be purged."""
+    return any(combined(response.fields, name) is not None for name in TAG_FIELDS)

@@ -5,6 +5,8 @@ Partial responses in the cache, in transcripts (RFC 9111 §3.3, §3.4).
 
 from __future__ import annotations
 
+from intermediary.policy.purging import Purge
+
 from .test_cache import CacheTestCase
 
 CONTENT = b"0123456789"
@@ -143,6 +145,70 @@ class StoringTests(PartTestCase):
         self.asks()
         self.assertEqual(self.gets(body=CONTENT, hit=True)[b"x"], b"new")
 
+    def test_severalPartsSayNothingOfTheWhole(self) -> None:
+        """Their C{Content-Type} is that of all of them together (RFC 9110 §15.3.7.2)."""
+        self.stores(
+            b"Cache-Control: max-age=1", b'ETag: "a"', b"Content-Type: text/css", body=CONTENT
+        )
+        self.scenario.passes(2)
+        self.asks(b"Range: bytes=0-0,5-5")
+        self.isAsked(b'If-None-Match: "a"')
+        self.answers(
+            b"Cache-Control: max-age=60",
+            b'ETag: "a"',
+            b"Content-Type: multipart/byteranges; boundary=x",
+            body=b"--x and so on",
+            status=b"206 Partial Content",
+        )
+        self.gets(206, b"--x and so on")
+        self.asks()
+        self.isAsked(b'If-None-Match: "a"')
+        assert self.origin is not None
+        self.origin.sends(b"HTTP/1.1 304 Not Modified", b'ETag: "a"', b"", b"")
+        self.assertEqual(self.gets(body=CONTENT)[b"content-type"], b"text/css")
+
+    def test_aPartOfWhatIsAsLongIsOfTheSame(self) -> None:
+        """An origin that gives two representations one tag says so by their lengths."""
+        self.stores(b"Cache-Control: max-age=1", b'ETag: "a"', body=b"another one")
+        self.scenario.passes(2)
+        self.part(4, 5, b'ETag: "a"')
+        self.asks(b"Range: bytes=4-5")
+        self.gets(206, CONTENT[4:6], hit=True)
+        self.asks()
+        self.isAsked()
+        self.answers(b"Cache-Control: max-age=60", b'ETag: "a"', body=CONTENT)
+        self.gets(body=CONTENT, hit=False)
+
+    def test_aPartIsNotOfAnError(self) -> None:
+        """Whatever tag that had: it is not current any more."""
+        self.asks()
+        self.isAsked()
+        self.answers(b"Cache-Control: max-age=1", b'ETag: "a"', status=b"404 Not Found")
+        self.gets(404)
+        self.scenario.passes(2)
+        self.asks(b"Range: bytes=0-4")
+        self.isAsked(b'If-None-Match: "a"')
+        self.answersPart(0, 4, b'ETag: "a"')
+        self.gets(206, CONTENT[:5], hit=False)
+        self.asks(b"Range: bytes=0-4")
+        self.gets(206, CONTENT[:5], hit=True)
+
+    def test_aTagThatBecameWeakIsNoIfRange(self) -> None:
+        """Who has a part by the strong one gets the whole, not all that is stored of it."""
+        self.part(0, 4, b'ETag: "a"')
+        self.scenario.passes(61)
+        self.asks(b"Range: bytes=1-2", b'If-Range: "a"')
+        self.isAsked(b'If-None-Match: "a"', b'If-Range: "a"')
+        assert self.origin is not None
+        self.origin.sends(
+            b"HTTP/1.1 304 Not Modified", b'ETag: W/"a"', b"Cache-Control: max-age=60", b"", b""
+        )
+        asked = self.isAsked(b"Range: bytes=1-2", b'If-Range: "a"')
+        self.assertFalse([each for each in asked if each.startswith(b"If-None-Match")])
+        self.answers(b'ETag: W/"a"', b"Cache-Control: no-store", body=CONTENT)
+        fields = self.gets(200, CONTENT, hit=False)
+        self.assertNotIn(b"stored", fields[b"cache-status"])
+
 
 class CombiningTests(PartTestCase):
     """Parts of the same representation become one (RFC 9111 §3.4)."""
@@ -192,6 +258,68 @@ class CombiningTests(PartTestCase):
         self.gets(body=b"abcdefghij", hit=False)
         self.asks()
         self.gets(body=b"abcdefghij", hit=True)
+
+    def test_fieldsOfBoth(self) -> None:
+        """
+        What the rest of a part comes with updates what is stored, and is not all of it.
+
+        To who has the rest already, an origin does not say again what it said of the part
+        (RFC 9110 §15.3.7, RFC 9111 §3.4).
+        """
+        for target, asking in ((b"/a", ()), (b"/b", (b"Range: bytes=5-",))):
+            self.asks(b"Range: bytes=0-4", target=target)
+            self.isAsked()
+            self.answersPart(
+                0, 4, b'ETag: "a"', b"Content-Type: text/css", b"X: old", b"Cache-Tag: t", b"Age: 9"
+            )
+            self.gets(206, CONTENT[:5])
+            self.asks(*asking, target=target)
+            self.isAsked(b"Range: bytes=5-")
+            self.answersPart(5, 9, b'ETag: "a"', b"X: new")
+            self.gets(206 if asking else 200, CONTENT[5:] if asking else CONTENT)
+            self.asks(target=target)
+            fields = self.gets(body=CONTENT, hit=True)
+            self.assertEqual(fields[b"content-type"], b"text/css")
+            self.assertEqual(fields[b"x"], b"new")
+            # It is as old as what came last.
+            self.assertEqual(fields[b"age"], b"0")
+        self.assertEqual(self.scenario.cache.purge(Purge.ofTag(b"t")), 2)
+
+    def test_whatMayNotBeStoredTogether(self) -> None:
+        """That is decided anew by the fields of both."""
+        private = b"Cache-Control: private"
+        self.asks(b"Range: bytes=0-4")
+        self.isAsked()
+        self.answers(
+            b"Content-Range: bytes 0-4/10",
+            private,
+            b"CDN-Cache-Control: max-age=60",
+            b'ETag: "a"',
+            body=CONTENT[:5],
+            status=b"206 Partial Content",
+        )
+        self.assertIn(b"; stored", self.gets(206, CONTENT[:5])[b"cache-status"])
+        self.asks(b"Range: bytes=5-")
+        self.isAsked()
+        self.answers(
+            b"Content-Range: bytes 5-9/10",
+            # Which is no such thing: what stands beside it counts.
+            b"CDN-Cache-Control: =",
+            b'ETag: "a"',
+            b"Last-Modified: " + self.now(-1000),
+            body=CONTENT[5:],
+            status=b"206 Partial Content",
+        )
+        self.assertNotIn(b"stored", self.gets(206, CONTENT[5:])[b"cache-status"])
+
+    def test_ifRangeWithoutRangeMeansNothing(self) -> None:
+        """RFC 9110 §13.1.5: it is not sent beside that for the rest."""
+        self.part(0, 4, b'ETag: "a"')
+        self.asks(b'If-Range: "b"')
+        asked = self.isAsked(b"Range: bytes=5-")
+        self.assertEqual([each for each in asked if each.startswith(b"If-")], [b'If-Range: "a"'])
+        self.answersPart(5, 9, b'ETag: "a"')
+        self.gets(body=CONTENT)
 
     def test_weakTagsAreNotEnough(self) -> None:
         """RFC 9111 §3.4."""
