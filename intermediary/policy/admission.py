@@ -37,7 +37,6 @@ from .tags import MOST_TAGS, TAG_FIELDS, readTags
 if TYPE_CHECKING:
     from ..exchange import Exchange
     from ..interfaces import ICacheStore
-    from ..wire.message import ResponseHead
     from ..wire.ranges import ContentRange
     from ..wire.rules import CacheRules
     from ..wire.targeted import CacheControl
@@ -321,22 +320,21 @@ class Admission:
         )
         return shared if self._store.add(shared) else entry
 
-    def heard(self, visit: Visit, request: Fields, response: ResponseHead, now: float) -> None:
-        """
-        A HEAD tells what a GET would have got (RFC 9111 §4.3.5).
-
-        @param request: the fields of the request.
-        """
-        fields = response.fields
+    def heard(self, exchange: Exchange, visit: Visit, now: float) -> None:
+        """A HEAD tells what a GET would have got (RFC 9111 §4.3.5)."""
+        request, response, reply = exchange.request, exchange.response, exchange.reply
+        assert request is not None
+        assert response is not None
+        assert reply is not None
         if response.status != 200 or not visit.entries:
             return
         entry = visit.entries[0]
         if entry.status != 200:
             return
-        new = readValidators(fields, now)
+        new = readValidators(response.fields, now)
         stored = self._answers.validators(entry)
         if headMatches(stored, self._answers.lengthOf(entry), new, response.length):
-            self.freshen(entry, request, fields, visit.requested, now)
+            self.freshen(entry, request.fields, reply.fields, visit.requested, now)
         else:
             self._expire(entry, now)
 

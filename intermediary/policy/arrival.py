@@ -141,7 +141,7 @@ class Arrival:
         control = readControl(response.fields, self._rules)
         if request.method == b"HEAD":
             if not outdated:
-                self._admission.heard(visit, request.fields, response, self._seconds())
+                self._admission.heard(exchange, visit, self._seconds())
             self._collapsing.resolve(visit)
             return None
         # What comes from before a change may be of before it, too (RFC 9111 §4.4).

@@ -280,6 +280,7 @@ def _answering(random: Random, plain: bool, route: Route, *, parted: bool) -> An
     cookies = route.storeCookies or "set-cookie" in route.ignored
     maybe(0.3 if cookies else 0.08 * rare, "Set-Cookie", "a=b")
     maybe(0.15, "X-Secret", "s")
+    maybe(0.03, "Via", "1.0 other")
     maybe(0.20, "Content-Type", "text/plain")
     maybe(0.10, "Content-Language", "en", "de")
     maybe(0.15, "Surrogate-Key", "k1", "k1 k2", "k3")

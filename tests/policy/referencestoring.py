@@ -197,7 +197,9 @@ class Storing:
 
     def _derived(self, fields: Pairs) -> Pairs:
         """RFC 9110 §6.6.1 and §7.6.3."""
-        fields = [*without(fields, "content-length", "transfer-encoding"), ("Via", "1.1 test")]
+        before = combined(fields, "via")
+        via = "1.1 test" if before is None else f"{before}, 1.1 test"
+        fields = [*without(fields, "content-length", "transfer-encoding", "via"), ("Via", via)]
         if combined(fields, "date") is None:
             fields.append(("Date", written(self.now)))
         return fields

@@ -210,6 +210,35 @@ class StoringTests(PartTestCase):
         self.assertNotIn(b"stored", fields[b"cache-status"])
 
 
+class ViaTests(PartTestCase):
+    """What updates a stored response came through here, too (RFC 9110 §7.6.3)."""
+
+    def via(self) -> bytes:
+        """Who is in C{Via} of what is stored."""
+        self.asks()
+        return self.gets(body=CONTENT, hit=True)[b"via"]
+
+    def test_ofAHead(self) -> None:
+        """RFC 9111 §4.3.5."""
+        self.stores(b"Cache-Control: max-age=1", b'ETag: "a"', body=CONTENT)
+        self.scenario.passes(2)
+        self.asks(method=b"HEAD")
+        self.isAsked(method=b"HEAD")
+        assert self.origin is not None
+        self.origin.sends(
+            b"HTTP/1.1 200 OK", b"Cache-Control: max-age=60", b'ETag: "a"', b"Via: 1.0 x", b"", b""
+        )
+        self.gets(body=b"")
+        self.assertEqual(self.via(), b"1.0 x, 1.1 test")
+
+    def test_ofAPart(self) -> None:
+        """RFC 9111 §3.4."""
+        self.stores(b"Cache-Control: max-age=1", b'ETag: "a"', body=CONTENT)
+        self.scenario.passes(2)
+        self.part(0, 4, b'ETag: "a"', b"Via: 1.0 x")
+        self.assertEqual(self.via(), b"1.0 x, 1.1 test")
+
+
 class CombiningTests(PartTestCase):
     """Parts of the same representation become one (RFC 9111 §3.4)."""
 
