@@ -239,6 +239,9 @@ class TLSSettings:
     #: For how long clients may come back without a whole handshake, and how long a key
     #: for their tickets is used, in seconds; 0 for not at all.
     resumptionSeconds: float = 43200.0
+    #: Whether certificates that name a responder have the word of their authority with
+    #: them that they are good (OCSP).
+    stapling: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

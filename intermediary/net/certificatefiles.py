@@ -13,6 +13,7 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from .certificates import Certificate, readCertificate
+from .certificatestatus import hindrance
 from .pem import CertificateError, hasKey, readFile
 
 if TYPE_CHECKING:
@@ -209,6 +210,9 @@ class CertificateFiles:
                 continue
             key = "certificates" if settings.certificates else "certificate"
             odd = known.certificate.oddity(now)
+            if odd is not None:
+                found.append(Trouble(key, unit.path, *odd))
+            odd = hindrance(known.certificate, settings.stapling)
             if odd is not None:
                 found.append(Trouble(key, unit.path, *odd))
             try:

@@ -25,7 +25,10 @@ from zope.interface import implementer
 from ..interfaces import ITLSPolicy
 from .certificatefiles import CertificateFiles, Trouble, TroubleError
 from .certificates import ByName, Certificate, equip
+from .connector import Connector
 from .pem import CertificateError
+from .resolver import Resolver
+from .stapling import Stapling
 from .tickets import Generations
 from .tlscontext import makeContext
 
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
     from twisted.python.failure import Failure
 
+    from ..interfaces import IConnector
     from ..settings import TLSSettings
 
 #: What is spoken above TLS, the best first (RFC 7301).
@@ -59,6 +63,7 @@ class ServerTLS:
         settings: TLSSettings,
         name: str = "",
         protocols: tuple[bytes, ...] = PROTOCOLS,
+        connector: IConnector | None = None,
     ) -> None:
         """
         Read the certificates.
@@ -67,6 +72,8 @@ class ServerTLS:
             when files are read later on.
         @param name: the front's, for the log; sessions of another are not resumed.
         @param protocols: what is spoken above, the best first.
+        @param connector: what the responders are reached by that certificates name; None
+            for one of its own.
         @raise TroubleError: a certificate can't be used.
         """
         self.name = name
@@ -74,6 +81,8 @@ class ServerTLS:
         self._reactor = reactor
         self._protocols = protocols
         self._session = sha256(f"intermediary {name}".encode()).digest()
+        self._connector = connector
+        self._stapling = Stapling(reactor, name, self._connect) if settings.stapling else None
         self._files = CertificateFiles(settings)
         self._timer: IDelayedCall | None = None
         self._looking: Deferred[Any] | None = None
@@ -81,6 +90,7 @@ class ServerTLS:
         if troubles or selection is None:
             raise TroubleError(troubles)
         self._selection: ByName = selection
+        self._staple()
         self._keys = Generations(self._begin, reactor.seconds, settings.resumptionSeconds)
 
     # Contexts
@@ -109,7 +119,20 @@ class ServerTLS:
         """Make the context of certificates."""
         context = self._plain()
         equip(context, certificates)
+        if self._stapling is not None:
+            self._stapling.equip(context, certificates)
         return context
+
+    def _connect(self) -> IConnector:
+        """Give what responders are reached by; most certificates name none."""
+        if self._connector is None:
+            self._connector = Connector(self._reactor, Resolver(self._reactor))
+        return self._connector
+
+    def _staple(self) -> None:
+        """Get staples for the certificates that there are now."""
+        if self._stapling is not None:
+            self._stapling.follow(self._files.certificates)
 
     def _named(self, connection: Any) -> None:
         """Called by OpenSSL: the client has said what it wants, or nothing."""
@@ -158,12 +181,16 @@ class ServerTLS:
             return None, [*troubles, found]
 
     def start(self) -> None:
-        """Look for changes from now on."""
+        """Look for changes from now on, and ask for what is stapled."""
         if self._timer is None:
             self._timer = self._reactor.callLater(WATCH_SECONDS, self._due)
+            if self._stapling is not None:
+                self._stapling.start()
 
     def stop(self) -> None:
         """Look no more."""
+        if self._stapling is not None:
+            self._stapling.stop()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -211,6 +238,7 @@ class ServerTLS:
             )
         if selection is not None:
             self._selection = selection
+            self._staple()
             self._log.info(
                 "{front}: certificates were read again, for {count} names",
                 front=self.name,

@@ -201,7 +201,7 @@ class ProxyFactory:
         from ..net.servertls import ServerTLS
 
         protocols = tuple(self.acceptableProtocols())
-        self.tls = ServerTLS(self._reactor, settings, self.name, protocols)
+        self.tls = ServerTLS(self._reactor, settings, self.name, protocols, self.pool.connector)
         seconds, limit = settings.handshakeSeconds, settings.handshakes
         return Handshakes(self.name, self.tls, seconds, limit, self._reactor)
 

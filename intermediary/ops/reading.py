@@ -384,6 +384,7 @@ def _tlsSettings(table: TLSTable | None, source: str) -> TLSSettings | None:
         handshakeSeconds=table.handshakeSeconds,
         handshakes=table.handshakes,
         resumptionSeconds=table.resumptionSeconds,
+        stapling=table.stapling,
     )
 
 

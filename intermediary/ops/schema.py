@@ -560,6 +560,12 @@ class TLSTable(Table):
         "one mean nothing. Whoever gets hold of the key can read TLS 1.2 sessions of its time that "
         "were recorded. 0 gives no tickets. Seconds.",
     )
+    stapling: bool = Field(
+        default=_TLS.stapling,
+        description="Whether clients that ask for it get, with a certificate that names an OCSP "
+        "responder, the word of its authority that it was not revoked. The proxy asks the responder "
+        "for that, by plain HTTP; behind the certificate has to be that of its issuer.",
+    )
 
 
 class HTTPSOnlyTable(Table):

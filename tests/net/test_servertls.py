@@ -13,7 +13,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorThreads
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import capturedLogs
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.protocols.wire import Echo
@@ -26,7 +26,9 @@ from intermediary.net.certificatefiles import TroubleError
 from intermediary.net.servertls import WATCH_SECONDS, ServerTLS
 from intermediary.settings import TLSSettings
 
-from .certifying import made
+from ..scenario import MemoryConnector, MemoryTransport
+from .certifying import authority, made
+from .responding import NOW, answer, stapled
 from .test_certificatefiles import FolderCase
 from .tlspeers import MemoryClient, meet, reasons
 
@@ -215,6 +217,97 @@ class ResumptionTests(PolicyCase):
         client = MemoryClient(b"a.example")
         self.shakes(self.policy(), client)
         self.assertFalse(self.resumes(self.policy(), b"a.example", client))
+
+
+class StaplingTests(PolicyCase):
+    """What authorities say of certificates; see L{intermediary.net.stapling}."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock.advance(NOW.timestamp())
+        self.put("a.pem", stapled().both + authority().pem)
+        self.connector = MemoryConnector()
+
+    def begins(self, **settings: Any) -> ServerTLS:
+        """Start a policy with a responder that the test is."""
+        policy = ServerTLS(
+            self.clock,
+            TLSSettings(certificates=str(self.folder), **settings),
+            "site",
+            connector=self.connector,
+        )
+        policy.start()
+        self.addCleanup(policy.stop)
+        self.clock.advance(0)
+        return policy
+
+    def says(self, octets: bytes) -> None:
+        """Answer a question."""
+        _, factory, connecting, _ = self.connector.waiting.pop(0)
+        protocol = factory.buildProtocol(None)
+        transport = MemoryTransport(protocol, self.clock)
+        protocol.makeConnection(transport)
+        connecting.callback(protocol)
+        transport.arrive(b"HTTP/1.0 200 OK\r\n\r\n" + octets)
+        transport.arrive(b"")
+
+    def gets(self, policy: ServerTLS) -> bytes:
+        """What a client gets."""
+        got: list[bytes] = []
+
+        def stapledTo(connection: Any, octets: bytes, data: Any) -> bool:
+            got.append(octets)
+            return True
+
+        context = SSL.Context(SSL.TLS_METHOD)
+        context.set_ocsp_client_callback(stapledTo)
+        client = MemoryClient(b"a.example", context=context)
+        client.connection.request_ocsp()
+        self.shakes(policy, client)
+        return b"".join(got)
+
+    def test_clientsGetWhatTheResponderSays(self) -> None:
+        """Also after files were read again, if it is still that certificate."""
+        policy = self.begins()
+        self.assertEqual(self.gets(policy), b"")
+        octets = answer()
+        self.says(octets)
+        self.assertEqual(self.gets(policy), octets)
+        self.put("c.pem", made("c.test").both)
+        self.successResultOf(policy.reload())
+        self.assertEqual(self.gets(policy), octets)
+        renewed = stapled(number=2)
+        self.put("a.pem", renewed.both + authority().pem)
+        self.successResultOf(policy.reload())
+        self.assertEqual(self.gets(policy), b"")
+        self.clock.advance(0)
+        octets = answer(renewed)
+        self.says(octets)
+        self.assertEqual(self.gets(policy), octets)
+
+    def test_nothingIsLeft(self) -> None:
+        """The stop is that of the questions, too."""
+        policy = self.begins()
+        self.assertEqual(len(self.connector.waiting), 1)
+        policy.stop()
+        self.assertEqual((self.connector.waiting, self.clock.getDelayedCalls()), ([], []))
+
+    def test_itCanBeOff(self) -> None:
+        """Then nobody is asked."""
+        policy = self.begins(stapling=False)
+        self.assertEqual(self.connector.waiting, [])
+        self.assertEqual(self.gets(policy), b"")
+
+    def test_withoutAConnectorItHasItsOwn(self) -> None:
+        """As in another application."""
+        reactor = MemoryReactorClock()
+        self.put("a.pem", stapled(urls=("http://192.0.2.7:8080/",)).both + authority().pem)
+        policy = ServerTLS(reactor, TLSSettings(certificates=str(self.folder)))
+        policy.start()
+        reactor.advance(0)
+        self.assertEqual([each[:2] for each in reactor.tcpClients], [("192.0.2.7", 8080)])
+        policy.stop()
+        self.assertEqual(reactor.getDelayedCalls(), [])
 
 
 class WatchingTests(PolicyCase):

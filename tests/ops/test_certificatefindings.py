@@ -11,7 +11,8 @@ from intermediary.ops.problems import ConfigurationError
 from intermediary.ops.reading import parse
 from intermediary.settings import TLSSettings
 
-from ..net.certifying import made
+from ..net.certifying import authority, made
+from ..net.responding import stapled
 from ..net.test_certificatefiles import FolderCase
 
 A = made("a.example")
@@ -77,7 +78,7 @@ class FindingTests(CertificateCase):
         """A value other than the default for each."""
         text = (
             '{ certificates = ".", default = "A.example", profile = "modern",'
-            " handshake-seconds = 3, handshakes = 7, resumption-seconds = 0 }"
+            " handshake-seconds = 3, handshakes = 7, resumption-seconds = 0, stapling = false }"
         )
         configuration = parse(SITE.replace("{tls}", text).encode(), self.source)
         self.assertEqual(
@@ -89,6 +90,7 @@ class FindingTests(CertificateCase):
                 handshakeSeconds=3,
                 handshakes=7,
                 resumptionSeconds=0,
+                stapling=False,
             ),
         )
 
@@ -174,6 +176,14 @@ class FindingTests(CertificateCase):
         self.assertEqual(len(warnings), 2)
         self.assertIn("expired on", warnings[0])
         self.assertIn("every user of this host may read", warnings[1])
+
+    def test_whatNeedsAResponseAndGetsNone(self) -> None:
+        """Clients will refuse it."""
+        self.put("must.pem", stapled(must=True).both + authority().pem)
+        (self.folder / "must.pem").chmod(0o600)
+        self.assertEqual(self.warnings('{ certificate = "must.pem" }'), [])
+        [warning] = self.warnings('{ certificate = "must.pem", stapling = false }')
+        self.assertIn("refused by clients without an OCSP response; remove stapling", warning)
 
     def test_keysThatGoTogether(self) -> None:
         """And those that do not."""
