@@ -8,21 +8,24 @@ answers, would let a client choose by its spelling what is stored for all the ot
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..interfaces import Origin
 from ..wire.cachekey import normaliseTarget
 
 if TYPE_CHECKING:
-    from ..exchange import Exchange
+    from ..exchange import Exchange, ForwardHead
     from .targets import Targets
     from .visit import Visit
+
+#: How many hosts are remembered that are in the form of their keys.
+HOSTS: Final = 1024
 
 
 class Spelling:
     """Spells the requests of one route as their keys do."""
 
-    __slots__ = ("_byTarget", "_targets")
+    __slots__ = ("_byTarget", "_normal", "_normalSecure", "_targets")
 
     def __init__(self, targets: Targets, byTarget: bool) -> None:
         """
@@ -31,6 +34,9 @@ class Spelling:
         """
         self._targets = targets
         self._byTarget = byTarget
+        #: Values of C{Host} that are in the form of their keys, by the scheme.
+        self._normal: set[bytes] = set()
+        self._normalSecure: set[bytes] = set()
 
     def normalise(self, exchange: Exchange) -> None:
         """
@@ -44,15 +50,12 @@ class Spelling:
         if visit is None or forward is None or not visit.key:
             return
         forward.target = normaliseTarget(forward.target)
-        host = self._targets.hostFor(exchange)
-        fields = forward.fields
-        before = fields.index.get(b"host")
-        if before != host and before is not None and host:
-            # Clients repeat themselves; as in Engine.derive.
-            memo = fields.derived
-            if memo is None or memo[0] is not self or memo[1] != host:
-                memo = fields.derived = (self, host, fields.setting(b"Host", host))
-            forward.fields = memo[2]
+        target = exchange.target
+        secure = exchange.secure if target is None else target.scheme == "https"
+        normal = self._normalSecure if secure else self._normal
+        host = forward.fields.index.get(b"host")
+        if host is not None and host not in normal:
+            self._spellHost(exchange, forward, host, normal)
         origin = exchange.origin
         if self._byTarget and origin is not None and origin.host.endswith("."):
             # Where there are search domains, a name without the dot may be another.
@@ -64,3 +67,24 @@ class Spelling:
                 origin.via,
                 origin.guard,
             )
+
+    def _spellHost(
+        self, exchange: Exchange, forward: ForwardHead, before: bytes, normal: set[bytes]
+    ) -> None:
+        """
+        Bring a host into the form of the key.
+
+        @param normal: takes it, if it is.
+        """
+        host = self._targets.hostFor(exchange)
+        if before == host:
+            if len(normal) >= HOSTS:
+                normal.clear()
+            normal.add(host)
+        elif host:
+            fields = forward.fields
+            # Clients repeat themselves; as in Engine.derive.
+            memo = fields.derived
+            if memo is None or memo[0] is not self or memo[1] != host:
+                memo = fields.derived = (self, host, fields.setting(b"Host", host))
+            forward.fields = memo[2]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.interfaces import Origin
-from intermediary.policy.spelling import Spelling
+from intermediary.policy.spelling import HOSTS, Spelling
 from intermediary.policy.targets import Targets
 from intermediary.policy.visit import Visit
 from intermediary.settings import BypassSettings, RouteCacheSettings, RouteSettings
@@ -214,6 +214,32 @@ class SpellingTests(SynchronousTestCase):
         Spelling(Targets(KeyMaker()), True).normalise(exchange)
         self.assertIs(forwardOf(exchange).fields, fields)
         self.assertEqual(forwardOf(exchange).target, b"/b")
+
+    def test_whatIsNormalDependsOnTheScheme(self) -> None:
+        """A port that one of them implies is none of the other's."""
+        spelling = Spelling(Targets(KeyMaker()), False)
+        for host, secure, spelled in (
+            (b"a:443", False, b"a:443"),
+            (b"a:443", True, b"a"),
+            (b"a:80", True, b"a:80"),
+            (b"a:80", False, b"a"),
+        ):
+            for _ in range(2):
+                exchange, _ = self.visited(host)
+                exchange.secure = secure
+                spelling.normalise(exchange)
+                self.assertEqual(forwardOf(exchange).fields.get(b"host"), spelled)
+
+    def test_manyHosts(self) -> None:
+        """Do not fill the memory; any of them is asked as before."""
+        targets = Targets(KeyMaker())
+        spelling = Spelling(targets, False)
+        for number in range(HOSTS + 2):
+            spelling.normalise(self.visited(b"%d.example" % number)[0])
+        self.assertEqual(len(spelling._normal), 2)
+        exchange, fields = self.visited(b"1.example")
+        spelling.normalise(exchange)
+        self.assertIs(forwardOf(exchange).fields, fields)
 
     def test_whatIsMadeIsRemembered(self) -> None:
         """On the fields that it was made of, for who asks in the same way again."""
