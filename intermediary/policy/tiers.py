@@ -42,6 +42,9 @@ LOOKS: Final = 1000
 WRITINGS: Final = 64
 #: How many of them may be on their way however much is: those that don't fit memory.
 BIG_WRITINGS: Final = 256
+#: How many whose content is on the disk get another head at a time: until that is
+#: there, they are in memory whatever their content takes.
+RENEWALS: Final = 1000
 #: How far the disk may be behind with content that is in memory for its sake alone,
 #: before its origin has to wait; and as a share of the memory, which is to hold it.
 SPILL_OCTETS: Final = 1 << 20
@@ -212,7 +215,10 @@ class Tiers:
 
     def _tooLate(self, key: bytes) -> None:
         self._rest()
-        self._looking.pop(key).end()
+        waiting = self._looking.pop(key)
+        waiting.end()
+        # What comes of it is not used, however long that takes.
+        waiting.changes.clear()
 
     def _rest(self) -> None:
         """Leave it alone for a while."""
@@ -378,14 +384,16 @@ class Tiers:
         """Have an entry written, if it is worth it and there is not too much to do."""
         if entry in self._pending:
             return
-        body = entry.body
-        file = body.file
-        if file is None or not file.complete:
-            if not self._isWorthIt(entry) or (
-                self.behind.writingOf(entry) is None and not self._hasRoom(entry)
-            ):
-                self._skip(entry)
-                return
+        file = entry.body.file
+        if file is not None and file.complete:
+            offered = len(self._pending) < RENEWALS
+        else:
+            offered = self._isWorthIt(entry) and (
+                self.behind.writingOf(entry) is not None or self._hasRoom(entry)
+            )
+        if not offered:
+            self._skip(entry)
+            return
         self._outdated.pop((entry.key, entry.variant), None)
         answer = self.behind.add(entry)
         if isinstance(answer, Deferred):

@@ -28,6 +28,7 @@ from intermediary.policy.tiers import (
     BIG_WRITINGS,
     LOOK_SECONDS,
     OUTDATED,
+    RENEWALS,
     REST_SECONDS,
     WRITINGS,
     Tiers,
@@ -546,6 +547,21 @@ class WritingTests(TiersTestCase):
             self.tiers.add(self.entry(b"y%d" % number, b"x" * SMALL))
         self.assertIsNone(self.memory.find(b"3"))
         self.assertEqual([self.stored(each.key) for each in entries], [True] * 5)
+
+    def test_validationsHaveALimit(self) -> None:
+        """Beyond it, what is on the disk is not current."""
+        entries = [self.entry(b"%d" % number) for number in range(RENEWALS + 1)]
+        for entry in entries:
+            self.tiers.add(entry)
+        self.pool.holding = True
+        for entry in entries:
+            newer = self.entry(entry.key, entry.body)
+            self.tiers.add(newer)
+        self.assertEqual(len(self.pool.waiting), RENEWALS)
+        self.works()
+        self.pool.holding = False
+        stored = [self.stored(entry.key) for entry in entries]
+        self.assertEqual(stored, [True] * RENEWALS + [False])
 
     def test_whereTooMuchIsWritten(self) -> None:
         """What memory has no room for is not stored then, and what it would replace is not used."""
