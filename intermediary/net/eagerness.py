@@ -22,6 +22,7 @@ from ..compiling import mypyc_attr
 
 if TYPE_CHECKING:
     from .splice import Flow
+    from .tlssocket import SocketTLS
 
 #: Octets asked for by one read.  Most bring less, and an allocation of this size
 #: is cheap to cut down; those that bring more cost another read and write each,
@@ -76,6 +77,7 @@ class Eagerness:
     @ivar inflow: what is sent in place of writes, or None.
     @ivar outflow: the L{Flow} that takes what arrives at this transport, or None.
     @ivar peerEnded: whether all that the peer sent was read, to its end.
+    @ivar tls: what speaks TLS on the socket, or None: there is none, or it is above.
     """
 
     #: What is deleted at the end, as by Twisted's class.
@@ -86,6 +88,7 @@ class Eagerness:
     peerEnded: bool = False
     inflow: Inflow | None = None
     outflow: Flow | None = None
+    tls: SocketTLS | None = None
 
     # Twisted's.
     reactor: Any
@@ -146,6 +149,8 @@ class Eagerness:
                     sent = me._unsent(error)  # noqa: SLF001 - its own
                 if sent != len(data):
                     me._enqueue(data, sent)  # noqa: SLF001
+        elif self.tls is not None:
+            self.tls.write(data)
         elif self.TLS:
             if self.connected:
                 self.protocol.write(data)

@@ -23,13 +23,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet import _newtls, tcp
 from twisted.internet.abstract import FileDescriptor
-from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol, INegotiated, ISSLTransport
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.python import log
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
+from ..interfaces import ITLSPolicy
 from .beginning import Accepted, Dialled, Socket, accept
 from .eagerness import DONE, READ_OCTETS, Eagerness
+from .secured import Secured, secure
 
 try:
     # C{SIOCOUTQ} of tcp(7).
@@ -304,8 +307,17 @@ class EagerConnection(Eagerness, tcp.Connection):
         """
         Speak TLS from here on.
 
+        On the socket, by an L{ITLSPolicy}, if nothing is under way on it; otherwise by
+        Twisted's layer, which is above the transport.
+
         @see: L{twisted.internet.interfaces.ITLSTransport.startTLS}
         """
+        kind = SECURED.get(self.__class__)
+        if kind is not None and ITLSPolicy.providedBy(ctx):
+            self.settle()
+            if self.ready and not self.disconnecting and self.outflow is None:
+                secure(self, kind, ctx, normal)
+                return
         self.ready = False
         _newtls.startTLS(self, ctx, normal, BENEATH)
 
@@ -447,6 +459,29 @@ class DialledClient(Dialled, EagerClient):
     def logstr(self) -> str:  # type: ignore[override]
         """The prefix of log lines; made when one is written."""
         return f"{self._getLogPrefix(getattr(self, 'protocol', None))},client"
+
+
+@implementer(ISSLTransport, INegotiated)
+class SecuredServer(Secured, EagerServer):
+    """An accepted connection that speaks TLS."""
+
+
+@implementer(ISSLTransport, INegotiated)
+class SecuredClient(Secured, EagerClient):
+    """A connection that we opened and that speaks TLS."""
+
+
+@implementer(ISSLTransport, INegotiated)
+class SecuredDialled(Secured, DialledClient):
+    """One of those that were connected before they became a transport."""
+
+
+#: What each kind of transport becomes when it speaks TLS on its socket.
+SECURED: dict[type, type[Secured]] = {
+    EagerServer: SecuredServer,
+    EagerClient: SecuredClient,
+    DialledClient: SecuredDialled,
+}
 
 
 class EagerPort(tcp.Port):

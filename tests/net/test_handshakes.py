@@ -11,6 +11,7 @@ from typing import Any
 
 from OpenSSL import SSL
 from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
 from twisted.logger import capturedLogs
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
@@ -23,6 +24,7 @@ from intermediary.settings import Timeouts, TLSSettings
 from ..scenario import DATE, VIA, MemoryTransport, Scenario, Side
 from .certifying import made
 from .tlspeers import MemoryClient
+from .tlssockets import AcceptedWire
 
 
 class TLSTransport(MemoryTransport):
@@ -119,12 +121,55 @@ class TLSScenario(Scenario):
         return side
 
 
+class SocketSide(TLSSide):
+    """A client of an eager transport, which speaks TLS on its socket."""
+
+    def __init__(self, case: SynchronousTestCase, clock: Any, protocol: Any, host: str) -> None:
+        self.case = case
+        self.clock = clock
+        self.transport: Any = AcceptedWire(protocol, clock, host)
+        protocol.makeConnection(self.transport.eager)
+
+    def settle(self) -> None:
+        """Let what waits for the next turn happen."""
+        super().settle()
+        self.transport.reactor.rest()
+        super().settle()
+
+    def closes(self) -> None:
+        """Close the connection from this side, both ways at once."""
+        self.transport.lost(ConnectionDone())
+        self.settle()
+
+
+class SocketScenario(TLSScenario):
+    """A front whose clients have sockets."""
+
+    def __init__(self, case: SynchronousTestCase) -> None:
+        case.addCleanup(self.close)
+        super().__init__(case)
+
+    def close(self) -> None:
+        """Close the sockets."""
+        for side in self.sides:
+            if isinstance(side, SocketSide):
+                side.transport.close()
+
+    def connects(self) -> TLSSide:
+        """Connect a client."""
+        side = SocketSide(self.case, self.clock, self.front.buildProtocol(None), "192.0.2.7")
+        self.sides.append(side)
+        return side
+
+
 class HandshakeTests(SynchronousTestCase):
     """What precedes the first request."""
 
+    Scenario: type[TLSScenario] = TLSScenario
+
     def site(self, timeouts: Timeouts | None = None, **settings: Any) -> TLSScenario:
         """A reverse front with TLS."""
-        scenario = TLSScenario(self)
+        scenario = self.Scenario(self)
         tls = scenario.settings(**settings)
         scenario.reverse(tls=tls, timeouts=timeouts or Timeouts())
         return scenario
@@ -152,7 +197,7 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_aForwardFrontToo(self) -> None:
         """An HTTPS listener for a proxy."""
-        scenario = TLSScenario(self)
+        scenario = self.Scenario(self)
         scenario.forward(tls=scenario.settings())
         client = scenario.connects().shakes()
         client.says(b"GET http://b.example/ HTTP/1.1", b"Host: b.example", b"", b"")
@@ -295,8 +340,10 @@ class HandshakeTests(SynchronousTestCase):
 class CrowdTests(SynchronousTestCase):
     """More than may shake hands at once."""
 
+    Scenario: type[TLSScenario] = TLSScenario
+
     def setUp(self) -> None:
-        self.scenario = TLSScenario(self)
+        self.scenario = self.Scenario(self)
         tls = self.scenario.settings(handshakes=2, handshakeSeconds=10)
         self.scenario.reverse(tls=tls)
 
@@ -348,6 +395,18 @@ class CrowdTests(SynchronousTestCase):
             client.says(b"GET / HTTP/1.1", b"Host: a.example", b"", b"")
             scenario.refuses(ConnectionRefused())
             client.getsError(502, "connection_refused")
+
+
+class SocketHandshakeTests(HandshakeTests):
+    """What precedes the first request, on a socket."""
+
+    Scenario = SocketScenario
+
+
+class SocketCrowdTests(CrowdTests):
+    """More than may shake hands at once, on sockets."""
+
+    Scenario = SocketScenario
 
 
 class EndpointTests(SynchronousTestCase):

@@ -39,6 +39,7 @@ from intermediary.settings import OriginTLSSettings
 from .authority import authority, credentials
 from .noting import NotingFactory, NotingWhy
 from .tlsmemory import MemoryTLS, Server, pump, serverContext
+from .tlssockets import DialledWire
 
 
 class SecuringTestCase(SynchronousTestCase):
@@ -72,6 +73,10 @@ class SecuringTestCase(SynchronousTestCase):
         transport.protocol = factory.buildProtocol(IPv4Address("TCP", host, port))
         transport.protocol.makeConnection(transport)
         return transport
+
+    def assertTransport(self, protocol: Any, transport: Any) -> None:
+        """A protocol has this transport."""
+        self.assertIs(protocol.transport, transport)
 
     def refuse(self) -> None:
         """Let the first attempt fail."""
@@ -127,7 +132,7 @@ class StandingTests(SecuringTestCase):
         pump(transport, server)
         protocol = self.successResultOf(d)
         self.assertEqual(protocol.heard, ["made"])
-        self.assertIs(protocol.transport, transport)
+        self.assertTransport(protocol, transport)
         self.assertEqual(self.factory.addresses, [IPv4Address("TCP", "192.0.2.1", 443)])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         protocol.transport.write(b"hello")
@@ -472,3 +477,59 @@ class ComplaintTests(SecuringTestCase):
         _, transport, _ = self.secured()
         transport.lost(error.ConnectionDone())
         self.assertEqual(self.said, [])
+
+
+class SocketTestCase(SecuringTestCase):
+    """The same with TLS on a socket."""
+
+    def establish(self, number: int = -1) -> Any:
+        host, port, factory = self.reactor.tcpClients[number][:3]
+        wire = DialledWire(self.reactor)
+        self.addCleanup(wire.close)
+        wire.eager.attach(factory.buildProtocol(IPv4Address("TCP", host, port)))
+        return wire
+
+    def assertTransport(self, protocol: Any, transport: Any) -> None:
+        self.assertIs(protocol.transport, transport.eager)
+
+
+class SocketStandingTests(SocketTestCase, StandingTests):
+    """Connections that get their TLS on a socket."""
+
+    def test_nothingIsInBetweenAfterwards(self) -> None:
+        """From the first octets on the protocol is the transport's own."""
+        protocol, transport, server = self.secured()
+        server.sends(b"x")
+        pump(transport, server)
+        wire: Any = transport
+        self.assertIs(wire.eager.protocol, protocol)
+
+
+class SocketFailingTests(SocketTestCase, FailingTests):
+    """Handshakes on a socket that come to nothing."""
+
+
+class SocketTimeTests(SocketTestCase, TimeTests):
+    """Who waits for TLS on a socket, and for how long."""
+
+    def test_handshakesThatAreOverTooLate(self) -> None:
+        """Octets that were on their way when the deadline passed bring nothing back."""
+        d = self.connect(seconds=1)
+        transport = self.establish()
+        server = Server(self.context)
+        raw, transport.raw = transport.raw, b""
+        wire: Any = transport
+        wire.peer.send(server.takes(raw))
+        self.reactor.advance(1)
+        self.failureResultOf(d, ConnectTimeout)
+        wire.reactor.rest()
+        self.reactor.advance(0)
+        self.assertOver(transport)
+
+
+class SocketFactoryTests(SocketTestCase, FactoryTests):
+    """What the application's factory and protocol may do, with TLS on a socket."""
+
+
+class SocketComplaintTests(SocketTestCase, ComplaintTests):
+    """What the process logs of TLS on a socket."""

@@ -16,16 +16,25 @@ import struct
 import tracemalloc
 from typing import TYPE_CHECKING, Any
 
+from OpenSSL import SSL
 from twisted.internet import tcp, unix
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import ITCPTransport, ITLSTransport
+from twisted.internet.interfaces import (
+    IOpenSSLClientConnectionCreator,
+    IOpenSSLServerConnectionCreator,
+    ITCPTransport,
+    ITLSTransport,
+)
 from twisted.internet.main import CONNECTION_LOST
-from twisted.internet.protocol import ClientFactory, Factory
+from twisted.internet.protocol import ClientFactory, Factory, ServerFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SkipTest
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from intermediary.interfaces import ITLSPolicy
 from intermediary.net import transport as transport_module
 from intermediary.net.transport import (
     READ_OCTETS,
@@ -43,6 +52,8 @@ except ImportError:
     test_tcp = test_tls = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twisted.internet.test.reactormixins import ReactorBuilder
     from twisted.trial.unittest import SynchronousTestCase
 
@@ -111,6 +122,77 @@ if test_tcp is not None:
         )
     )
     del _builder
+
+    @implementer(ITLSPolicy, IOpenSSLServerConnectionCreator, IOpenSSLClientConnectionCreator)
+    class OnSocket:
+        """A context factory of Twisted's tests, for TLS on the socket."""
+
+        def __init__(self, factory: Any, client: bool) -> None:
+            self._context = factory.getContext()
+            self._client = client
+
+        def connectionOn(self, socket: Any) -> SSL.Connection:
+            connection = SSL.Connection(self._context, socket)
+            (connection.set_connect_state if self._client else connection.set_accept_state)()
+            return connection
+
+        def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
+            return self.connectionOn(None)
+
+        clientConnectionForTLS = serverConnectionForTLS
+
+    class Starting(ServerFactory):
+        """Begins with TLS, whatever the protocol, as an endpoint with TLS does."""
+
+        def __init__(self, factory: Any, policy: OnSocket) -> None:
+            self._factory = factory
+            self._policy = policy
+
+        def buildProtocol(self, addr: Any) -> Any:
+            protocol = self._factory.buildProtocol(addr)
+
+            def connectionMade(made: Callable[[], None] = protocol.connectionMade) -> None:
+                protocol.transport.startTLS(self._policy)
+                made()
+
+            protocol.connectionMade = connectionMade
+            return protocol
+
+    class StartingServer(TCP4ServerEndpoint):
+        """Listens for TLS on sockets."""
+
+        policy: OnSocket
+
+        def listen(self, protocolFactory: Any) -> Any:
+            return super().listen(Starting(protocolFactory, self.policy))
+
+    class SocketTLSCreator(test_tls.StartTLSClientCreator):
+        """Endpoints for TLS on sockets, on both sides."""
+
+        def server(self, reactor: Any) -> Any:
+            endpoint = StartingServer(reactor, 0)
+            endpoint.policy = OnSocket(self.getServerContext(), client=False)
+            return endpoint
+
+        def client(self, reactor: Any, serverAddress: Any) -> Any:
+            return test_tls.StartTLSClientEndpoint(
+                TCP4ClientEndpoint(reactor, "127.0.0.1", serverAddress.port),
+                OnSocket(self.getClientContext(), client=True),
+            )
+
+    class SocketTLSTests(test_tls.StartTLSClientTestsMixin):
+        """Connections with TLS on sockets."""
+
+        endpoints = SocketTLSCreator()
+
+    class AbortSocketTLSTests(test_tls.AbortSSLConnectionTests):
+        """Aborts of them."""
+
+        endpoints: Any = SocketTLSCreator()
+
+    globals().update(runEagerly(SocketTLSTests, LEAN, STOCK, ASYNCIO))
+    globals().update(runEagerly(AbortSocketTLSTests, LEAN, STOCK, ASYNCIO))
+    del SocketTLSTests, AbortSocketTLSTests
 del notEager
 
 
