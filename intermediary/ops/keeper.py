@@ -74,7 +74,7 @@ class DiskKeeper:
 
     def start(self) -> None:
         """See L{IKeeper.start}; it may be started again when it has stopped."""
-        pool = self.store.pool = _Threads(0, THREADS, "cache disk")
+        pool = self.store.calls.pool = _Threads(0, THREADS, "cache disk")
         pool.start()
         self.store.begin()
         # Processes that share a folder need not do it together.
@@ -115,7 +115,7 @@ class DiskKeeper:
                 folder=self.store.folder,
             )
             return
-        self.store.pool.stop()
+        self.store.calls.pool.stop()
 
     async def _within(self, done: Deferred[Any]) -> bool:
         """Wait, though not for ever; whether it is done."""

@@ -6,18 +6,16 @@ A row is there only while its file is, which has a name that is used once: so
 whatever happens to a process, a row that is found leads to the content that it was
 written for, or to none.  Files without a row are left over, and harmless.
 
-All of it blocks, and is for threads; each has a connection of its own.  Any
-number of processes may use the same file.
+All of it blocks, and is for threads.  Any number of processes may use the same file.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sqlite3
-import threading
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from .diskconnections import DiskConnections
+from .diskrows import Row
 from .purging import HOST, KEY, PREFIX, TAG
 
 if TYPE_CHECKING:
@@ -27,13 +25,8 @@ if TYPE_CHECKING:
 
 #: Of the tables; a file with another one is emptied.
 VERSION: Final = 1
-#: What is counted for a row and a file beside their octets, which take whole blocks.
-ROW_OCTETS: Final = 1024
-BLOCK_OCTETS: Final = 4096
 #: How many rows one transaction deletes, so that other processes get their turn.
 BATCH: Final = 500
-#: How long one waits for another process, in seconds.
-BUSY_SECONDS: Final = 5.0
 
 _SCHEMA = """
 DROP TABLE IF EXISTS entries;
@@ -82,44 +75,12 @@ _COLUMNS = (
 )
 
 
-class Row(NamedTuple):
-    """What is known of one stored response."""
-
-    #: 0 as long as it is in no index.
-    id: int
-    key: bytes
-    variant: bytes
-    #: Of the file with its content.
-    name: str
-    octets: int
-    status: int
-    reason: bytes
-    #: Lines of fields.
-    head: bytes
-    trailers: bytes
-    vary: tuple[bytes, ...]
-    tags: tuple[bytes, ...]
-    verdict: bytes
-    stored: float
-    expires: float
-
-    @property
-    def size(self) -> int:
-        """What it takes on the disk."""
-        blocks = -(-self.octets // BLOCK_OCTETS) * BLOCK_OCTETS
-        return ROW_OCTETS + blocks + len(self.key) + len(self.head) + sum(map(len, self.tags))
-
-
 def _joined(parts: tuple[bytes, ...]) -> bytes:
     return b"\n".join(parts)
 
 
 def _parted(text: bytes) -> tuple[bytes, ...]:
     return tuple(text.split(b"\n")) if text else ()
-
-
-class IndexLost(OSError):
-    """The file of the index was taken away, or put in the place of another."""
 
 
 class DiskIndex:
@@ -130,116 +91,22 @@ class DiskIndex:
     """
 
     def __init__(self, path: str, limitOctets: int) -> None:
-        self.path = path
         self.limitOctets = limitOctets
-        self._local = threading.local()
-        self._lock = threading.Lock()
-        self._connections: set[sqlite3.Connection] = set()
-        self._generation = 0
-        self._file = (0, 0)
-
-    # Opening and closing
+        self.connections = DiskConnections(path, VERSION, tuple(_statements(_SCHEMA)))
 
     def open(self) -> None:
-        """
-        Make the file if there is none, and make it anew if it is unusable.
-
-        Other threads may be at work: they get another connection when they come next.
-        """
-        self._outdate()
-        try:
-            self._prepare()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise
-            # Not a database, or a damaged one.  It is only a cache.
-            self._part()
-            self._outdate()
-            for suffix in ("", "-wal", "-shm"):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self.path + suffix)
-            self._prepare()
-
-    def _prepare(self) -> None:
-        connection = self._connect()
-        with self._transaction(connection):
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version != VERSION:
-                # executescript() would commit first.
-                for statement in _statements(_SCHEMA):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {VERSION}")
-        found = os.stat(self.path)
-        self._file = found.st_dev, found.st_ino
-
-    def _outdate(self) -> None:
-        """Have each thread connect anew."""
-        with self._lock:
-            self._generation += 1
-
-    def _part(self) -> None:
-        """Close this thread's connection."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is not None:
-            self._local.connection = None
-            with self._lock:
-                self._connections.discard(connection)
-            connection.close()
-
-    def _connect(self) -> sqlite3.Connection:
-        self._part()
-        # Before anything is opened, which may be outdated by then.
-        generation = self._generation
-        connection = sqlite3.connect(
-            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        with self._lock:
-            self._connections.add(connection)
-        self._local.connection = connection
-        self._local.generation = generation
-        connection.execute("PRAGMA journal_mode = WAL")
-        # After a loss of power the last rows may be missing, but none is wrong.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        return connection
-
-    def _connection(self) -> sqlite3.Connection:
-        """Get this thread's connection, if the file is still where it was."""
-        try:
-            found = os.stat(self.path)
-        except FileNotFoundError as error:
-            raise IndexLost(f"{self.path} is gone") from error
-        if (found.st_dev, found.st_ino) != self._file:
-            raise IndexLost(f"{self.path} is another file now")
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None or self._local.generation != self._generation:
-            connection = self._connect()
-        return connection
+        """See L{DiskConnections.open}."""
+        self.connections.open()
 
     def close(self) -> None:
-        """Close the connections of all threads, which must not be at work."""
-        with self._lock:
-            connections, self._connections = self._connections, set()
-            self._generation += 1
-        for connection in connections:
-            connection.close()
-
-    @staticmethod
-    @contextlib.contextmanager
-    def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield connection
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
+        """See L{DiskConnections.close}."""
+        self.connections.close()
 
     # Reading
 
     def find(self, key: bytes) -> list[Row]:
         """Get the rows of a key, the newest first."""
-        found = self._connection().execute(
+        found = self.connections.mine().execute(
             f"SELECT {_COLUMNS} FROM entries WHERE key = ? ORDER BY id DESC",  # noqa: S608
             (key,),
         )
@@ -250,12 +117,12 @@ class DiskIndex:
 
     def room(self) -> tuple[int, int]:
         """Get the octets that all rows take, and their number."""
-        octets, count = self._connection().execute("SELECT octets, count FROM room").fetchone()
+        octets, count = self.connections.mine().execute("SELECT octets, count FROM room").fetchone()
         return octets, count
 
     def known(self, names: Iterable[str]) -> set[str]:
         """Tell which of these files have a row."""
-        connection = self._connection()
+        connection = self.connections.mine()
         wanted = set(names)
         found = connection.execute("SELECT name FROM entries")
         return {name for (name,) in found if name in wanted}
@@ -280,7 +147,7 @@ class DiskIndex:
         @param renewing: only in place of one with the same file.
         @return: None if it was not inserted.
         """
-        with self._transaction(self._connection()) as connection:
+        with self.connections.transaction() as connection:
             if isWanted is not None and not isWanted():
                 return None
             if renewing and not self._has(connection, row):
@@ -323,27 +190,22 @@ class DiskIndex:
         )
         return found.fetchone() is not None
 
-    def drop(self, key: bytes, variant: bytes) -> list[str]:
-        """Delete a row."""
-        with self._transaction(self._connection()) as connection:
-            return self._delete(connection, "key = ? AND variant = ? LIMIT 1", (key, variant))
-
     def dropAll(self, names: list[tuple[bytes, bytes]]) -> list[str]:
         """Delete rows by key and variant, in one transaction."""
         gone: list[str] = []
-        with self._transaction(self._connection()) as connection:
+        with self.connections.transaction() as connection:
             for name in names:
                 gone += self._delete(connection, "key = ? AND variant = ? LIMIT 1", name)
         return gone
 
     def forget(self, name: str) -> None:
         """Delete the row of a file that is not there."""
-        with self._transaction(self._connection()) as connection:
+        with self.connections.transaction() as connection:
             connection.execute("DELETE FROM entries WHERE name = ?", (name,))
 
     def touch(self, used: dict[str, float]) -> None:
         """Note when files were used last."""
-        with self._transaction(self._connection()) as connection:
+        with self.connections.transaction() as connection:
             connection.executemany(
                 "UPDATE entries SET used = max(used, ?) WHERE name = ?",
                 [(when, name) for name, when in used.items()],
@@ -356,7 +218,7 @@ class DiskIndex:
     def expire(self, what: Purge, now: float) -> int:
         """Make what a purge covers stale; how many there were."""
         count = 0
-        with self._transaction(self._connection()) as connection:
+        with self.connections.transaction() as connection:
             for condition, values in _conditions(what):
                 cursor = connection.execute(
                     f"UPDATE entries SET expires = min(expires, ?) WHERE {condition}",  # noqa: S608
@@ -370,13 +232,12 @@ class DiskIndex:
         return self._purge(_conditions(what))
 
     def _purge(self, conditions: Iterable[tuple[str, tuple[bytes, ...]]]) -> tuple[int, list[str]]:
-        connection = self._connection()
         last: int | None = None
         names: list[str] = []
         for condition, values in conditions:
             gone = [""]
             while gone:
-                with self._transaction(connection):
+                with self.connections.transaction() as connection:
                     if last is None:
                         # Here, where nothing is being put that might come before it.
                         query = "SELECT coalesce(max(id), 0) FROM entries"

@@ -95,7 +95,7 @@ class Writing:
         body.watch(self)
         # Also of a complete one, which may leave its store before it is written.
         body.enter(self)
-        self._store.inThread(self._make).addCallbacks(self._begun, self._broke)
+        self._store.calls.inThread(self._make).addCallbacks(self._begun, self._broke)
 
     def _make(self) -> tuple[Growing, int]:
         """Make the file, and a descriptor for its readers; in a thread."""
@@ -138,16 +138,16 @@ class Writing:
         store = self._store
         if self.failed or body.error is not None or body.octets > store.maxObjectOctets:
             self._busy = True
-            store.inThread(growing.discard).addBoth(lambda _: self._end(False))
+            store.calls.inThread(growing.discard).addBoth(lambda _: self._end(False))
         elif body.octets > self.position:
             self._busy = True
             pieces = body.cut(self.position, min(body.octets, self.position + CHUNK_OCTETS))
             self.position += sum(map(len, pieces))
-            store.inThread(growing.write, pieces).addCallbacks(self._wrote, self._broke)
+            store.calls.inThread(growing.write, pieces).addCallbacks(self._wrote, self._broke)
         elif body.complete:
             self._busy = True
             self.committed = self.entry
-            store.inThread(store.committed, growing, self.entry, self.isWanted).addCallbacks(
+            store.calls.inThread(store.committed, growing, self.entry, self.isWanted).addCallbacks(
                 # Meanwhile it may have been purged.
                 lambda stored: self._end(stored and not self.failed),
                 self._broke,
@@ -168,9 +168,9 @@ class Writing:
 
     def _broke(self, failure: Failure) -> None:
         if self._growing is not None:
-            self._store.inThread(self._growing.discard).addErrback(lambda _: None)
+            self._store.calls.inThread(self._growing.discard).addErrback(lambda _: None)
         self._end(False)
-        self._store.failed(failure)
+        self._store.calls.failed(failure)
 
     def _end(self, stored: bool) -> None:
         body = self.entry.body

@@ -167,7 +167,7 @@ class TimeTests(SynchronousTestCase):
         self.assertNoResult(stopped)
         self.clock.advance(STOP_SECONDS)
         self.successResultOf(stopped)
-        self.assertFalse(self.keeper.store.pool.stopped)
+        self.assertFalse(self.keeper.store.calls.pool.stopped)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 

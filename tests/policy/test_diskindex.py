@@ -6,14 +6,12 @@ The index of what is on disk.
 from __future__ import annotations
 
 import os
-import shutil
-import sqlite3
-import threading
 
 from hypothesis import HealthCheck, given, settings, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from intermediary.policy.diskindex import BLOCK_OCTETS, ROW_OCTETS, DiskIndex, IndexLost, Row
+from intermediary.policy.diskindex import DiskIndex
+from intermediary.policy.diskrows import Row
 from intermediary.policy.purging import Purge, hostOf
 
 A, B = b"GET http://a.example/", b"GET http://b.example/"
@@ -78,7 +76,7 @@ class IndexTests(SynchronousTestCase):
         answers = [True, False]
 
         def isWanted() -> bool:
-            self.assertTrue(self.index._connection().in_transaction)
+            self.assertTrue(self.index.connections.mine().in_transaction)
             return answers.pop()
 
         row = rowOf(A, "2")
@@ -93,12 +91,6 @@ class IndexTests(SynchronousTestCase):
             row = rowOf(key, name)
             self.assertEqual(self.index.put(row, key, b"", 0.0, renewing=True), gone)
         self.assertEqual(self.names(), {"1"})
-
-    def test_filesTakeBlocks(self) -> None:
-        """And rows take room as well."""
-        own = ROW_OCTETS + len(A) + len(b"ETag: 1\r\n")
-        for octets, blocks in ((0, 0), (1, 1), (BLOCK_OCTETS, 1), (BLOCK_OCTETS + 1, 2)):
-            self.assertEqual(rowOf(A, "1", octets).size, own + blocks * BLOCK_OCTETS)
 
     def test_whatWasUsedLongestAgoLeaves(self) -> None:
         """As many as are needed, and never what room is made for."""
@@ -116,8 +108,8 @@ class IndexTests(SynchronousTestCase):
         """By key and variant, or by the name of a file that is not there."""
         self.put(rowOf(A, "1"))
         self.put(rowOf(A, "2", variant=b"br"))
-        self.assertEqual(self.index.drop(A, b""), ["1"])
-        self.assertEqual(self.index.drop(A, b""), [])
+        self.assertEqual(self.index.dropAll([(A, b""), (B, b"")]), ["1"])
+        self.assertEqual(self.index.dropAll([(A, b"")]), [])
         self.index.forget("2")
         self.assertEqual(self.index.room(), (0, 0))
 
@@ -153,7 +145,7 @@ class IndexTests(SynchronousTestCase):
             self.assertEqual((count, set(names)), (len(gone), gone), what)
             self.assertEqual(self.names(), {"0", "1", "2", "3", "4", "5"} - gone)
             self.index.wipe()
-            (left,) = self.index._connection().execute("SELECT count(*) FROM tags").fetchone()
+            (left,) = self.index.connections.mine().execute("SELECT count(*) FROM tags").fetchone()
             self.assertEqual(left, 0)
 
     def test_purgesOfOnePartition(self) -> None:
@@ -180,55 +172,6 @@ class IndexTests(SynchronousTestCase):
         count, names = self.index.purge(what)
         self.assertEqual((count, set(names)), (2, {"one ", "two "}))
 
-    def test_whatIsNoDatabaseIsMadeAnew(self) -> None:
-        """It is only a cache."""
-        self.put(rowOf(A, "1"))
-        self.index.close()
-        with open(self.path, "wb") as file:
-            file.write(b"something else entirely" * 1000)
-        self.index.open()
-        self.assertEqual(self.index.find(A), [])
-        self.put(rowOf(A, "1"))
-
-    def test_tablesOfAnotherVersionAreMadeAnew(self) -> None:
-        """As nobody knows what is in them."""
-        self.put(rowOf(A, "1"))
-        self.index._connection().execute("PRAGMA user_version = 99")
-        self.assertEqual(self.opened().room(), (0, 0))
-
-    def test_openedAnewWhileAThreadIsAtWork(self) -> None:
-        """It keeps its connection until it has done that, and gets another one then."""
-        self.put(rowOf(A, "1"))
-        begun, opened = threading.Event(), threading.Event()
-        seen: list[object] = []
-
-        def work() -> None:
-            connection = self.index._connection()
-            begun.set()
-            opened.wait(30)
-            seen.append(connection.execute("SELECT name FROM entries").fetchall())
-            seen.append(self.index._connection() is connection)
-            seen.append([row.name for row in self.index.find(A)])
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        begun.wait(30)
-        self.index.open()
-        opened.set()
-        thread.join(30)
-        self.assertEqual(seen, [[("1",)], False, ["1"]])
-        self.assertEqual(len(self.index._connections), 2)
-
-    def test_aFileThatWasTakenAwayIsNoticed(self) -> None:
-        """SQLite would go on writing into what nobody sees."""
-        shutil.rmtree(self.folder)
-        self.assertRaises(IndexLost, self.index.find, A)
-        os.mkdir(self.folder)
-        sqlite3.connect(self.path).execute("CREATE TABLE a (b)")
-        self.assertRaises(IndexLost, self.put, rowOf(A, "1"))
-        self.index.open()
-        self.put(rowOf(A, "1"))
-
     @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         strategies.lists(
@@ -245,7 +188,7 @@ class IndexTests(SynchronousTestCase):
         for number, (which, octets, drops) in enumerate(events):
             key = A + b"%d" % which
             if drops:
-                self.index.drop(key, b"")
+                self.index.dropAll([(key, b"")])
             else:
                 self.put(rowOf(key, str(number), octets), number)
             rows = [row for each in range(6) for row in self.index.find(A + b"%d" % each)]
