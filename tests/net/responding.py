@@ -39,10 +39,12 @@ def stapled(
     kind: str = "EC",
     number: int = 0,
     issuer: Made | None = None,
+    more: tuple[str, ...] = (),
 ) -> Made:
     """
     Make a certificate that names responders.
 
+    @param more: names that it is for beside the first.
     @param must: clients are to refuse it without a response.
     @param issuer: who signs it, if not the authority.
     """
@@ -55,8 +57,11 @@ def stapled(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(moment(-DAY_SECONDS))
-        .not_valid_after(moment(30 * DAY_SECONDS))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .not_valid_after(moment(90 * DAY_SECONDS))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(each) for each in (name, *more)]),
+            critical=False,
+        )
     )
     places = [
         x509.AccessDescription(

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Installs the programs that the smoke tests run if they are there: curl, git and
-# Chromium by apt, as root; requests and aiohttp into .venv.
+# Installs the programs that the smoke tests run if they are there: curl, git, OpenSSL,
+# testssl.sh and Chromium by apt, as root; requests, httpx and aiohttp into .venv.
 set -eu
 cd "$(dirname "$0")/../.."
 
 packages=()
 command -v curl >/dev/null || packages+=(curl)
 command -v git >/dev/null || packages+=(git)
+command -v openssl >/dev/null || packages+=(openssl)
+command -v testssl >/dev/null || packages+=(testssl.sh)
 command -v chromium >/dev/null || packages+=(chromium)
 if [ "${#packages[@]}" -gt 0 ]; then
     apt-get update -qq
