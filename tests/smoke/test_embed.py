@@ -12,12 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, TCP4ServerEndpoint, connectProtocol
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    TCP4ServerEndpoint,
+    connectProtocol,
+    wrapClientTLS,
+)
 from twisted.internet.error import ProcessDone
 from twisted.internet.protocol import ProcessProtocol, Protocol
 from twisted.trial.unittest import TestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Site
+
+from intermediary.net.origintls import OriginTLS
+from intermediary.settings import OriginTLSSettings
+
+from ..net.certifying import made
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
@@ -192,6 +202,33 @@ class TunnelTests(ExampleTestCase):
         await client.ended
         self.assertIn(b"HTTP/1.1 200 OK", client.output)
         self.assertEqual(client.errors, b"")
+
+
+class TLSTests(ExampleTestCase):
+    """The site of C{examples/tls_embed.py}."""
+
+    def files(self) -> tuple[str, str]:
+        """Write a certificate and its key."""
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        site = made("localhost")
+        (folder / "site.pem").write_bytes(site.pem)
+        (folder / "site.key").write_bytes(site.key)
+        return str(folder / "site.pem"), str(folder / "site.key")
+
+    async def test_servesAndAsks(self) -> None:
+        """It has verified what it has asked itself; others can, too, and see no proxy."""
+        certificate, key = self.files()
+        _, application = self.start(1, "tls_embed.py", certificate, key, "0")
+        port = (await application.ports)["Site"]
+        self.assertIn(b"says 'Hello, by TLS' on ", application.output)
+        policy = OriginTLS(OriginTLSSettings(ca=certificate), reactor.seconds)
+        asking = Asking(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        plain = HostnameEndpoint(reactor, "localhost", port)
+        await connectProtocol(wrapClientTLS(policy.towards("localhost", port), plain), asking)
+        answer = await asking.done
+        self.assertTrue(answer.endswith(b"Hello, by TLS\n"), answer)
+        self.assertNotIn(b"Via", answer)
 
 
 class Naming(Resource):
