@@ -24,7 +24,7 @@ from ..errors import ConnectionTerminated
 from ..program import PARKED
 from ..wire.encoding import encodeResponse
 from ..wire.fields import EMPTY
-from .opening import Opening
+from .prelude import Prelude
 from .sweep import NEVER
 from .tunnel import Tunnel
 
@@ -229,8 +229,23 @@ class Dialling:
 
     def relay(self, exchange: Exchange) -> Any:
         """
-        Tell the client that the tunnel stands, unless it knows, and run it to its end.
+        Tell the client that the tunnel stands, and run it to its end.
 
+        @raise ConnectionTerminated: the destination has gone already.
+        """
+        downstream: DownstreamConnection = exchange.downstream  # type: ignore[assignment]
+        prelude = downstream.tunnelEnd
+        if isinstance(prelude, Prelude):
+            # It was told before.
+            return self.join(exchange, sentAhead=prelude.leave())
+        return self.join(exchange, ESTABLISHED)
+
+    def join(self, exchange: Exchange, reply: bytes = b"", sentAhead: bytes = b"") -> Any:
+        """
+        Run the tunnel to its end.
+
+        @param reply: the response that the client waits for.
+        @param sentAhead: what it said before, and its connection does not hold.
         @raise ConnectionTerminated: the destination has gone already.
         """
         upstream: TunnelConnection = exchange.lease  # type: ignore[assignment]
@@ -240,19 +255,14 @@ class Dialling:
         # From here on the tunnel is who ends the connections.
         exchange.lease = None
         exchange.headSent = True
-        exchange.status = 200
         run = _Run(self._engine, exchange, self._sweeper)
         tunnel = run.tunnel = Tunnel(
             self._reactor, downstream.transport, upstream.transport, run.finished, self._pipes
         )
-        opened = downstream.tunnelEnd
-        if opened is None:
-            downstream.transport.write(ESTABLISHED)
-        sentAhead = downstream.enterTunnel(tunnel.downstream)
-        if isinstance(opened, Opening):
-            sentAhead = opened.take()
-            opened.leave()
-            downstream.transport.resumeProducing()
+        if reply:
+            exchange.status = 200
+            downstream.transport.write(reply)
+        sentAhead += downstream.enterTunnel(tunnel.downstream)
         upstream.end = tunnel.upstream
         early, upstream.early = upstream.early, b""
         if early:

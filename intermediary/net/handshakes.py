@@ -58,31 +58,29 @@ class Handshakes:
         self._limit = limit
         self._clock = clock
         self._under: set[DownstreamConnection] = set()
-        #: In the order in which they came, and how TLS is spoken with them.
-        self._waiting: dict[DownstreamConnection, Any] = {}
+        #: In the order in which they came.
+        self._waiting: dict[DownstreamConnection, None] = {}
         self._quietUntil = 0.0
         self._unsaid = 0
 
-    def begin(self, connection: DownstreamConnection, policy: Any = None) -> None:
+    def begin(self, connection: DownstreamConnection) -> None:
         """
         A client is connected: shake hands with it, or have it wait.
-
-        @param policy: in place of the front's.
 
         Its C{handshakeCompleted} is called at the end of a handshake that succeeds; it
         calls L{ended} or L{failed} in any case.
         """
         if len(self._under) >= self._limit:
-            self._waiting[connection] = policy
+            self._waiting[connection] = None
             connection.transport.pauseProducing()
         else:
-            self._start(connection, policy)
+            self._start(connection)
 
-    def _start(self, connection: DownstreamConnection, policy: Any) -> None:
+    def _start(self, connection: DownstreamConnection) -> None:
         self._under.add(connection)
         try:
             connection.transport = speakTLS(
-                connection.transport, policy or self.policy, connection, self._clock
+                connection.transport, self.policy, connection, self._clock
             )
         except Exception:  # noqa: BLE001 - it ends this one only
             self._log.failure("{front}: no TLS with a client", front=self._front)
@@ -94,8 +92,8 @@ class Handshakes:
             self._under.discard(connection)
             while self._waiting and len(self._under) < self._limit:
                 following = next(iter(self._waiting))
-                policy = self._waiting.pop(following)
-                self._start(following, policy)
+                del self._waiting[following]
+                self._start(following)
                 following.transport.resumeProducing()
         else:
             self._waiting.pop(connection, None)

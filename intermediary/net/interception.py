@@ -28,9 +28,9 @@ from ..interfaces import ITLSPolicy
 from ..program import PARKED
 from .dialling import ESTABLISHED
 from .downstream import DownstreamConnection
-from .handshakes import Handshakes
+from .handshakes import Handshakes, speakTLS
 from .listener import Listener
-from .opening import Opening
+from .prelude import Prelude
 from .tlsproblems import reasonsOf
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Interception:
         self.mint = mint
         self.inside = inside
         self.sweeper = sweeper
-        self.handshakes = Handshakes(front, None, seconds, limit, reactor)
+        self.handshakes = _Handshakes(front, None, seconds, limit, reactor)
         self.wrapping: Any = WrappingFactory(Factory())
         self.draining = False
         self._standing: set[Intercepted] = set()
@@ -153,6 +153,29 @@ class Interception:
         return f"<Interception {self._front} {len(self._standing)} {self.mint!r}>"
 
 
+class _Beneath(ProtocolWrapper):
+    """
+    The transport of a connection inside, before there is TLS, and then of that.
+
+    @ivar policy: how it is spoken.
+    """
+
+    policy: Any = None
+
+
+class _Handshakes(Handshakes):
+    """Those inside, each by a policy of its own."""
+
+    def _start(self, connection: DownstreamConnection) -> None:
+        self._under.add(connection)
+        transport: Any = connection.transport
+        try:
+            connection.transport = speakTLS(transport, transport.policy, connection, self._clock)
+        except Exception:  # noqa: BLE001 - it ends this one only
+            self._log.failure("{front}: no TLS with a client", front=self._front)
+            connection.abort()
+
+
 @implementer(ITLSPolicy, IOpenSSLServerConnectionCreator)
 class Intercepted:
     """
@@ -169,7 +192,7 @@ class Intercepted:
         self._owner = owner
         self._exchange: Exchange | None = exchange
         self._host = host
-        self._opening: Opening | None = None
+        self._prelude: Prelude | None = None
         self._wrapper: Any = None
         self._inner: DownstreamConnection | None = None
         self.seconds = owner.handshakes.seconds
@@ -182,28 +205,28 @@ class Intercepted:
         exchange.headSent = True
         exchange.status = 200
         transport = downstream.transport
-        self._opening = opening = Opening(transport, self._owner.sweeper, self._heard, self._gone)
+        self._prelude = prelude = Prelude(transport, self._owner.sweeper, self._heard, self._gone)
         transport.write(ESTABLISHED)
-        sentAhead = downstream.enterTunnel(opening)
-        opening.wait(self.seconds)
+        sentAhead = downstream.enterTunnel(prelude)
+        prelude.wait(self.seconds)
         if sentAhead:
-            opening.dataReceived(sentAhead)
+            prelude.dataReceived(sentAhead)
 
     def _heard(self) -> None:
         """The first octet is there."""
-        opening = self._opening
-        assert opening is not None
-        if opening.early[0] == HANDSHAKE:
-            self._serve(opening)
+        prelude = self._prelude
+        assert prelude is not None
+        if prelude.early[0] == HANDSHAKE:
+            self._serve(prelude)
             return
-        opening.transport.pauseProducing()
-        self._opening = None
+        self._prelude = None
         self._owner.forget(self)
         exchange = self._exchange
         assert exchange is not None
+        exchange.downstream.pauseRequest("no tunnel yet")
         exchange.front.engine.proceed(exchange)
 
-    def _serve(self, opening: Opening) -> None:
+    def _serve(self, prelude: Prelude) -> None:
         """Speak for the server."""
         exchange = self._exchange
         assert exchange is not None
@@ -215,20 +238,21 @@ class Intercepted:
         self._inner = inner = DownstreamConnection(listener)
         inner.peerHost = exchange.peerHost
         # The connection inside is one, from here on.
-        opening.unregister()
-        self._wrapper = ProtocolWrapper(owner.wrapping, inner)
-        self._wrapper.makeConnection(opening.transport)
+        prelude.unregister()
+        self._wrapper = wrapper = _Beneath(owner.wrapping, inner)
+        wrapper.policy = self
+        wrapper.makeConnection(prelude.transport)  # type: ignore[no-untyped-call]
 
     def drain(self) -> None:
         """End it as soon as there is nothing under way."""
         if self._inner is not None:
             self._inner.drain()
-        elif self._opening is not None:
-            self._opening.shut()
+        elif self._prelude is not None:
+            self._prelude.shut()
 
     def _gone(self, reason: Failure) -> None:
         """The client is."""
-        opening, self._opening = self._opening, None
+        prelude, self._prelude = self._prelude, None
         wrapper, self._wrapper = self._wrapper, None
         if wrapper is not None:
             wrapper.connectionLost(reason)
@@ -236,7 +260,7 @@ class Intercepted:
         self._owner.forget(self)
         exchange, self._exchange = self._exchange, None
         assert exchange is not None
-        if opening is not None and opening.expired:
+        if prelude is not None and prelude.expired:
             why = "it waits for the server to speak first; put the name into except"
             self._owner.complain(self._host, exchange.peerHost, why)
         exchange.front.engine.fail(exchange, ClientGone(str(reason.value)))
@@ -267,17 +291,17 @@ class Intercepted:
         """
         connection = SSL.Connection(self._owner.mint.contextFor(self._host), socket)
         connection.set_accept_state()
-        opening = self._opening
-        assert opening is not None
-        opening.above = self._wrapper
-        connection.bio_write(opening.take())
+        prelude = self._prelude
+        assert prelude is not None
+        prelude.above = self._wrapper
+        connection.bio_write(prelude.take())
         return connection
 
     # As Handshakes, for the connection inside
 
     def begin(self, connection: DownstreamConnection) -> None:
         """See L{Handshakes.begin}."""
-        self._owner.handshakes.begin(connection, self)
+        self._owner.handshakes.begin(connection)
 
     def ended(self, connection: DownstreamConnection) -> None:
         """See L{Handshakes.ended}."""

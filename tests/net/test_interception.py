@@ -1,6 +1,6 @@
 # -*- test-case-name: tests.net.test_interception -*-
 """
-L{intermediary.net.interception} and L{intermediary.net.opening}: what becomes of a
+L{intermediary.net.interception} and L{intermediary.net.prelude}: what becomes of a
 C{CONNECT} that is intercepted.
 """
 

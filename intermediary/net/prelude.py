@@ -3,7 +3,7 @@
 The client's side of a C{CONNECT} that was answered before anything was dialled.
 
 What its first octet is decides what becomes of it: a tunnel after all, or a
-connection that is spoken with here, by whatever is put L{above<Opening.above>} it.
+connection that is spoken with here, by whatever is put L{above<Prelude.above>} it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .sweep import Sweeper
 
 
-class Opening(TunnelEnd):
+class Prelude(TunnelEnd):
     """
     To it the client's connection delegates, as to the end of a tunnel.
 
@@ -80,9 +80,14 @@ class Opening(TunnelEnd):
         early, self.early = self.early, b""
         return early
 
-    def leave(self) -> None:
-        """Have nothing to do with the connection any more: a tunnel takes it."""
+    def leave(self) -> bytes:
+        """
+        Have nothing to do with the connection any more: a tunnel takes it.
+
+        @return: what came early.
+        """
         self._tell = self._gone = None
+        return self.take()
 
     def shut(self) -> None:
         """Close, if the client has said nothing yet."""
@@ -140,4 +145,4 @@ class Opening(TunnelEnd):
             self.transport.abortConnection()
 
 
-__all__ = ["Opening"]
+__all__ = ["Prelude"]
