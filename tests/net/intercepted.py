@@ -6,7 +6,7 @@ Clients that are intercepted, in memory and with OpenSSL of their own.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.address import IPv4Address
 from twisted.protocols.policies import WrappingFactory
@@ -15,11 +15,34 @@ from intermediary.settings import InterceptSettings
 
 from ..scenario import Scenario
 from .certifying import authority
-from .test_handshakes import TLSSide
+from .test_handshakes import TLSSide, TLSTransport
 from .tlspeers import MemoryClient, trusting
+
+if TYPE_CHECKING:
+    from twisted.trial.unittest import SynchronousTestCase
 
 #: What clients are told.
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+class InterceptTransport(TLSTransport):
+    """A transport that a layer of TLS closes while it has a producer."""
+
+    def loseConnection(self) -> None:
+        # As Twisted's: only one that is paused, or pulls, holds it up.
+        producer, self.producer = self.producer, None
+        super().loseConnection()
+        self.producer = producer
+
+
+class InterceptSide(TLSSide):
+    """A client that is intercepted."""
+
+    def __init__(self, case: SynchronousTestCase, clock: Any, protocol: Any, host: str) -> None:
+        self.case = case
+        self.clock = clock
+        self.transport = InterceptTransport(protocol, clock, host)
+        protocol.makeConnection(self.transport)
 
 
 class InterceptScenario(Scenario):
@@ -47,7 +70,7 @@ class InterceptScenario(Scenario):
         """
         address = IPv4Address("TCP", "192.0.2.7", 4321)
         front: Any = WrappingFactory(self.front) if wrapped else self.front
-        side = TLSSide(self.case, self.clock, front.buildProtocol(address), "192.0.2.7")
+        side = InterceptSide(self.case, self.clock, front.buildProtocol(address), "192.0.2.7")
         self.sides.append(side)
         return side
 

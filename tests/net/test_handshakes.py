@@ -37,12 +37,6 @@ class TLSTransport(MemoryTransport):
                 producer.stopProducing()
             super().lost(reason)
 
-    def loseConnection(self) -> None:
-        # As Twisted's: only one that is paused, or pulls, holds it up.
-        producer, self.producer = self.producer, None
-        super().loseConnection()
-        self.producer = producer
-
 
 class TLSSide(Side):
     """
