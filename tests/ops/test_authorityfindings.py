@@ -82,8 +82,8 @@ class AuthorityFindingsTests(FolderCase):
         )
         self.assertEqual(
             second,
-            ':4: forward.egress.intercept.trust = "ca.key": holds no valid certificate in PEM; '
-            "name a file of certificates in PEM that this user may read",
+            ':4: forward.egress.intercept.trust = "ca.key": has no certificate in it; '
+            "name a file in PEM: -----BEGIN CERTIFICATE-----",
         )
         (problem,) = self.problems('{ ca = "ca.pem", key = "no.key" }')
         self.assertIn('intercept.key = "no.key": can\'t be read', problem)
