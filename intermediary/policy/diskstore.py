@@ -14,17 +14,17 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from twisted.internet.defer import Deferred, DeferredList, fail, succeed
+from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
 from ..interfaces import ICacheTier
 from .diskcalls import DiskCalls, DiskHangs
+from .diskcoming import Coming
 from .diskfiles import Files
 from .diskindex import DiskIndex
 from .diskrows import DiskRows
-from .diskwriting import Renewal, Writing
 from .entries import Shelf
-from .purging import Purge, hostOf, urlOf
+from .purging import Purge, urlOf
 from .readahead import ReadAhead
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from twisted.python.failure import Failure
 
-    from .diskfiles import Growing
     from .diskrows import Row
+    from .diskwriting import Writing
     from .entries import Entry
     from .storedfile import StoredFile
 
@@ -50,6 +50,8 @@ class DiskStore:
     Its shelves carry no marks: they are made anew for each answer.
 
     @ivar calls: has threads do all that blocks.
+    @ivar coming: what is on its way to the disk.
+    @ivar rows: makes rows of entries, and the other way round.
     @ivar readAhead: brings what is in files into memory.
     """
 
@@ -73,15 +75,12 @@ class DiskStore:
         self.folder = folder
         # What it has no room for would drive out all the rest.
         self.maxObjectOctets = min(maxObjectOctets, limitOctets)
-        self._rows = DiskRows(encode, decode)
-        self._urlOf = urlOf
+        self.rows = DiskRows(encode, decode)
         self.files = Files(folder)
         self.calls = DiskCalls(reactor, pool, folder, self._prepare, self._wipe)
         self.readAhead = ReadAhead(self.calls.inThread, reactor)
         self.index = DiskIndex(os.path.join(folder, "index.sqlite"), limitOctets)
-        #: By key and variant: the newest of each.
-        self._writing: dict[tuple[bytes, bytes], Writing] = {}
-        self._renewing: dict[tuple[bytes, bytes], Renewal] = {}
+        self.coming = Coming(self, urlOf, reactor.seconds)
         self._touched: dict[str, float] = {}
         self._touchedAt = reactor.seconds()
 
@@ -120,12 +119,7 @@ class DiskStore:
 
         @return: fires when nothing is being written any more.
         """
-        writings = list(self._writing.values())
-        ended = DeferredList([writing.done for writing in writings])
-        for writing in writings:
-            if not writing.entry.body.complete:
-                writing.cancel()
-        return ended
+        return self.coming.end()
 
     def close(self) -> Deferred[None]:
         """Close the index when no thread is at work any more; fires when that is done."""
@@ -157,16 +151,12 @@ class DiskStore:
 
     def _shelved(self, rows: list[Row], key: bytes) -> Shelf | None:
         # What is on its way is newer than what it will replace.
-        coming = [
-            writing.entry
-            for (each, _), writing in reversed(self._writing.items())
-            if each == key and not writing.failed and writing.entry.body.error is None
-        ]
+        coming = self.coming.under(key)
         variants = {entry.variant for entry in coming}
         entries = coming + [
             entry
             for row in rows
-            if row.variant not in variants and (entry := self._rows.entryOf(row, self)) is not None
+            if row.variant not in variants and (entry := self.rows.entryOf(row, self)) is not None
         ]
         if not entries:
             return None
@@ -214,142 +204,23 @@ class DiskStore:
 
     def add(self, entry: Entry) -> Deferred[bool]:
         """
-        See L{ICacheStore.add}.
-
-        One whose body is in a file of this store already, as it was validated, is
-        stored by its head alone.
+        See L{ICacheStore.add}, and L{Coming.add}.
 
         @return: fires when the body is complete and all is on the disk, or will
             not be.
         """
-        name = entry.key, entry.variant
-        older = self._renewing.pop(name, None)
-        if older is not None:
-            older.cancel()
-        file = entry.body.file
-        if file is None or file.store is not self or not file.complete:
-            return self._write(entry)
-        newer = self._writing.pop(name, None)
-        if newer is not None:
-            # It broke off, and this one is back: its end must not drop the row.
-            newer.cancel()
-        renewal = self._renewing[name] = Renewal(entry)
-        renewing: Deferred[bool] = self.calls.tell(
-            False, self._renew, renewal, later=partial(self._dropAll, [name])
-        )
-        return renewing.addCallback(self._renewed, renewal)
-
-    def _renewed(self, renewed: bool, renewal: Renewal) -> Deferred[bool]:
-        entry = renewal.entry
-        name = entry.key, entry.variant
-        if self._renewing.get(name) is renewal:
-            del self._renewing[name]
-        if renewed or renewal.failed:
-            return succeed(not renewal.failed)
-        return self._write(entry)
-
-    def _write(self, entry: Entry) -> Deferred[bool]:
-        body = entry.body
-        name = entry.key, entry.variant
-        before = self._writing.get(name)
-        if before is not None and before.entry.body is body and not before.failed:
-            # It was validated on its way.
-            before.entry = entry
-            followed: Deferred[bool] = Deferred()
-
-            def ended(stored: bool) -> bool:
-                if stored and before.entry is entry and before.committed is not entry:
-                    # It came too late for the row.
-                    self.add(entry).chainDeferred(followed)
-                else:
-                    followed.callback(stored)
-                return stored
-
-            before.done.addCallback(ended)
-            return followed
-        if body.octets > self.maxObjectOctets or body.start or not self.inUse:
-            if before is not None:
-                before.cancel()
-            return self.calls.tell(False, self._dropAll, [name]).addCallback(lambda _: False)
-        self._writing.pop(name, None)
-        writing = self._writing[name] = Writing(self, entry)
-        if before is not None:
-            before.cancel()
-        writing.begin()
-        return writing.done
-
-    def committed(self, file: Growing, entry: Entry, isWanted: Callable[[], bool]) -> bool:
-        """
-        Put a file that was written into its place, and into the index; in a thread.
-
-        @return: whether it was wanted still, and is there.
-        """
-        body = entry.body
-        row = self._rows.rowOf(entry, file.name, body.octets, body.trailers)
-        file.commit()
-        stored = False
-        try:
-            stored = self._put(row, isWanted)
-        finally:
-            if not stored:
-                self.files.remove([file.name])
-        return stored
-
-    def _renew(self, renewal: Renewal) -> bool:
-        """Give another row to a file that is an entry's; whether it is there, and wanted."""
-        entry = renewal.entry
-        file = entry.body.file
-        row = self._rows.rowOf(entry, file.name, file.octets, file.trailers)
-        try:
-            os.close(self.files.read(file.name, file.octets))
-        except FileNotFoundError:
-            return False
-        return self._put(row, renewal.isWanted, renewing=True)
-
-    def _put(self, row: Row, isWanted: Callable[[], bool], *, renewing: bool = False) -> bool:
-        url = self._urlOf(row.key)
-        now = self._reactor.seconds()
-        gone = self.index.put(row, url, hostOf(url), now, isWanted, renewing=renewing)
-        if gone is None:
-            return False
-        self.files.remove([name for name in gone if name != row.name])
-        return True
-
-    def ended(self, writing: Writing) -> None:
-        """A body is written, or will not be."""
-        entry = writing.entry
-        if self._writing.get((entry.key, entry.variant)) is not writing:
-            # A newer one took its place, and replaces what there is.
-            return
-        del self._writing[entry.key, entry.variant]
-        if writing.failed:
-            # What it would have replaced is not the current response any more.
-            self.calls.tell(None, self._dropAll, [(entry.key, entry.variant)])
+        return self.coming.add(entry)
 
     def grew(self, entry: Entry, octets: int) -> bool:
         """See L{ICacheStore.grew}."""
-        writing = self._writing.get((entry.key, entry.variant))
-        return (
-            writing is not None
-            and writing.entry is entry
-            and not writing.failed
-            and entry.body.octets <= self.maxObjectOctets
-        )
-
-    def written(self, entry: Entry) -> int | None:
-        """Tell how many octets of an entry were read to be written; None if none will be."""
-        writing = self._writing.get((entry.key, entry.variant))
-        return None if writing is None or writing.entry is not entry else writing.position
+        return self.coming.grew(entry)
 
     def shed(self, entry: Entry, octets: int) -> None:
         """See L{ICacheStore.shed}: what is in memory is none of its business."""
 
     def writingOf(self, entry: Entry) -> Writing | None:
         """See L{ICacheTier.writingOf<intermediary.interfaces.ICacheTier.writingOf>}."""
-        writing = self._writing.get((entry.key, entry.variant))
-        if writing is None or writing.entry.body is not entry.body or writing.failed:
-            return None
-        return writing
+        return self.coming.writingOf(entry)
 
     def remove(self, entry: Entry) -> None:
         """See L{ICacheStore.remove}."""
@@ -357,26 +228,21 @@ class DiskStore:
 
     def removeAll(self, names: list[tuple[bytes, bytes]]) -> Deferred[None]:
         """See L{ICacheTier.removeAll<intermediary.interfaces.ICacheTier.removeAll>}."""
-        for name in names:
-            for each in (self._writing.get(name), self._renewing.get(name)):
-                if each is not None:
-                    each.cancel()
-        return self.calls.tell(None, self._dropAll, names)
+        self.coming.cancel(names)
+        return self.calls.tell(None, self.dropAll, names)
 
     def forget(self, key: bytes) -> Deferred[int]:
         """See L{ICacheStore.forget}."""
         return self.purge(Purge.ofKey(key))
 
-    def _dropAll(self, names: list[tuple[bytes, bytes]]) -> None:
+    def dropAll(self, names: list[tuple[bytes, bytes]]) -> None:
+        """Drop rows and their files, by key and variant; in a thread."""
         self.files.remove(self.index.dropAll(names))
 
     def purge(self, what: Purge, soft: bool = False) -> Deferred[int]:
         """See L{IPurgeable.purge<intermediary.interfaces.IPurgeable.purge>}."""
         # What is on its way was stored before: it counts as gone, and is not counted.
-        onTheirWay: list[Writing | Renewal] = [*self._writing.values(), *self._renewing.values()]
-        for each in onTheirWay:
-            if what.coversEntry(each.entry, self._urlOf(each.entry.key)):
-                each.cancel()
+        self.coming.cancelCovered(what)
         if soft:
             answer = self.calls.tell(0, self.index.expire, what, self._reactor.seconds())
         else:
@@ -398,4 +264,4 @@ class DiskStore:
 
     def __repr__(self) -> str:
         state = "in use" if self.inUse else "out of use"
-        return f"<DiskStore {self.folder} {state}, writing={len(self._writing)}>"
+        return f"<DiskStore {self.folder} {state}, writing={len(self.coming)}>"

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.policy.test_diskstore -*-
+# -*- test-case-name: tests.policy.test_diskcoming -*-
 """
 A body on its way to the disk, which may still be growing.
 """
@@ -147,7 +147,9 @@ class Writing:
         elif body.complete:
             self._busy = True
             self.committed = self.entry
-            store.calls.inThread(store.committed, growing, self.entry, self.isWanted).addCallbacks(
+            store.calls.inThread(
+                store.coming.committed, growing, self.entry, self.isWanted
+            ).addCallbacks(
                 # Meanwhile it may have been purged.
                 lambda stored: self._end(stored and not self.failed),
                 self._broke,
@@ -187,7 +189,7 @@ class Writing:
                 file.failed = True
                 if body.file is file and not body.start:
                     body.file = None
-        self._store.ended(self)
+        self._store.coming.ended(self)
         self.done.callback(stored)
         if file is not None:
             file.drop()
