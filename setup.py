@@ -104,6 +104,8 @@ COMPILED = (
     "intermediary/policy/stores.py",
     "intermediary/policy/tags.py",
     "intermediary/policy/targets.py",
+    "intermediary/policy/tierlooks.py",
+    "intermediary/policy/tieroffers.py",
     "intermediary/policy/tiers.py",
     "intermediary/policy/uses.py",
     "intermediary/policy/validation.py",

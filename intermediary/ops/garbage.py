@@ -106,7 +106,7 @@ class Garbage:
     def _made(self) -> int:
         """Count the entries that there ever were, those from the disk included."""
         cache = self._cache
-        found = 0 if cache.tiers is None else cache.tiers.found
+        found = 0 if cache.tiers is None else cache.tiers.looks.found
         return cache.stored + cache.validated + found
 
     def _held(self) -> int:

@@ -141,7 +141,7 @@ class StepTests(GarbageCase):
         self.garbage = Garbage(self.clock, cache)
         self.garbage.start()
         self.told()
-        cache.tiers.found += STEP
+        cache.tiers.looks.found += STEP
         cache.tiers.memory.count = 1_000_000
         self.collector.blocks += BLOCKS * 1_000_000
         self.clock.advance(1)

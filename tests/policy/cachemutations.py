@@ -34,7 +34,7 @@ from intermediary.policy import (
     rangemiss,
     recentpurges,
     selection,
-    tiers,
+    tierlooks,
     uses,
     validation,
 )
@@ -468,7 +468,7 @@ MISTAKES: dict[str, list[Mistake]] = {
     "nobody shares": [(cachekey.KeyMaker, "__init__", _partitioned)],
     "Cache-Status is not hidden": [(cachefield.CacheField, "hide", _returning(None))],
     "the key is not shown": [(cachefield.CacheField, "showKey", _returning(None))],
-    "what leaves memory does not come back": [(tiers.Tiers, "_took", _returning(None))],
+    "what leaves memory does not come back": [(tierlooks.TierLooks, "took", _returning(None))],
     "a change does not reach the disk": [
         (DiskStore, "forget", lambda old: lambda self, key: succeed(0))
     ],
