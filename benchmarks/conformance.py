@@ -88,6 +88,22 @@ DECIDED: Mapping[str, str] = {
     " content ends is known, but not what it is (RFC 9112 §6.3)",
     "conditional-lm-fresh-no-lm": "without Last-Modified, the Date is what If-Modified-Since is"
     " compared with, and it is later (RFC 9111 §4.3.2)",
+    **dict.fromkeys(
+        ("headers-store-Set-Cookie", "other-set-cookie"),
+        "what sets a cookie is stored only where a route says store-cookies: RFC 9111 §7.3 allows"
+        " to store it, and demands nothing",
+    ),
+    **dict.fromkeys(
+        (
+            *("partial-store-partial-reuse-partial", "partial-store-partial-reuse-partial-absent"),
+            "partial-store-partial-reuse-partial-byterange",
+            "partial-store-partial-reuse-partial-suffix",
+        ),
+        "the suite's origin sends five octets as the six of 4-9: what is not as long as it says"
+        " is not stored",
+    ),
+    "partial-store-partial-complete": "parts are joined only under a strong validator"
+    " (RFC 9111 §3.4), and the suite's origin sends none",
 }
 
 
