@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import shutil
 import signal
 import threading
@@ -190,6 +191,26 @@ class TroubleTests(DiskCase):
         self.assertEqual(self.started.log.count("is out of use"), 1)
         self.assertEqual(self.started.stop(), 0)
         self.quiet()
+
+    def test_aDiskThatTakesNoMore(self) -> None:
+        """The same, as if it were full: what is there already is served, and nothing cut short."""
+        content = self.has(300_000)
+        self.gets(self.asks(), content)
+        self.written(1)
+        # Of each file, the logs included, which are shorter.
+        limits = (90_000, resource.RLIM_INFINITY)
+        resource.prlimit(self.started.pid, resource.RLIMIT_FSIZE, limits)
+        for number in range(8):
+            other = self.has(100_000, b"/%d" % number)
+            self.gets(self.asks("site", b"/%d" % number), other)
+            self.assertIn(b"; hit", self.gets(self.asks("site", b"/%d" % number), other))
+        self.started.says("is out of use")
+        self.gets(self.asks(), content)
+        self.assertEqual(self.started.log.count("is out of use"), 1)
+        self.restarts()
+        self.assertIn(b"; hit", self.gets(self.asks(), content))
+        self.assertIn(b"fwd=uri-miss", self.gets(self.asks("site", b"/7"), other))
+        self.written(2)
 
     def test_aFolderThatCannotBeMade(self) -> None:
         """The same: the process starts."""
