@@ -102,6 +102,7 @@ COMPILED = (
     "intermediary/policy/spelling.py",
     "intermediary/policy/storedfile.py",
     "intermediary/policy/stores.py",
+    "intermediary/policy/stricttransport.py",
     "intermediary/policy/tags.py",
     "intermediary/policy/targets.py",
     "intermediary/policy/tierlooks.py",

@@ -36,6 +36,16 @@ SKEW_SECONDS: Final = 300.0
 UNSAID_SECONDS: Final = 3600.0
 #: Certificates in an answer that are looked at.
 _DELEGATES: Final = 8
+#: What C{cryptography} raises of what it can't read: much of it only when it is asked.
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 class StatusError(Exception):
@@ -118,7 +128,7 @@ def mustStaple(leaf: x509.Certificate) -> bool:
     """Whether clients are to refuse a certificate without a response (RFC 7633)."""
     try:
         features = leaf.extensions.get_extension_for_class(x509.TLSFeature).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *_UNREADABLE):
         return False
     return x509.TLSFeatureType.status_request in features
 
@@ -133,7 +143,7 @@ def judge(octets: bytes, question: Question, now: float) -> Status:
     """
     try:
         return _judge(octets, question, now)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except _UNREADABLE as error:
         raise StatusError("what came is no OCSP response that can be read") from error
 
 
@@ -218,7 +228,7 @@ def _isDelegate(signer: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         signer.verify_directly_issued_by(issuer)
         usage = signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+    except (InvalidSignature, x509.ExtensionNotFound, *_UNREADABLE):
         return False
     return ExtendedKeyUsageOID.OCSP_SIGNING in usage
 
@@ -256,7 +266,7 @@ def _named(leaf: x509.Certificate) -> list[str]:
     """Find the responders that a certificate names (RFC 5280 §4.2.2.1)."""
     try:
         places = leaf.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *_UNREADABLE):
         return []
     return [
         each.access_location.value
@@ -283,7 +293,7 @@ def _issuer(certificate: Certificate) -> x509.Certificate | None:
         if each.subject == certificate.leaf.issuer:
             try:
                 certificate.leaf.verify_directly_issued_by(each)
-            except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+            except (InvalidSignature, *_UNREADABLE):
                 continue
             return each
     return None

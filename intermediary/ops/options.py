@@ -20,7 +20,7 @@ from .problems import ConfigurationError, Problem
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorCore
 
-    from ..settings import InterceptSettings, RouteCacheSettings, TLSSettings
+    from ..settings import HTTPSOnlySettings, InterceptSettings, RouteCacheSettings, TLSSettings
     from .compile import Assembly
     from .config import Configuration
 
@@ -210,6 +210,7 @@ def summary(configuration: Configuration) -> str:
             f" ({', '.join(route.upstream.servers)}){uncached(route.cache)}"
             for route in site.settings.routes
         ]
+        lines += _only(site.settings.httpsOnly)
     if cache is not None:
         lines.append(
             f"  cache: {_spelled(cache.memoryOctets)} of memory,"
@@ -240,6 +241,19 @@ def _interception(intercept: InterceptSettings | None) -> str:
     but = f" but {', '.join(intercept.excepted)}" if intercept.excepted else ""
     ports = ", ".join(map(str, intercept.ports))
     return f", which DECRYPTS {what}{but} on port {ports} by {intercept.ca}"
+
+
+def _only(only: HTTPSOnlySettings | None) -> list[str]:
+    """Say how clients are kept from coming without TLS, if they are."""
+    if only is None:
+        return []
+    lines = []
+    if only.listen:
+        where = ", ".join(only.listen)
+        lines.append(f"    without TLS on {where} -> port {only.port} ({only.status})")
+    if only.maxAgeSeconds:
+        lines.append(f"    Strict-Transport-Security: max-age={only.maxAgeSeconds}")
+    return lines
 
 
 def _guard(guard: Guard, guarded: bool) -> str:

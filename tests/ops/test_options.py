@@ -140,6 +140,14 @@ class OptionsTests(SynchronousTestCase):
             self.stdout.getvalue(),
         )
         self.assertEqual(self.stderr.getvalue(), "")
+        self.assertNotIn("without TLS", self.stdout.getvalue())
+        only = STABLE.replace(b"[[reverse.site.route]]\nhost", b"https-only = true\n" + tls, 1)
+        self.exits(0, "--config", self.file(only), "--check")
+        self.assertIn(
+            "    without TLS on tcp:80:interface=127.0.0.1 -> port 8000 (308)\n"
+            "    Strict-Transport-Security: max-age=31536000\n",
+            self.stdout.getvalue(),
+        )
         pem.write_bytes(b"hello")
         self.exits(1, "--config", path, "--check")
         self.assertIn("has no private key in it", self.stderr.getvalue())

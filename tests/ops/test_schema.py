@@ -111,6 +111,12 @@ class JSONSchemaTests(SynchronousTestCase):
                 cache["anyOf"], [{"type": "boolean"}, {"$ref": "#/$defs/RouteCacheTable"}]
             )
 
+    def test_TLSAloneIsASwitchOrATable(self) -> None:
+        """And off unless it is on."""
+        only = self.schema["$defs"]["ReverseTable"]["properties"]["https-only"]
+        self.assertEqual(only["default"], False)
+        self.assertEqual(only["anyOf"], [{"type": "boolean"}, {"$ref": "#/$defs/HTTPSOnlyTable"}])
+
     def test_unknownKeysAreErrorsInTheEditorToo(self) -> None:
         """In every table."""
         for table in (self.schema, *self.schema["$defs"].values()):
