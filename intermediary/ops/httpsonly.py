@@ -67,7 +67,8 @@ class RedirectingFactory(ProxyFactory):
 
     def _compile(self, sections: Sections) -> Any:
         hooks = sections.hooks
-        location = SecureLocation(self._serves, self._only.port, self._only.status)
+        only = self._only
+        location = SecureLocation(self._serves, only.port, only.status, only.maxAgeSeconds)
         program = Program(
             f"reverse.{self.name} -> https",
             {

@@ -596,8 +596,8 @@ class HTTPSOnlyTable(Table):
     status: Literal[301, 302, 307, 308] = Field(
         default=_HTTPS_ONLY.status,
         description="The status of redirects. 308 and 307 have clients repeat the request as it "
-        "was; after 301 and 302 most make a GET of a POST. 301 and 308 are remembered, 302 and "
-        "307 are not.",
+        "was; after 301 and 302 most make a GET of a POST. 301 and 308 are remembered, as long as "
+        "`max-age` says; 302 and 307 are not.",
     )
     maxAgeSeconds: Duration = Field(
         default=_HTTPS_ONLY.maxAgeSeconds,

@@ -21,24 +21,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..exchange import Exchange
+    from ..wire.fields import Pair
+
+#: The statuses of redirects that caches may keep without being told (RFC 9110 §15.1).
+_PERMANENT = (301, 308)
 
 
 class SecureLocation:
     """Redirects to one front that speaks TLS."""
 
-    __slots__ = ("_port", "_serves", "_status")
+    __slots__ = ("_more", "_port", "_serves", "_status")
 
-    def __init__(self, serves: Callable[[str], bool], port: int, status: int) -> None:
+    def __init__(
+        self, serves: Callable[[str], bool], port: int, status: int, maxAgeSeconds: int = 0
+    ) -> None:
         """
         @param serves: tells whether a host is one of the front's; it is asked for names
             in lower case without a dot at their end, and for addresses without brackets.
         @param port: at which clients reach the front.
         @param status: 308, which keeps methods as they are (RFC 9110 §15.4.9), or another
             of the kind.
+        @param maxAgeSeconds: for how long one is remembered that is permanent; 0 for as
+            long as clients like, which may be for ever.
         """
         self._serves = serves
         self._port = b"" if port == DEFAULT_PORTS["https"] else b":%d" % port
         self._status = status
+        self._more: tuple[Pair, ...] = ()
+        if maxAgeSeconds and status in _PERMANENT:
+            self._more = ((b"Cache-Control", b"max-age=%d" % maxAgeSeconds),)
 
     def redirect(self, exchange: Exchange) -> Reply:
         """
@@ -70,7 +81,7 @@ class SecureLocation:
         # RFC 9112 §3.2.4: the URI of an asterisk has no path.
         path = b"" if target == b"*" else target
         location = b"https://%b%b%b" % (spelled.encode("ascii"), self._port, path)
-        return Reply(self._status, Fields.fromPairs([(b"Location", location)]))
+        return Reply(self._status, Fields.fromPairs([(b"Location", location), *self._more]))
 
 
 __all__ = ["SecureLocation"]

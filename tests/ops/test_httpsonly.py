@@ -86,6 +86,7 @@ class RedirectTests(SynchronousTestCase):
         client.gets(
             b"HTTP/1.1 308 Permanent Redirect",
             b"Location: https://a.example:8443/y?z",
+            b"Cache-Control: max-age=31536000",
             DATE,
             b"Content-Length: 0",
             b"",

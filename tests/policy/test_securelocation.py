@@ -57,6 +57,19 @@ class SecureLocationTests(SynchronousTestCase):
             location.redirect(asked(b"GET / HTTP/1.0", b"Host: a.example")).status, 301
         )
 
+    def test_whatIsPermanentHasItsTime(self) -> None:
+        """As what clients are told of TLS; others are not kept, unless somebody said so."""
+        for status, seconds, fields in (
+            (308, 300, [(b"Cache-Control", b"max-age=300")]),
+            (301, 300, [(b"Cache-Control", b"max-age=300")]),
+            (302, 300, []),
+            (307, 300, []),
+            (308, 0, []),
+        ):
+            location = SecureLocation(OURS.__contains__, 443, status, seconds)
+            reply = location.redirect(asked(b"GET / HTTP/1.1", b"Host: a.example"))
+            self.assertEqual(list(reply.fields)[1:], fields)
+
     def test_thePortIsThatOfTheFront(self) -> None:
         """That of the request is where there is no TLS; that of https need not be said."""
         for host in (b"a.example", b"a.example:80", b"a.example:8080", b"a.example:"):
