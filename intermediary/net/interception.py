@@ -6,7 +6,8 @@ A step of C{CONNECT}.  For what is to be intercepted the client is told at once 
 its connection stands.  If it then speaks TLS, that is answered with a certificate for
 the host of the C{CONNECT}, whatever other name it asks for by SNI, and what is inside is
 served as the requests of any client are, by a connection of its own.  Anything else is
-what it always was: dialled and tunnelled.
+what it always was: dialled and tunnelled.  So is what goes to an address and asks for a
+name that is never to be intercepted.
 
 Nothing is dialled before there is a request.  So it is by an answer to that that the client
 hears of a server that can't be reached, or that did not prove to be the right one.
@@ -17,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from OpenSSL import SSL
+from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
@@ -31,6 +33,7 @@ from .downstream import DownstreamConnection
 from .handshakes import Handshakes, speakTLS
 from .listener import Listener
 from .prelude import Prelude
+from .sni import isWhole, nameIn
 from .tlsproblems import reasonsOf
 
 if TYPE_CHECKING:
@@ -76,6 +79,7 @@ class Interception:
         takes: Callable[[str, int], bool],
         mint: Mint,
         inside: Callable[[Exchange], Front],
+        excepts: Callable[[str], bool],
         seconds: float,
         limit: int,
         sweeper: Sweeper,
@@ -85,6 +89,7 @@ class Interception:
         @param front: its name, for the log.
         @param takes: tells by host and port what is to be intercepted.
         @param inside: makes the front of what is in the connection of an exchange.
+        @param excepts: tells of a name whether it is never to be intercepted.
         @param seconds: how long a client may take to its first octet, and from there
             through the handshake.
         @param limit: how many handshakes at once.
@@ -93,6 +98,7 @@ class Interception:
         self._takes = takes
         self.mint = mint
         self.inside = inside
+        self.excepts = excepts
         self.sweeper = sweeper
         self.handshakes = _Handshakes(front, None, seconds, limit, reactor)
         self.wrapping: Any = WrappingFactory(Factory())
@@ -192,13 +198,14 @@ class Intercepted:
         self._owner = owner
         self._exchange: Exchange | None = exchange
         self._host = host
+        self._isAddress = isIPAddress(host) or isIPv6Address(host)
         self._prelude: Prelude | None = None
         self._wrapper: Any = None
         self._inner: DownstreamConnection | None = None
         self.seconds = owner.handshakes.seconds
 
     def answer(self) -> None:
-        """Answer the client, and wait for its first octet."""
+        """Answer the client, and wait for what it says."""
         exchange = self._exchange
         assert exchange is not None
         downstream: Any = exchange.downstream
@@ -212,13 +219,29 @@ class Intercepted:
         if sentAhead:
             prelude.dataReceived(sentAhead)
 
-    def _heard(self) -> None:
-        """The first octet is there."""
+    def _heard(self) -> bool:
+        """
+        The client says something.
+
+        @return: whether it is enough to know what it wants.
+        """
         prelude = self._prelude
         assert prelude is not None
-        if prelude.early[0] == HANDSHAKE:
+        early = prelude.early
+        if early[0] != HANDSHAKE:
+            self._tunnel()
+        elif not self._isAddress:
             self._serve(prelude)
-            return
+        elif not isWhole(early):
+            return False
+        elif self._owner.excepts(nameIn(early)):
+            self._tunnel()
+        else:
+            self._serve(prelude)
+        return True
+
+    def _tunnel(self) -> None:
+        """Have nothing to do with it."""
         self._prelude = None
         self._owner.forget(self)
         exchange = self._exchange
@@ -261,7 +284,9 @@ class Intercepted:
         exchange, self._exchange = self._exchange, None
         assert exchange is not None
         if prelude is not None and prelude.expired:
-            why = "it waits for the server to speak first; put the name into except"
+            why = "it took too long"
+            if not prelude.early:
+                why = "it waits for the server to speak first; put the name into except"
             self._owner.complain(self._host, exchange.peerHost, why)
         exchange.front.engine.fail(exchange, ClientGone(str(reason.value)))
 

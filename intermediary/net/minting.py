@@ -136,14 +136,17 @@ class Authority:
         common = [x509.NameAttribute(x509.NameOID.COMMON_NAME, host)] if named else []
         now = now.replace(microsecond=0)
         issuer = self.certificate
+        until = min(now + LIFETIME, issuer.not_valid_after_utc)
+        # That of one that has expired has as well, so that clients can say why not.
+        since = min(max(now - BACKDATED, issuer.not_valid_before_utc), until)
         return (
             x509.CertificateBuilder()
             .subject_name(x509.Name(common))
             .issuer_name(issuer.subject)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(max(now - BACKDATED, issuer.not_valid_before_utc))
-            .not_valid_after(min(now + LIFETIME, issuer.not_valid_after_utc))
+            .not_valid_before(since)
+            .not_valid_after(until)
             .add_extension(x509.SubjectAlternativeName([name]), critical=not named)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_SIGNING, critical=True)

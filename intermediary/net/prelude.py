@@ -2,7 +2,7 @@
 """
 The client's side of a C{CONNECT} that was answered before anything was dialled.
 
-What its first octet is decides what becomes of it: a tunnel after all, or a
+What the client says first decides what becomes of it: a tunnel after all, or a
 connection that is spoken with here, by whatever is put L{above<Prelude.above>} it.
 """
 
@@ -25,12 +25,12 @@ class Prelude(TunnelEnd):
     """
     To it the client's connection delegates, as to the end of a tunnel.
 
-    It has a deadline for the first octet, from L{wait} on.
+    It has a deadline for what the client says first, from L{wait} on.
 
     @ivar early: what came and nobody has taken.
     @ivar above: what has C{dataReceived} for all that comes; None as long as there is
         none, and octets are early.
-    @ivar heard: whether the first octet has come.
+    @ivar heard: whether enough has come to decide.
     @ivar expired: whether it has not come in time.
     @ivar deadline: when to call L{expire}.
     """
@@ -41,18 +41,18 @@ class Prelude(TunnelEnd):
         self,
         transport: Any,
         sweeper: Sweeper,
-        tell: Callable[[], None],
+        tell: Callable[[], bool],
         gone: Callable[[Failure], None],
     ) -> None:
         """
         @param transport: the client's.
-        @param tell: called once, when the first octet is in C{early}.
+        @param tell: called when there is more in C{early}; returns whether it is enough.
         @param gone: called when the transport is lost, unless that is somebody else's
             matter by then: see L{leave}.
         """
         super().__init__(None, transport)
         self._sweeper = sweeper
-        self._tell: Callable[[], None] | None = tell
+        self._tell: Callable[[], bool] | None = tell
         self._gone: Callable[[Failure], None] | None = gone
         self.early = b""
         self.above: Any = None
@@ -61,12 +61,12 @@ class Prelude(TunnelEnd):
         self.deadline = NEVER
 
     def wait(self, seconds: float) -> None:
-        """Wait for the first octet."""
+        """Wait for the client to speak."""
         self._sweeper.watch(self)
         self.deadline = self._sweeper.horizon + seconds
 
     def expire(self, now: float) -> None:
-        """None has come: nobody knows what the client wants."""
+        """Not enough has come: nobody knows what the client wants."""
         self._settle()
         self.expired = True
         self.transport.abortConnection()
@@ -90,7 +90,7 @@ class Prelude(TunnelEnd):
         return self.take()
 
     def shut(self) -> None:
-        """Close, if the client has said nothing yet."""
+        """Close, if the client has not said enough yet."""
         if not self.heard and not self.lost:
             self._settle()
             self.unregister()
@@ -105,12 +105,10 @@ class Prelude(TunnelEnd):
             return
         # Nothing more is read meanwhile but what was on its way already.
         self.early += data
-        if not self.heard:
+        if not self.heard and self._tell is not None and self._tell():
             self.heard = True
+            self._tell = None
             self._settle()
-            tell, self._tell = self._tell, None
-            if tell is not None:
-                tell()
 
     def readConnectionLost(self) -> None:
         """The client sends no more: whatever is spoken here, it is gone."""

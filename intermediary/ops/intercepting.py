@@ -99,6 +99,7 @@ def makeInterception(
         takes,
         Mint(authority),
         inside,
+        takes.excepts,
         settings.handshakeSeconds,
         settings.handshakes,
         sweeper,

@@ -58,8 +58,16 @@ class Interceptable:
             known = self._known[host] = self._judge(host)
         return known
 
+    def excepts(self, host: str) -> bool:
+        """
+        Tell whether something is never to be intercepted.
+
+        @param host: in lower case; empty for nothing.
+        """
+        return bool(host) and _fits(self._excepted, host)
+
     def _judge(self, host: str) -> bool:
-        if _fits(self._excepted, host):
+        if self.excepts(host):
             return False
         if self._only and not _fits(self._only, host):
             return False

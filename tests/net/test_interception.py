@@ -433,6 +433,39 @@ class TunnelTests(InterceptionTestCase):
             origin.gets(b"\x16\x03\x01")
         scenario.decrypts(b"bank.example:8443")
 
+    def test_anAddressAndANameThatIsExcepted(self) -> None:
+        """What the client means by an address, it says by SNI, be it in one piece or not."""
+        scenario = self.intercepting(excepted=("*.bank.example",))
+        octets = MemoryClient(b"www.bank.example").speaks()
+        for target, ahead in ((b"192.0.2.9:443", 0), (b"192.0.2.9:443", 3), (b"[::9]:443", 99)):
+            client = scenario.connects()
+            connect = b"CONNECT %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (target, target)
+            client.sends(connect + octets[:ahead])
+            self.assertEqual(client.takes(), ESTABLISHED)
+            client.sends(octets[ahead:200])
+            scenario.connectsNowhere()
+            client.sends(octets[200:])
+            origin = scenario.accepts(f"tunnel://{target.decode()}")
+            self.assertEqual(origin.takes(), octets)
+            self.assertTrue(client.isRead)
+
+    def test_aNameThatIsExceptedAndAnother(self) -> None:
+        """SNI is no way past the interception of what the CONNECT names."""
+        scenario = self.intercepting(excepted=("*.bank.example",))
+        client = scenario.decrypts(name=b"www.bank.example")
+        self.assertEqual(self.namesOf(client), ["a.example"])
+
+    def test_anAddressAndHalfAGreeting(self) -> None:
+        """It has its time, as silence has."""
+        scenario = self.intercepting(handshakeSeconds=5)
+        client = scenario.opens(b"192.0.2.9:443")
+        with capturedLogs() as events:
+            for octet in (b"\x16", b"\x03", b"\x01", b"\x20", b"\x00", b"\x01", b"\x00", b"\x00"):
+                client.sends(octet)
+                scenario.passes(1)
+        client.sees("aborted")
+        self.assertEqual([each["why"] for each in events], ["it took too long"])
+
 
 class RefusalTests(InterceptionTestCase):
     """Clients that do not let themselves be intercepted."""

@@ -108,6 +108,14 @@ class SigningTests(SynchronousTestCase):
         early = self.signs("a.example", root.not_valid_before_utc + dt.timedelta(hours=1))
         self.assertEqual(early.not_valid_before_utc, root.not_valid_before_utc)
 
+    def test_anAuthorityThatHasExpired(self) -> None:
+        """It goes on, and clients say why they believe it no more."""
+        root = self.root.certificate
+        late = root.not_valid_after_utc + dt.timedelta(days=30)
+        certificate = self.signs("a.example", late)
+        self.assertEqual(certificate.not_valid_after_utc, root.not_valid_after_utc)
+        self.assertLessEqual(certificate.not_valid_before_utc, root.not_valid_after_utc)
+
     def test_keysOfAllKinds(self) -> None:
         """Of an authority that somebody has already."""
         for one in (

@@ -65,6 +65,14 @@ class InterceptableTests(SynchronousTestCase):
         takes = Interceptable((443,), vouchesFor=lambda host: host.endswith(".corp.example"))
         self.assertEqual(self.judged(takes, "a.corp.example", "a.example"), [True, False])
 
+    def test_whatIsExceptedWhateverElseIsSaid(self) -> None:
+        """For who has only a part of the facts."""
+        takes = Interceptable((443,), ("*.bank.example",), ("192.0.2.0/24",))
+        self.assertEqual(
+            [takes.excepts(each) for each in ("www.bank.example", "a.example", "")],
+            [True, False, False],
+        )
+
     def test_mistakes(self) -> None:
         """They are told of when it is made."""
         for bad in ("*.example.*", "192.0.2.1/24", "", "a b"):
