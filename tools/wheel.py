@@ -83,7 +83,8 @@ def problems(place: Path) -> Iterator[str]:
     if "intermediary" not in offers:
         yield f"twistd does not offer intermediary:\n{offers}"
     _call(twistd, "-n", "intermediary", "--check", at=place)
-    _call(str(place / "venv/bin/intermediary-purge"), "--help", at=place)
+    for command in ("intermediary-purge", "intermediary-make-ca"):
+        _call(str(place / f"venv/bin/{command}"), "--help", at=place)
 
 
 def main() -> int:

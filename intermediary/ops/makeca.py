@@ -227,7 +227,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     certificate, key = makeAuthority(name, options.days, within)
     try:
-        path, keyPath = write(options.folder, certificate, key)
+        # The configuration is somewhere else, as a rule.
+        path, keyPath = write(os.path.abspath(options.folder), certificate, key)
     except MakingError as error:
         sys.stderr.write(f"intermediary-make-ca: {error}\n")
         return 1

@@ -150,6 +150,8 @@ class DecryptedReplies:
         fields = reply.fields.setting(
             b"Proxy-Status", b'%b; details="%b"' % (status, _string(detail))
         )
+        # To browsers this is a page of the server's, with all that scripts of it may do.
+        fields = fields.setting(b"Content-Security-Policy", b"default-src 'none'")
         return Reply(reply.status, fields, body.encode("utf-8"))
 
 

@@ -23,7 +23,7 @@ class MakeCATestCase(SynchronousTestCase):
     """Runs the command."""
 
     def setUp(self) -> None:
-        self.folder = Path(self.mktemp())
+        self.folder = Path(self.mktemp()).absolute()
         self.stdout = io.StringIO()
         self.stderr = io.StringIO()
         self.patch(sys, "stdout", self.stdout)
@@ -98,9 +98,12 @@ class MakingTests(MakeCATestCase):
 
     def test_whatItSays(self) -> None:
         """Where the files are, how to know the certificate again, what it means."""
+        self.folder = self.folder.relative_to(Path.cwd())
         certificate = self.makes()
         said = self.stdout.getvalue()
-        self.assertIn(f"Made {self.folder}/ca.pem and {self.folder}/ca.key.", said)
+        self.assertIn(
+            f"Made {self.folder.absolute()}/ca.pem and {self.folder.absolute()}/ca.key.", said
+        )
         self.assertIn(certificate.fingerprint(hashes.SHA256()).hex(":").upper(), said)
         self.assertIn("every name there is", said)
         for words in ("WHAT THIS IS", "curl --cacert", "update-ca-certificates", "Firefox"):

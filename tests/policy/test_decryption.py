@@ -135,6 +135,9 @@ class RepliesTests(SynchronousTestCase):
         assert reply.body is not None
         self.assertEqual(reply.status, error.status)
         self.assertEqual(reply.framing, len(reply.body))
+        if isinstance(error, TLSCertificateError):
+            policy = reply.fields.get(b"content-security-policy")
+            self.assertEqual(policy, b"default-src 'none'")
         return reply.fields.get(b"proxy-status"), reply.body.decode("utf-8")
 
     def test_whatIsWrongIsShown(self) -> None:
