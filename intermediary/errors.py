@@ -102,6 +102,10 @@ class RequestInvalid(IntermediaryError):
     status = 400
 
 
+class PlainRequest(RequestInvalid):
+    """A plain HTTP request was sent to a port that speaks TLS: use https instead."""
+
+
 class RequestTimeout(RequestInvalid):
     """The client did not complete its request in time."""
 

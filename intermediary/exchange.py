@@ -9,7 +9,7 @@ from C{request}, and C{reply}, derived from C{response} or made here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .wire.fields import EMPTY, Fields
 from .wire.message import NO_BODY
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from .program import Program
     from .wire.message import RequestHead, ResponseHead
     from .wire.target import Target
+
+#: The key in L{Exchange.memory} of the name, in octets, that a client of TLS wants who is
+#: passed through.
+SERVER_NAME: Final = "server name"
 
 
 class ForwardHead:

@@ -195,7 +195,8 @@ class UpstreamSettings:
     """A named group of servers."""
 
     name: str
-    #: URLs: C{http://HOST[:PORT]} or C{https://HOST[:PORT]}.
+    #: URLs: C{http://HOST[:PORT]} or C{https://HOST[:PORT]}; C{tcp://HOST:PORT} for
+    #: clients that are passed through.
     servers: tuple[str, ...]
     #: For those of C{https}.
     tls: OriginTLSSettings = field(default_factory=OriginTLSSettings)
@@ -214,6 +215,18 @@ class RouteSettings:
     preserveHost: bool = True
     #: How it is cached, where the process has a cache; None for not at all.
     cache: RouteCacheSettings | None = field(default_factory=RouteCacheSettings)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PassageSettings:
+    """Which clients of TLS are passed through to which upstream, undecrypted."""
+
+    #: Its servers are C{tcp://HOST:PORT}.
+    upstream: UpstreamSettings
+    #: The names that they ask for: exact ones or C{*.suffix}.
+    names: tuple[str, ...]
+    #: Protocols (ALPN) of which they offer one; empty for any.
+    alpn: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -294,7 +307,8 @@ class FrontSettings:
     name: str
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
-    #: None for connections without TLS, or with that of the endpoint.
+    #: None for connections without TLS, or with that of the endpoint; where some are
+    #: passed through, for nothing but these.
     tls: TLSSettings | None = None
     #: The pseudonym in C{Via} (RFC 9110 §7.6.3).  None makes one for each front and
     #: start: C{intermediary-} and 8 random hexadecimal digits.
@@ -323,6 +337,8 @@ class ReverseSettings(FrontSettings):
     """A gateway for servers."""
 
     routes: tuple[RouteSettings, ...]
+    #: Clients of TLS that are none of them.
+    passthrough: tuple[PassageSettings, ...] = ()
     #: Networks (CIDR) of peers whose C{Forwarded} and C{X-Forwarded-*} fields
     #: are believed and extended, instead of dropped.
     trustedProxies: tuple[str, ...] = ()

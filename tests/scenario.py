@@ -133,7 +133,9 @@ class MemoryTransport:
 
     def _ended(self) -> None:
         if self.connected and self.ending == "half-closed":
-            self.protocol.writeConnectionLost()
+            # As Twisted's: it tells those who want to know.
+            if IHalfCloseableProtocol.providedBy(self.protocol):
+                self.protocol.writeConnectionLost()
 
     def abortConnection(self) -> None:
         if self.connected and self.ending != "aborted":

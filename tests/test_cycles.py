@@ -13,10 +13,12 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.errors import ConnectionRefused, DNSError, RequestDenied
 from intermediary.settings import (
+    PassageSettings,
     PoolSettings,
     RouteCacheSettings,
     RouteSettings,
@@ -24,6 +26,7 @@ from intermediary.settings import (
 )
 
 from .scenario import GET, Scenario, Side
+from .wire.hellos import real
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -261,6 +264,55 @@ class FailureTests(CycleTestCase):
             self.scenario.refuses(ConnectionRefused("x"), "tunnel://a:443")
             client.getsError(502, "connection_refused", close=True)
             client.closes()
+
+        self.leavesNothing(once)
+
+
+class PassingTests(CycleTestCase):
+    """Clients of TLS that a front passes through, or does not."""
+
+    HELLO = real("db.example")
+
+    def setUp(self) -> None:
+        upstream = UpstreamSettings(name="db", servers=("tcp://127.0.0.1:1",))
+        passage = PassageSettings(upstream=upstream, names=("db.example",))
+        self.scenario = Scenario(self).reverse(routes=(), passthrough=(passage,))
+
+    def test_oneThatIs(self) -> None:
+        """To the end, in order or by a reset."""
+
+        def once() -> None:
+            for end in (Side.ends, Side.resets):
+                client = self.scenario.client()
+                client.sends(self.HELLO)
+                origin = self.scenario.accepts("tcp://127.0.0.1:1")
+                origin.gets(self.HELLO)
+                end(origin)
+                end(client)
+
+        self.leavesNothing(once)
+
+    def test_oneThatIsNot(self) -> None:
+        """Nobody is there, it is no TLS, it leaves."""
+
+        def once() -> None:
+            client = self.scenario.client()
+            client.sends(self.HELLO)
+            self.scenario.refuses(ConnectionRefused("x"), "tcp://127.0.0.1:1")
+            client.takes()
+            client.closes()
+            for octets in (b"\x00", b"GET / HTTP/1.1\r\n\r\n", real("x.example")):
+                client = self.scenario.client()
+                with capturedLogs():
+                    client.sends(octets)
+                client.takes()
+                client.closes()
+            client = self.scenario.client()
+            client.sends(self.HELLO[:100])
+            client.resets()
+            client = self.scenario.client()
+            client.sends(self.HELLO)
+            client.resets()
 
         self.leavesNothing(once)
 

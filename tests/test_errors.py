@@ -71,6 +71,7 @@ SHARED = {
         errors.ContentTooLarge,
         errors.SchemeNotServed,
         errors.NotAProxyRequest,
+        errors.PlainRequest,
     },
     "http_request_denied": {
         errors.RequestDenied,

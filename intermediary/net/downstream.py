@@ -185,6 +185,38 @@ class DownstreamConnection:
             self._ready()
             handshakes.ended(self)
 
+    # Clients that speak no TLS with us
+
+    def beginUnsecured(self) -> Exchange:
+        """
+        Begin an exchange for what the client says in the place of a handshake.
+
+        @return: without a request, and not begun yet.
+        """
+        listener = self._listener
+        handshakes: Any = listener.handshakes
+        handshakes.ended(self)
+        self._ready()
+        self._phase = ""
+        self.deadline = NEVER
+        self.keepAlive = False
+        self.exchange = exchange = Exchange(
+            listener.front, self, None, self._meet(), listener.engine.seconds()
+        )
+        return exchange
+
+    def turnAway(self, octets: bytes) -> None:
+        """Say something to a client that there will be no handshake with, and close."""
+        handshakes: Any = self._listener.handshakes
+        handshakes.ended(self)
+        self._meet()
+        self.transport.write(octets)
+        closing = self._leave(LINGER_OCTETS)
+        if canHalfClose(self.transport):
+            closing.linger()
+        else:
+            closing.shut()
+
     def connectionMade(self) -> None:
         """Nothing more than L{makeConnection} did."""
 

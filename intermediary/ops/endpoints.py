@@ -47,6 +47,7 @@ from ..settings import (
     OriginTLSSettings,
     PoolSettings,
     ReverseSettings,
+    TLSSettings,
 )
 from .programs import ForwardPrograms, Hooks, ReversePrograms, Sections, Upstreams
 from .values import pseudonym
@@ -60,8 +61,9 @@ if TYPE_CHECKING:
     from ..net.handshakes import Handshakes
     from ..net.interception import Interception
     from ..net.servertls import ServerTLS
+    from ..policy.passages import Passages
     from ..program import Program
-    from ..settings import FrontSettings, TLSSettings
+    from ..settings import FrontSettings
 
 
 def makePool(
@@ -151,6 +153,8 @@ class ProxyFactory:
     #: make an address for C{buildProtocol}.
     ignoresAddress = True
     programs: tuple[Program, ...] = ()
+    #: Chooses who is passed through; None for nobody.
+    passages: Passages | None = None
     #: See L{Front}.
     keepsOld = True
 
@@ -189,21 +193,26 @@ class ProxyFactory:
         self._listener = Listener(self.front, self.pool.sweeper)
         self._listener.closing = self._closed
         self.tls: ServerTLS | None = None
-        if settings.tls is not None:
+        if settings.tls is not None or self.passages is not None:
             self._listener.handshakes = self._secure(settings.tls)
         #: Who waits for the last connection to go.
         self._waiting: list[Deferred[None]] = []
 
-    def _secure(self, settings: TLSSettings) -> Handshakes:
+    def _secure(self, settings: TLSSettings | None) -> Handshakes:
         """Have all connections begin with TLS."""
         # Only who has TLS needs OpenSSL.
         from ..net.handshakes import Handshakes
-        from ..net.servertls import ServerTLS
 
-        protocols = tuple(self.acceptableProtocols())
-        self.tls = ServerTLS(self._reactor, settings, self.name, protocols, self.pool.connector)
+        if settings is None:
+            # It is only looked at here, and spoken elsewhere.
+            settings = TLSSettings()
+        else:
+            from ..net.servertls import ServerTLS
+
+            protocols = tuple(self.acceptableProtocols())
+            self.tls = ServerTLS(self._reactor, settings, self.name, protocols, self.pool.connector)
         seconds, limit = settings.handshakeSeconds, settings.handshakes
-        return Handshakes(self.name, self.tls, seconds, limit, self._reactor)
+        return Handshakes(self.name, self.tls, seconds, limit, self._reactor, self.passages)
 
     def _strict(self) -> StrictTransport | None:
         """Make what clients are told of TLS, if they are."""
@@ -212,6 +221,11 @@ class ProxyFactory:
     def _compile(self, sections: Sections) -> Any:
         """Make the programs, and return what chooses between them."""
         raise NotImplementedError
+
+    def _dialling(self) -> Dialling:
+        """Make the steps that open tunnels."""
+        pool = self.pool
+        return Dialling(self.engine, pool.connector, pool.sweeper, pool.pipes, self._reactor)
 
     @property
     def connections(self) -> int:
@@ -316,9 +330,7 @@ class ForwardProxyFactory(ProxyFactory):
         super().__init__(reactor, settings, pool, accessLog, components, gauge, cache)
 
     def _compile(self, sections: Sections) -> Any:
-        dialling = Dialling(
-            self.engine, self.pool.connector, self.pool.sweeper, self.pool.pipes, self._reactor
-        )
+        dialling = self._dialling()
         intercept = self.settings.intercept
         trust = None if intercept is None else intercept.trust
         # Nothing is read before there is such a request.
@@ -388,4 +400,15 @@ class ReverseProxyFactory(ProxyFactory):
     def _compile(self, sections: Sections) -> Any:
         compiled = ReversePrograms(self.settings, sections, self._upstreams, self.pseudonym)
         self.programs = compiled.programs
+        if self.settings.passthrough:
+            self._passThrough(sections)
         return compiled.route
+
+    def _passThrough(self, sections: Sections) -> None:
+        """Make the programs of clients that are passed through."""
+        # Only who has some needs them.
+        from .passageprograms import PassagePrograms
+
+        compiled = PassagePrograms(self.settings, sections, self._upstreams, self._dialling())
+        self.programs += compiled.programs
+        self.passages = compiled.choose

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ..exchange import SERVER_NAME
 from ..wire.fields import EMPTY
 
 if TYPE_CHECKING:
@@ -63,8 +64,10 @@ class Line:
             exchange.user,
         )
         if request is None:
+            memory = exchange.memory
+            host = None if memory is None else memory.get(SERVER_NAME)
             return self.write(
-                exchange, times, peer, user, status, octets, None, None, None, None, EMPTY.index
+                exchange, times, peer, user, status, octets, None, None, None, host, EMPTY.index
             )
         return self.write(
             exchange,
@@ -113,7 +116,8 @@ class CombinedLine(Line):
 
 
 #: What the function is called with.  Without a request its parts are None, and there
-#: are no C{fields}, a mapping of lower-case names to values.
+#: are no C{fields}, a mapping of lower-case names to values.  C{host} of a client that was
+#: passed through is what it said by TLS.
 PARAMETERS = "exchange, times, peer, user, status, octets, method, target, version, host, fields"
 
 __all__ = ["PARAMETERS", "CombinedLine", "Line", "Times"]

@@ -31,14 +31,18 @@ class Peer:
     @classmethod
     def fromURL(cls, url: str, tls: Any = None) -> Peer:
         """
-        Make a peer from C{http://HOST[:PORT]} or C{https://HOST[:PORT]}.
+        Make a peer from C{http://HOST[:PORT]}, C{https://HOST[:PORT]} or C{tcp://HOST:PORT}.
 
-        @param tls: the L{IOriginTLS} for the latter.
+        @param tls: the L{IOriginTLS} for C{https}.
         @raise ValueError: it is anything else.
         """
         parts = urlsplit(url)
         scheme, host, port = parts.scheme, parts.hostname, parts.port
         extras = parts.path.removeprefix("/") or "?" in url or "#" in url or "@" in url
+        if scheme == "tcp":
+            if not host or not port or extras:
+                raise ValueError(f"not tcp://HOST:PORT: {url!r}")
+            return cls(Origin(scheme, hostToASCII(host), port))
         if scheme not in DEFAULT_PORTS or not host or extras:
             raise ValueError(f"not http://HOST[:PORT] or https://HOST[:PORT]: {url!r}")
         if scheme == "http":

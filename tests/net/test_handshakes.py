@@ -9,15 +9,18 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from OpenSSL import SSL
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.errors import ConnectionRefused
-from intermediary.net.handshakes import QUIET_SECONDS
+from intermediary.net.handshakes import QUIET_SECONDS, speakTLS
 from intermediary.net.servertls import ServerTLS
 from intermediary.settings import Timeouts, TLSSettings
 
@@ -26,9 +29,18 @@ from .certifying import made
 from .tlspeers import MemoryClient
 from .tlssockets import AcceptedWire
 
+#: What fronts say of handshakes when there are none.
+SILENCE = "<Handshakes site 0 waiting=0>"
+
 
 class TLSTransport(MemoryTransport):
-    """A transport that its layers may tell to close when it has."""
+    """A transport that its layers may tell to close when it has a producer."""
+
+    def loseConnection(self) -> None:
+        # It is streaming and not paused, and then Twisted's does not wait for it.
+        producer, self.producer = self.producer, None
+        super().loseConnection()
+        self.producer = producer
 
     def lost(self, reason: BaseException) -> None:
         if self.connected:
@@ -67,9 +79,9 @@ class TLSSide(Side):
         self.case.assertTrue(self.tls.done)
         return self
 
-    def goesOn(self) -> None:
-        """Exchange octets until there are no more."""
-        for _ in range(4):
+    def goesOn(self, times: int = 4) -> None:
+        """Exchange octets until there are no more, or so often."""
+        for _ in range(times):
             self.settle()
             self.tls.hears(super().takes())
             octets = self.tls.speaks()
@@ -241,12 +253,39 @@ class HandshakeTests(SynchronousTestCase):
         self.assertEqual(self.flushLoggedErrors(), [])
         return [each["why"] for each in events]
 
-    def test_plainHTTPIsEnded(self) -> None:
-        """At once, and the log says what it was."""
-        self.assertEqual(
-            self.failing(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"),
-            ["it speaks HTTP without TLS"],
-        )
+    def test_plainHTTPIsAnswered(self) -> None:
+        """Without TLS, as that is what it speaks; the log says what it was."""
+        for octets in (
+            b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n",
+            b"P",
+            b"VERSION-CONTROL /x HTTP/1.1\r\n\r\n",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        ):
+            scenario = self.site()
+            client = scenario.connects()
+            with capturedLogs() as events:
+                client.transport.arrive(octets)
+                client.getsError(400, "http_request_error", close=True)
+            self.assertEqual([each["why"] for each in events], ["it speaks HTTP without TLS"])
+            client.sees("half-closed")
+            (record,) = scenario.records
+            self.assertEqual((record.status, record.peerHost), (400, "192.0.2.7"))
+            self.assertFalse(record.secure)
+            self.assertIn("without TLS", str(record.error))
+            self.assertEqual(repr(scenario.front._listener.handshakes), SILENCE)
+
+    def test_plainHTTPIsReadOn(self) -> None:
+        """A close with octets unread would be a reset, and cost the client the reply."""
+        scenario = self.site()
+        client = scenario.connects()
+        with capturedLogs():
+            client.transport.arrive(b"POST / HTTP/1.1\r\nContent-Length: 5000\r\n\r\n")
+            client.getsError(400, "http_request_error", close=True)
+        client.transport.arrive(bytes(5000))
+        client.sees("half-closed")
+        client.getsNothing()
+        client.closes()
+        self.assertEqual(len(scenario.records), 1)
 
     def test_garbageIsEnded(self) -> None:
         """With one line, and without a traceback."""
@@ -284,6 +323,59 @@ class HandshakeTests(SynchronousTestCase):
         shaken.resets()
         self.assertEqual(self.flushLoggedErrors(), [])
 
+    def test_anEndAfterEachFlight(self) -> None:
+        """However it comes: a reset, a close, silence, what makes no sense, half of a record."""
+        nonsense = b"\x16\x03\x03\x00\x05hello"
+        for highest in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
+            for flights in range(4):
+                for said in (None, b"", nonsense, nonsense[:7], bytes(20000)):
+                    scenario = self.site(Timeouts(requestHeadSeconds=10), handshakeSeconds=5)
+                    client = scenario.connects()
+                    client.tls = MemoryClient(b"a.example", highest=highest)
+                    client.goesOn(flights)
+                    if said is None:
+                        client.resets()
+                    elif said:
+                        client.transport.arrive(said)
+                    else:
+                        client.closes()
+                    with capturedLogs():
+                        # With the time in which a client may answer that it closes.
+                        scenario.passes(75)
+                    Side.takes(client)  # alerts
+                    self.assertFalse(client.transport.connected)
+                    self.assertEqual(scenario.front.connections, 0)
+                    self.assertEqual(repr(scenario.front._listener.handshakes), SILENCE)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_anyOctets(self) -> None:
+        """Whatever is said, in whatever pieces, it ends in time and without a traceback."""
+        scenario = self.site(handshakeSeconds=2)
+        hello = MemoryClient(b"a.example").speaks()
+
+        @given(
+            st.binary(max_size=200)
+            | st.tuples(st.integers(0, 500), st.binary(max_size=50)).map(
+                lambda pair: hello[: pair[0]] + pair[1]
+            ),
+            st.integers(1, 100),
+        )
+        def say(octets: bytes, size: int) -> None:
+            client = scenario.connects()
+            with capturedLogs():
+                for index in range(0, len(octets), size):
+                    client.transport.arrive(octets[index : index + size])
+                # The longest is that of a reply that nobody takes note of.
+                scenario.passes(70)
+            Side.takes(client)
+            scenario.sides.remove(client)
+            scenario.records.clear()
+            self.assertFalse(client.transport.connected)
+            self.assertEqual(scenario.front.connections, 0)
+
+        say()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
     def test_aRefusalOfOursIsSaid(self) -> None:
         """A client whose versions are too old; a client that does not trust us."""
         scenario = self.site(profile="modern")
@@ -297,11 +389,13 @@ class HandshakeTests(SynchronousTestCase):
         scenario = self.site()
         with capturedLogs() as events:
             for _ in range(50):
-                scenario.connects().transport.arrive(b"GET / HTTP/1.1\r\n\r\n")
+                scenario.connects().transport.arrive(bytes(40))
             scenario.passes(0)
             scenario.passes(QUIET_SECONDS)
-            scenario.connects().transport.arrive(b"GET / HTTP/1.1\r\n\r\n")
+            scenario.connects().transport.arrive(bytes(40))
             scenario.passes(0)
+        for client in scenario.sides:
+            client.takes()  # an alert
         self.assertEqual([each["more"] for each in events], ["", " (and 49 others before)"])
 
     def test_whatCannotBeMadeEndsOne(self) -> None:
@@ -313,7 +407,7 @@ class HandshakeTests(SynchronousTestCase):
             raise RuntimeError("no memory")
 
         self.patch(policy, "connectionOn", fails)
-        client = scenario.connects()
+        client = scenario.connects().begins()
         client.sees("aborted")
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertEqual(scenario.front.connections, 0)
@@ -358,9 +452,7 @@ class CrowdTests(SynchronousTestCase):
         clients[1].closes()
         clients[3].goesOn()
         self.assertTrue(clients[3].tls.done)
-        self.assertEqual(
-            repr(self.scenario.front._listener.handshakes), "<Handshakes site 0 waiting=0>"
-        )
+        self.assertEqual(repr(self.scenario.front._listener.handshakes), SILENCE)
 
     def test_theTimeIsTheSame(self) -> None:
         """Whoever waits does so no longer than a handshake may take."""
@@ -429,18 +521,29 @@ class StartingTests(SynchronousTestCase):
     """Transports that can begin TLS by themselves."""
 
     def test_theyAreAskedTo(self) -> None:
-        """Before anything is read, as the server that they are."""
-        scenario = TLSScenario(self)
-        scenario.reverse(tls=scenario.settings())
+        """As the server that they are."""
         asked: list[Any] = []
 
         class Transport(MemoryTransport):
             def startTLS(self, policy: Any, normal: bool = True) -> None:
-                asked.append((policy, normal, self.producer))
+                asked.append((policy, normal))
 
-        protocol = scenario.front.buildProtocol(None)
-        transport = Transport(protocol, scenario.clock)
-        protocol.makeConnection(transport)
-        self.assertEqual(asked, [(scenario.front.tls, True, None)])
-        self.assertIs(protocol.transport, transport)
-        transport.lost(ConnectionRefused())
+        transport = Transport(None, Clock())
+        self.assertIs(speakTLS(transport, "policy", None, transport.clock), transport)
+        self.assertEqual(asked, [("policy", True)])
+
+    def test_theyMayFail(self) -> None:
+        """Then they are what they were before."""
+
+        class Transport(MemoryTransport):
+            TLS = False
+
+            def startTLS(self, policy: Any, normal: bool = True) -> None:
+                self.protocol, self.TLS = None, True
+                raise RuntimeError("no memory")
+
+        protocol = object()
+        transport = Transport(protocol, Clock())
+        self.assertRaises(RuntimeError, speakTLS, transport, "policy", protocol, transport.clock)
+        self.assertIs(transport.protocol, protocol)
+        self.assertFalse(transport.TLS)

@@ -70,6 +70,16 @@ class PeerTests(SynchronousTestCase):
         )
         self.assertRaises(ValueError, Peer.fromURL, "https://a.example")
 
+    def test_TCP(self) -> None:
+        """For what is passed through: there is no usual port."""
+        for url, host, port in (
+            ("tcp://a.example:5432", "a.example", 5432),
+            ("tcp://[2001:db8::1]:1", "2001:db8::1", 1),
+        ):
+            self.assertEqual(Peer.fromURL(url).origin, Origin("tcp", host, port), url)
+        for bad in ("tcp://a", "tcp://:1", "tcp://a:0", "tcp://a:1/x", "tcp:a:1"):
+            self.assertRaises(ValueError, Peer.fromURL, bad)
+
     def test_internationalNamesAreMadeASCII(self) -> None:
         """What is sent in C{Host} and asked of the resolver is what the DNS knows."""
         origin = Peer.fromURL("http://bücher.example:8000").origin

@@ -190,11 +190,27 @@ class ListenerTests(TLSTestCase):
         self.quiet()
 
     def test_whatIsNoTLS(self) -> None:
-        """It is closed in time, with a line in the log."""
-        with dial(self.proxy.port("site")) as stream:
-            stream.send(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
-            self.assertNotIn(b"HTTP", stream.rest())
+        """
+        HTTP is answered without TLS, and read on so that the answer arrives.
+
+        There are lines in both logs.
+        """
+        path = str(self.short / "local.sock")
+        self.proxy.says("local listens on")
+        local = socket.socket(socket.AF_UNIX)
+        local.settimeout(20)
+        local.connect(path)
+        for stream in (dial(self.proxy.port("site")), Stream(local)):
+            with stream:
+                stream.send(b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 300000\r\n\r\n")
+                self.assertIn(b"HTTP/1.1 400 ", stream.head())
+                stream.send(bytes(300000))
+                stream.endWrite()
+                self.assertIn(b"use https instead", stream.rest())
         self.proxy.says("site: no TLS handshake with 127.0.0.1: it speaks HTTP without TLS")
+        until(lambda: len(self.proxy.records()) == 2, "they are in the access log")
+        for record in self.proxy.records():
+            self.assertEqual((record["status"], record["outcome"]), (400, "http_request_error"))
         self.quiet()
 
     def test_aFloodOfHalfHandshakes(self) -> None:
