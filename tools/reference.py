@@ -81,6 +81,7 @@ _TABLES: tuple[tuple[str, type[schema.Table]], ...] = (
     ("`[forward.NAME]`", schema.ForwardTable),
     ("`[reverse.NAME]`", schema.ReverseTable),
     ("`[[reverse.NAME.route]]`", schema.RouteTable),
+    ("`[[reverse.NAME.passthrough]]`", schema.PassageTable),
     ("`[forward.NAME.timeouts]` and `[reverse.NAME.timeouts]`", schema.TimeoutsTable),
     ("`tls` of a front", schema.TLSTable),
     ("`https-only` of a reverse front", schema.HTTPSOnlyTable),

@@ -76,7 +76,8 @@ def oddities(document: Mapping[str, Any]) -> Iterator[Finding]:
     used = {
         route.get("upstream")
         for _, front in _tables(document.get("reverse"))
-        for _, route in _items(front.get("route"))
+        for key in ("route", "passthrough")
+        for _, route in _items(front.get(key))
     }
     for name, _ in _tables(document.get("upstream")):
         if name not in used:

@@ -34,7 +34,10 @@ def wanted(configuration: Configuration) -> int:
     settings += [front.settings for front in configuration.reverse]
     clients = max((each.limits.connections for each in settings), default=0)
     # A tunnel has an upstream connection of its own, which is not the pool's.
-    tunnels = clients if configuration.forward else 0
+    tunnelling = configuration.forward or any(
+        site.settings.passthrough for site in configuration.reverse
+    )
+    tunnels = clients if tunnelling else 0
     return clients + max(tunnels, configuration.pool.total) + _OTHERS
 
 

@@ -71,7 +71,9 @@ VARIABLES = {
     "method": Variable(_OCTETS, "method", "the request's method"),
     "target": Variable(_OCTETS, "target", "the request's target as it came"),
     "version": Variable(_TEXT, "VERSIONS[version]", "the request's version of HTTP"),
-    "host": Variable(_OCTETS, "host", "the request's `Host`"),
+    "host": Variable(
+        _OCTETS, "host", "the request's `Host`; where TLS is passed through, the name in it (SNI)"
+    ),
     "referer": Variable(_OCTETS, "fields.get(REFERER)", "the request's `Referer`"),
     "user_agent": Variable(_OCTETS, "fields.get(USER_AGENT)", "the request's `User-Agent`"),
     "status": Variable(_NUMBER, "status", "the status sent; 0 if none was"),

@@ -20,7 +20,13 @@ from .problems import ConfigurationError, Problem
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorCore
 
-    from ..settings import HTTPSOnlySettings, InterceptSettings, RouteCacheSettings, TLSSettings
+    from ..settings import (
+        HTTPSOnlySettings,
+        InterceptSettings,
+        PassageSettings,
+        RouteCacheSettings,
+        TLSSettings,
+    )
     from .compile import Assembly
     from .config import Configuration
 
@@ -210,6 +216,11 @@ def summary(configuration: Configuration) -> str:
             f" ({', '.join(route.upstream.servers)}){uncached(route.cache)}"
             for route in site.settings.routes
         ]
+        lines += [
+            f"    TLS {' '.join(passage.names)}{_spoken(passage)} -> {passage.upstream.name}"
+            f" ({', '.join(passage.upstream.servers)}), passed through"
+            for passage in site.settings.passthrough
+        ]
         lines += _only(site.settings.httpsOnly)
     if cache is not None:
         lines.append(
@@ -254,6 +265,11 @@ def _only(only: HTTPSOnlySettings | None) -> list[str]:
     if only.maxAgeSeconds:
         lines.append(f"    Strict-Transport-Security: max-age={only.maxAgeSeconds}")
     return lines
+
+
+def _spoken(passage: PassageSettings) -> str:
+    """Say for which protocols clients are passed through, if not for all."""
+    return f" ({' '.join(passage.alpn)})" if passage.alpn else ""
 
 
 def _guard(guard: Guard, guarded: bool) -> str:

@@ -26,6 +26,7 @@ from ..settings import (
     InterceptSettings,
     Limits,
     OriginTLSSettings,
+    PassageSettings,
     PoolSettings,
     ReverseSettings,
     RouteCacheSettings,
@@ -40,6 +41,7 @@ from .config import Configuration, ForwardFront, Guard, LogSettings, ReverseFron
 from .consistency import inconsistencies, oddities
 from .httpsfindings import httpsFindings
 from .listeners import plainBeside, portOf
+from .passagefindings import passageFindings
 from .places import Places, dotted
 from .problems import ABSENT, ConfigurationError, Problem, nearest, spell
 from .schema import Document
@@ -86,7 +88,8 @@ def parse(octets: bytes, source: str) -> Configuration:
         problems += [
             _problem(details, source, places) for details in error.errors(include_url=False)
         ]
-    problems += _placed([*inconsistencies(document), *httpsFindings(document)], source, places)
+    found = (*inconsistencies(document), *httpsFindings(document), *passageFindings(document))
+    problems += _placed(found, source, places)
     odd: list[Finding] = []
     if model is not None:
         wrong, odd = _certificates(model, document, source)
@@ -250,7 +253,7 @@ def _example(path: tuple[str | int, ...], field: FieldInfo | None) -> str:
         return f"{field.alias} = {spell(field.examples[0])}"
     if field.alias in {"forward", "reverse", "upstream"}:
         return f"[{'.'.join([*keys, 'NAME'][:2])}]"
-    if field.alias == "route":
+    if field.alias in {"route", "passthrough"}:
         return f"[[{'.'.join(keys)}]]"
     value = field.get_default(call_default_factory=True)
     if isinstance(value, BaseModel):
@@ -463,6 +466,14 @@ def _reverseSettings(
                 cache=_routeCache(route.cache),
             )
             for route in table.route
+        ),
+        passthrough=tuple(
+            PassageSettings(
+                upstream=upstreams[passage.upstream],
+                names=tuple(passage.names),
+                alpn=tuple(passage.alpn),
+            )
+            for passage in table.passthrough
         ),
         trustedProxies=tuple(table.trustedProxies),
         httpsOnly=_httpsOnly(table),

@@ -119,7 +119,8 @@ Endpoint = Annotated[str, AfterValidator(_fit(listeners.endpoint))]
 Network = Annotated[str, AfterValidator(_fit(values.network))]
 Intercepted = Annotated[str, AfterValidator(_fit(values.intercepted))]
 Destination = Annotated[str, AfterValidator(_fit(values.destination))]
-ServerURL = Annotated[str, AfterValidator(_fit(values.serverURL))]
+ServerURL = Annotated[str, AfterValidator(_fit(values.upstreamURL))]
+Protocol = Annotated[str, AfterValidator(_fit(values.protocol))]
 CertificateName = Annotated[str, AfterValidator(_fit(values.certificateName))]
 Host = Annotated[str, AfterValidator(_fit(values.hostPattern))]
 PathPrefix = Annotated[str, AfterValidator(_fit(values.pathPrefix))]
@@ -648,7 +649,7 @@ class FrontTable(Table):
         default=None,
         examples=[{"certificate": "site.pem", "key": "site.key"}],
         description="TLS with clients; absent: they speak HTTP without. A plain request to a front "
-        "with TLS is not answered.",
+        "with TLS is answered with 400.",
     )
     timeouts: TimeoutsTable = Field(default_factory=TimeoutsTable)
 
@@ -795,6 +796,35 @@ class RouteTable(Table):
     )
 
 
+class PassageTable(Table):
+    """
+    Clients of TLS that a reverse front passes through, undecrypted, by what they ask for.
+
+    The most specific name comes first, as with routes, and passages for certain protocols before
+    those for any. Whoever fits none is for the front itself, if it has `tls`, and refused by an
+    alert if not. Such a client is one line in the log, without a request.
+    """
+
+    names: list[Host] = Field(
+        min_length=1,
+        examples=[["db.example.org", "*.x.example"]],
+        description="Names that clients ask for (SNI): exact, or `*.` and a suffix, which matches "
+        "any number of labels but not the bare suffix. A client chooses what it says here: the "
+        "server behind it has to be one that anybody may reach.",
+    )
+    alpn: list[Protocol] = Field(
+        default=[],
+        examples=[["acme-tls/1"]],
+        description="Protocols (ALPN): the passage is for clients that offer one of them. Absent: "
+        "for all.",
+    )
+    upstream: str = Field(
+        examples=["db"],
+        description="The name of the `[upstream.NAME]` that they are passed to. Its servers are "
+        "`tcp://HOST:PORT`. Where one can't be connected to, the next is tried.",
+    )
+
+
 class ReverseTable(FrontTable):
     """
     A gateway for servers.
@@ -817,8 +847,16 @@ class ReverseTable(FrontTable):
         "and tells all to remember it (HSTS).",
     )
     route: list[RouteTable] = Field(
+        default=[],
         min_length=1,
-        description="At least one `[[reverse.NAME.route]]`. A request that none matches gets 404.",
+        description="At least one `[[reverse.NAME.route]]`, unless all clients are passed through. "
+        "A request that none matches gets 404.",
+    )
+    passthrough: list[PassageTable] = Field(
+        default=[],
+        min_length=1,
+        description="Clients of TLS that are passed through undecrypted, each by a "
+        "`[[reverse.NAME.passthrough]]`. A front without `tls` that has some is for nothing else.",
     )
 
 
@@ -876,7 +914,8 @@ class UpstreamTable(Table):
         min_length=1,
         examples=[["http://127.0.0.1:9000"]],
         description='URLs of the servers: `"http://HOST[:PORT]"`, port 80 unless given, or '
-        '`"https://HOST[:PORT]"`, port 443 unless given. A server named twice gets twice the share.',
+        '`"https://HOST[:PORT]"`, port 443 unless given. For clients that are passed through: '
+        '`"tcp://HOST:PORT"`. A server named twice gets twice the share.',
     )
     tls: OriginTLSTable = Field(
         default_factory=OriginTLSTable,

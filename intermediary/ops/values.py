@@ -290,6 +290,31 @@ def serverURL(text: str) -> str:
     return plain
 
 
+def upstreamURL(text: str) -> str:
+    """
+    Check the URL of a server that requests are sent to, or clients passed through to.
+
+    @return: as L{serverURL}, or C{tcp://HOST:PORT}.
+    """
+    if not text.lower().startswith("tcp:"):
+        return serverURL(text)
+    remedy = 'write it as "tcp://10.0.0.5:5432"'
+    try:
+        plain = serverURL(f"http{text[3:]}")
+    except Unfit as error:
+        raise Unfit(error.message, remedy) from error
+    if urlsplit(plain).port is None:
+        raise Unfit("has no port", remedy)
+    return f"tcp{plain[4:]}"
+
+
+def protocol(text: str) -> str:
+    """Check the name of a protocol for ALPN (RFC 7301 §3.1)."""
+    if re.fullmatch(r"[!-~]{1,255}", text) is None:
+        raise Unfit("is not the name of a protocol", 'write it as in "h2" or "acme-tls/1"')
+    return text
+
+
 def hostName(text: str, remedy: str = "") -> str:
     """
     Check a host: a DNS name, in any script, or an IP literal without brackets.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import resource
+from dataclasses import replace
 from typing import Any, cast
 
 from twisted.logger import ILogObserver, globalLogPublisher
@@ -11,7 +12,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.ops import descriptors
 from intermediary.ops.config import Configuration, ForwardFront, ReverseFront
-from intermediary.settings import ForwardSettings, Limits, PoolSettings, ReverseSettings
+from intermediary.settings import (
+    ForwardSettings,
+    Limits,
+    PassageSettings,
+    PoolSettings,
+    ReverseSettings,
+    UpstreamSettings,
+)
 
 LIMITS = Limits(connections=1000)
 FORWARD = Configuration(
@@ -50,6 +58,12 @@ class LimitTests(SynchronousTestCase):
         """A reverse front has no more upstream connections than the pool."""
         self.assertEqual(descriptors.wanted(REVERSE), 1000 + 200 + 128)
         self.assertEqual(descriptors.wanted(FORWARD), 1000 + 1000 + 128)
+        (front,) = REVERSE.reverse
+        passage = PassageSettings(
+            upstream=UpstreamSettings(name="db", servers=("tcp://h:1",)), names=("a",)
+        )
+        site = replace(front, settings=replace(front.settings, passthrough=(passage,)))
+        self.assertEqual(descriptors.wanted(replace(REVERSE, reverse=(site,))), 2128)
 
     def test_isRaisedToWhatIsNeeded(self) -> None:
         """No further."""

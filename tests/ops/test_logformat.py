@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.errors import ConnectionRefused
-from intermediary.exchange import Reply
+from intermediary.exchange import SERVER_NAME, Reply
 from intermediary.interfaces import Origin
 from intermediary.ops.logformat import COMBINED, VARIABLES, compileFormat, quote
 from intermediary.ops.logline import Times
@@ -161,6 +161,14 @@ class JSONTests(SynchronousTestCase):
         self.assertIsNone(value["method"])
         self.assertIsNone(value["user_agent"])
         self.assertIsNone(value["version"])
+
+    def test_whatWasPassedThrough(self) -> None:
+        """No request either, but the name that the client wanted."""
+        passed = ended(request=False, status=0, memory={SERVER_NAME: b"db.example"})
+        value = self.parsed(passed)
+        self.assertEqual((value["host"], value["method"]), ("db.example", None))
+        self.assertEqual(line("$host $request", passed), "db.example -\n")
+        self.assertEqual(line("$host", ended(request=False, memory={})), "-\n")
 
     def test_errorsHaveTheirTokenAndDetail(self) -> None:
         """The words of RFC 9209 §2.3, and what only the log may know."""

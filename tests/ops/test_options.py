@@ -127,6 +127,25 @@ class OptionsTests(SynchronousTestCase):
         )
         self.assertEqual(self.stderr.getvalue(), "")
 
+    def test_checkSaysWhoIsPassedThrough(self) -> None:
+        """By which names and protocols, and where to."""
+        path = self.file(
+            b"[reverse.db]\nlisten = ['tcp:1']\n"
+            b"[[reverse.db.passthrough]]\nnames = ['a.example', '*.B.example']\nupstream = 'db'\n"
+            b"[[reverse.db.passthrough]]\nnames = ['a.example']\nalpn = ['h2', 'x']\n"
+            b"upstream = 'db'\n"
+            b"[upstream.db]\nservers = ['tcp://10.0.0.5:5432']\n"
+        )
+        self.exits(0, "--config", path, "--check")
+        self.assertIn(
+            "  reverse proxy db on tcp:1\n"
+            "    TLS a.example *.b.example -> db (tcp://10.0.0.5:5432), passed through\n"
+            "    TLS a.example (h2 x) -> db (tcp://10.0.0.5:5432), passed through\n",
+            self.stdout.getvalue(),
+        )
+        self.exits(0, "--config", path, "--explain")
+        self.assertIn("reverse.db TLS a.example (h2 x) -> db\n", self.stdout.getvalue())
+
     def test_checkSaysWhoSpeaksTLS(self) -> None:
         """And with which certificates."""
         pem = Path(self.mktemp()).absolute()

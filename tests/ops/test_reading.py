@@ -16,6 +16,7 @@ from intermediary.settings import (
     ForwardSettings,
     Limits,
     OriginTLSSettings,
+    PassageSettings,
     PoolSettings,
     ReverseSettings,
     RouteCacheSettings,
@@ -73,6 +74,28 @@ class GoodTests(SynchronousTestCase):
                 source="stable.toml",
             ),
         )
+
+    def test_passages(self) -> None:
+        """A front may have nothing else."""
+        configuration = parse(
+            b"[reverse.db]\nlisten = ['tcp:1']\n"
+            b"[[reverse.db.passthrough]]\nnames = ['DB.example']\nupstream = 'db'\n"
+            b"[[reverse.db.passthrough]]\n"
+            b"names = ['*.x.example']\nalpn = ['acme-tls/1']\nupstream = 'db'\n"
+            b"[upstream.db]\nservers = ['TCP://DB.example:5432']\n",
+            "db.toml",
+        )
+        (front,) = configuration.reverse
+        db = UpstreamSettings(name="db", servers=("tcp://db.example:5432",))
+        self.assertEqual(front.settings.routes, ())
+        self.assertEqual(
+            front.settings.passthrough,
+            (
+                PassageSettings(upstream=db, names=("db.example",)),
+                PassageSettings(upstream=db, names=("*.x.example",), alpn=("acme-tls/1",)),
+            ),
+        )
+        self.assertEqual(configuration.warnings, ())
 
     def test_serversThatAreNotVerified(self) -> None:
         """It is read, and warned of where it stands."""
@@ -611,6 +634,25 @@ class BadTests(SynchronousTestCase):
         self.assertIn(
             "[[reverse.site.route]]", self.problem("[reverse.site]\nlisten = ['tcp:1']").remedy
         )
+
+    def test_passages(self) -> None:
+        """What clients ask for, and what a front does with them."""
+        site = "[reverse.db]\nlisten = ['tcp:1']\n"
+        passage = site + "[[reverse.db.passthrough]]\n"
+        upstream = "[upstream.db]\nservers = ['tcp://h:1']\n"
+        problem = self.problem(f"{site}passthrough = []")
+        self.assertIn("[[reverse.db.passthrough]]", problem.remedy)
+        for line, table, words in (
+            ("upstream = 'db'", "names", "is missing"),
+            ("names = []\nupstream = 'db'", "names", "at least 1 item"),
+            ("names = ['*']\nupstream = 'db'", "names[0]", "is not a host"),
+            ("names = ['a']\nalpn = ['a b']\nupstream = 'db'", "alpn[0]", "name of a protocol"),
+            ("names = ['a']", "upstream", "is missing"),
+            ("names = ['a']\nupstream = 'bd'", "upstream", "no such upstream"),
+        ):
+            problem = self.problem(f"{passage}{line}\n{upstream}")
+            self.assertEqual(problem.table, f"reverse.db.passthrough[0].{table}")
+            self.assertIn(words, problem.message)
 
     def test_allProblemsComeAtOnceInTheOrderOfTheFile(self) -> None:
         """Of single values and between tables alike."""

@@ -204,6 +204,40 @@ class ServerURLTests(Case):
             self.assertEqual(values.serverURL(f"http://{host}"), f"http://{host}")
 
 
+class UpstreamURLTests(Case):
+    """URLs of servers of either kind."""
+
+    def test_TCP(self) -> None:
+        """A host and a port, and nothing else."""
+        for written, meant in (
+            ("tcp://10.0.0.5:5432", "tcp://10.0.0.5:5432"),
+            ("TCP://DB.example:1", "tcp://db.example:1"),
+            ("tcp://[::1]:22", "tcp://[::1]:22"),
+            ("https://h", "https://h"),
+        ):
+            self.assertEqual(values.upstreamURL(written), meant)
+        for bad, words in (
+            ("tcp://h", "has no port"),
+            ("tcp:h:1", "names no host"),
+            ("tcp://h:1/x", "must have no path"),
+            ("tcp://h:0", "no valid port"),
+            ("tcp://u@h:1", "user name"),
+        ):
+            self.assertIn("tcp://", self.assertUnfit(values.upstreamURL, bad, words).remedy)
+        self.assertUnfit(values.upstreamURL, "ftp://h", "is not an http:// or https:// URL")
+
+
+class ProtocolTests(Case):
+    """Names of protocols."""
+
+    def test_whatTheyMayBe(self) -> None:
+        """Visible ASCII, and short enough for one octet of length."""
+        for good in ("h2", "acme-tls/1", "x" * 255):
+            self.assertEqual(values.protocol(good), good)
+        for bad in ("", "a b", "\u00e4", "x" * 256, "h2\n"):
+            self.assertUnfit(values.protocol, bad, "is not the name of a protocol")
+
+
 class TLSTests(Case):
     """What TLS with servers is set up with."""
 
