@@ -147,7 +147,9 @@ class Wire:
     def ending(self) -> str:
         if self.aborted:
             return "aborted"
-        return "" if self.connected else "closed"
+        if not self.connected:
+            return "closed"
+        return "half-closed" if self.eager._writeDisconnected else ""
 
     @property
     def readPaused(self) -> bool:
