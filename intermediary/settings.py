@@ -215,6 +215,46 @@ class RouteSettings:
     preserveHost: bool = True
     #: How it is cached, where the process has a cache; None for not at all.
     cache: RouteCacheSettings | None = field(default_factory=RouteCacheSettings)
+    #: Who is let in, by certificate; None for everybody.
+    clientCertificate: ClientRuleSettings | None = None
+    #: Whether servers are told of the certificate, where the front has C{headers} for that.
+    clientHeaders: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClientRuleSettings:
+    """
+    Which clients are let in, by the certificate that they show: any rule is enough.
+
+    Without rules it is whoever shows one.
+    """
+
+    #: Patterns of subjects: see L{intermediary.policy.clientrules}.
+    subject: tuple[str, ...] = ()
+    #: Patterns of alternative names, as C{"dns:*.example"}.
+    san: tuple[str, ...] = ()
+    #: SHA-256 of certificates, in hexadecimal.
+    fingerprint: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClientTLSSettings:
+    """How clients of a front prove who they are."""
+
+    #: A file in PEM: who is trusted to vouch for them, or clients' own certificates.
+    ca: str
+    #: A file in PEM with what those have revoked; empty for no lists.
+    crl: str = ""
+    #: Whether who shows no certificate is refused.
+    required: bool = True
+    #: Request fields that tell servers of the certificate: what, and the field's name.
+    #: See L{intermediary.wire.clientcertificates}.
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def tellsChain(self) -> bool:
+        """Whether servers hear of those who vouch for it."""
+        return any(what == "chain" for what, _ in self.headers)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -255,6 +295,8 @@ class TLSSettings:
     #: Whether certificates that name a responder have the word of their authority with
     #: them that they are good (OCSP).
     stapling: bool = True
+    #: None to ask clients for no certificate.
+    clients: ClientTLSSettings | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -330,6 +372,8 @@ class ForwardSettings(FrontSettings):
     intercept: InterceptSettings | None = None
     #: How it is cached, where the process has a cache; None for not at all.
     cache: RouteCacheSettings | None = field(default_factory=RouteCacheSettings)
+    #: Who is let in, by certificate; None for everybody.
+    clientCertificate: ClientRuleSettings | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -344,3 +388,6 @@ class ReverseSettings(FrontSettings):
     trustedProxies: tuple[str, ...] = ()
     #: None for whatever clients come by.
     httpsOnly: HTTPSOnlySettings | None = None
+    #: Request fields that never get from clients to servers, nor from trusted proxies:
+    #: others of the same process tell those of certificates by them.
+    reservedFields: tuple[str, ...] = ()

@@ -16,6 +16,8 @@ from intermediary import settings
 from intermediary.settings import (
     BypassSettings,
     CacheSettings,
+    ClientRuleSettings,
+    ClientTLSSettings,
     DiskSettings,
     ForceSettings,
     ForwardSettings,
@@ -43,6 +45,8 @@ EXAMPLES: tuple[Any, ...] = (
     Limits(),
     Timeouts(),
     TLSSettings(certificate="site.pem"),
+    ClientTLSSettings(ca="ca.pem"),
+    ClientRuleSettings(),
     PoolSettings(),
     CacheSettings(),
     BypassSettings(),

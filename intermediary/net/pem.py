@@ -46,17 +46,21 @@ class CertificateError(ValueError):
         self.remedy = remedy
 
 
-def readFile(path: str) -> bytes:
+def readFile(path: str, largestOctets: int = LARGEST_OCTETS) -> bytes:
     """
     Read a file whole.
+
+    @param largestOctets: what it may have: whole MiB.
 
     @raise OSError: it can't be read.
     @raise CertificateError: it is too long to be what it should.
     """
     with open(path, "rb") as file:
-        octets = file.read(LARGEST_OCTETS + 1)
-    if len(octets) > LARGEST_OCTETS:
-        raise CertificateError("is larger than 1 MiB", "name a file of certificates")
+        octets = file.read(largestOctets + 1)
+    if len(octets) > largestOctets:
+        raise CertificateError(
+            f"is larger than {largestOctets >> 20} MiB", "name a file with what it should have"
+        )
     return octets
 
 
@@ -79,6 +83,31 @@ def readCertificates(octets: bytes) -> list[x509.Certificate]:
     if not found:
         raise CertificateError(
             "has no certificate in it", "name a file in PEM: -----BEGIN CERTIFICATE-----"
+        )
+    return found
+
+
+def readLists(octets: bytes) -> list[x509.CertificateRevocationList]:
+    """
+    Read all lists of what was revoked (RFC 5280 §5) of a file.
+
+    @raise CertificateError: there is none, or one is broken.
+    """
+    found = []
+    for match in _BLOCK.finditer(octets):
+        if match[1] == b"X509 CRL":
+            try:
+                found.append(x509.load_pem_x509_crl(match[0]))
+            except ValueError as error:
+                raise CertificateError(
+                    f"has a list that can't be read ({_first(error)})",
+                    "get it from its issuer again",
+                ) from error
+    if not found:
+        raise CertificateError(
+            "has no list of what was revoked in it",
+            "name a file in PEM: -----BEGIN X509 CRL-----, or make one of it: "
+            "openssl crl -inform DER -in FILE -out crl.pem",
         )
     return found
 
@@ -163,5 +192,6 @@ __all__ = [
     "readCertificates",
     "readFile",
     "readKey",
+    "readLists",
     "refusedBy",
 ]

@@ -13,7 +13,7 @@ It is a context factory for any Twisted application, see C{docs/embedding.md}.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred, execute
@@ -23,9 +23,12 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from ..interfaces import ITLSPolicy
+from .authorityfiles import AuthorityFiles
 from .certificatefiles import CertificateFiles, Trouble, TroubleError
 from .certificates import ByName, Certificate, equip
+from .clientauthorities import AskedConnection
 from .connector import Connector
+from .introduction import now
 from .pem import CertificateError
 from .resolver import Resolver
 from .stapling import Stapling
@@ -33,18 +36,32 @@ from .tickets import Generations
 from .tlscontext import makeContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from twisted.internet.interfaces import IDelayedCall
     from twisted.python.failure import Failure
 
     from ..interfaces import IConnector
     from ..settings import TLSSettings
+    from .clientauthorities import ClientAuthorities
 
 #: What is spoken above TLS, the best first (RFC 7301).
 PROTOCOLS = (b"http/1.1",)
 #: Between two looks at the files.
 WATCH_SECONDS = 10.0
+
+
+class _Found(NamedTuple):
+    """
+    What a look at the files has brought.
+
+    @ivar selection: the contexts from now on; None for those that there were.
+    @ivar authorities: those that they were made with.
+    """
+
+    selection: ByName | None
+    authorities: ClientAuthorities | None
+    troubles: list[Trouble]
 
 
 @implementer(ITLSPolicy, IOpenSSLServerConnectionCreator)
@@ -53,6 +70,10 @@ class ServerTLS:
     TLS for the clients of one front.
 
     It has a timer from L{start} to L{stop}, by which it reads certificates that changed.
+
+    @ivar authorities: who vouches for clients; None where they are not asked.
+    @ivar renewed: called when that has changed: who is connected was let in under what
+        there was before.
     """
 
     _log = Logger()
@@ -84,12 +105,18 @@ class ServerTLS:
         self._connector = connector
         self._stapling = Stapling(reactor, name, self._connect) if settings.stapling else None
         self._files = CertificateFiles(settings)
+        self._clients = None if settings.clients is None else AuthorityFiles(settings.clients)
+        #: Those that the contexts of names are made of.
+        self._used: tuple[Certificate, ...] = ()
+        self.authorities: ClientAuthorities | None = None
+        self.renewed: Callable[[], Any] | None = None
         self._timer: IDelayedCall | None = None
         self._looking: Deferred[Any] | None = None
-        selection, troubles = self._look()
-        if troubles or selection is None:
-            raise TroubleError(troubles)
-        self._selection: ByName = selection
+        found = self._look()
+        if found.troubles or found.selection is None:
+            raise TroubleError(found.troubles)
+        self._selection: ByName = found.selection
+        self.authorities = found.authorities
         self._staple()
         self._keys = Generations(self._begin, reactor.seconds, settings.resumptionSeconds)
 
@@ -98,30 +125,44 @@ class ServerTLS:
     def _begin(self) -> Any:
         """Make a context for connections to begin with."""
         settings = self.settings
-        context = self._plain()
+        context = self._plain(self.authorities)
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-        if settings.resumptionSeconds:
+        clients = settings.clients
+        # A ticket has the client's certificate in it, but none of those behind that.
+        if settings.resumptionSeconds and (clients is None or not clients.tellsChain):
             context.set_timeout(int(settings.resumptionSeconds))
         else:
             context.set_options(SSL.OP_NO_TICKET)
         context.set_tlsext_servername_callback(self._named)
         return context
 
-    def _plain(self) -> Any:
+    def _plain(self, authorities: ClientAuthorities | None) -> Any:
         """Make a context with what is the same for all."""
         context = makeContext(self.settings.profile)
         context.set_session_id(self._session)
         # OpenSSL asks the one that took the place of the first.
         context.set_alpn_select_callback(self._agree)
+        if authorities is not None:
+            authorities.prepare(context)
         return context
 
-    def _equipped(self, certificates: list[Certificate]) -> Any:
-        """Make the context of certificates."""
-        context = self._plain()
-        equip(context, certificates)
-        if self._stapling is not None:
-            self._stapling.equip(context, certificates)
-        return context
+    def _byName(
+        self, certificates: Iterable[Certificate], authorities: ClientAuthorities | None
+    ) -> ByName:
+        """
+        Make the contexts of certificates.
+
+        @raise CertificateError: there is none for the default.
+        """
+
+        def make(chosen: list[Certificate]) -> Any:
+            context = self._plain(authorities)
+            equip(context, chosen)
+            if self._stapling is not None:
+                self._stapling.equip(context, chosen)
+            return context
+
+        return ByName(certificates, make, self.settings.default)
 
     def _connect(self) -> IConnector:
         """Give what responders are reached by; most certificates name none."""
@@ -158,27 +199,39 @@ class ServerTLS:
 
     def connectionOn(self, socket: Any) -> Any:
         """See L{ITLSPolicy.connectionOn}."""
-        connection = SSL.Connection(self._keys.newest(), socket)
+        context = self._keys.newest()
+        if self.authorities is None:
+            connection = SSL.Connection(context, socket)
+        else:
+            connection = AskedConnection(context, socket)
+            connection.asked = self.authorities
         connection.set_accept_state()
         return connection
 
     # Files
 
-    def _look(self) -> tuple[ByName | None, list[Trouble]]:
-        """
-        Read what has changed; may block.
-
-        @return: what is to be used from now on, None for what there was.
-        """
+    def _look(self) -> _Found:
+        """Read what has changed; may block."""
         changed, troubles = self._files.look()
-        if not changed:
-            return None, troubles
-        settings = self.settings
-        try:
-            return ByName(self._files.certificates, self._equipped, settings.default), troubles
-        except CertificateError as error:
-            found = Trouble("default", settings.default, error.message, error.remedy)
-            return None, [*troubles, found]
+        authorities = self.authorities
+        if self._clients is not None:
+            troubles = [*troubles, *self._clients.look()]
+            authorities = self._clients.authorities
+        certificates = self._files.certificates
+        if changed:
+            try:
+                selection = self._byName(certificates, authorities)
+            except CertificateError as error:
+                settings = self.settings
+                found = Trouble("default", settings.default, error.message, error.remedy)
+                troubles = [*troubles, found]
+            else:
+                self._used = certificates
+                return _Found(selection, authorities, troubles)
+        if authorities is not self.authorities and self._used:
+            # Who is not trusted any more is not, whatever else is wrong.
+            return _Found(self._byName(self._used, authorities), authorities, troubles)
+        return _Found(None, None, troubles)
 
     def start(self) -> None:
         """Look for changes from now on, and ask for what is stapled."""
@@ -221,29 +274,43 @@ class ServerTLS:
         self._timer = self._reactor.callLater(WATCH_SECONDS, self._due)
         self._keys.expire()
         if self._looking is None:
+            if self._clients is not None:
+                self._lapse(self._clients)
             self.reload()
+
+    def _lapse(self, clients: AuthorityFiles) -> None:
+        """Tell of lists that have expired; that keeps clients out, so it may not wait."""
+        for trouble in clients.lapses(now()):
+            self._log.warn("{front}: {trouble}", front=self.name, trouble=str(trouble))
 
     def _inThread(self, look: Callable[[], Any]) -> Deferred[Any]:
         if IReactorThreads.providedBy(self._reactor) and self._timer is not None:
             return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), look)
         return execute(look)
 
-    def _use(self, found: tuple[ByName | None, list[Trouble]]) -> None:
-        selection, troubles = found
-        for trouble in troubles:
+    def _use(self, found: _Found) -> None:
+        for trouble in found.troubles:
             self._log.warn(
                 "{front}: {trouble} (what there was before is used)",
                 front=self.name,
                 trouble=str(trouble),
             )
-        if selection is not None:
-            self._selection = selection
-            self._staple()
-            self._log.info(
-                "{front}: certificates were read again, for {count} names",
-                front=self.name,
-                count=len(selection),
-            )
+        if found.selection is None:
+            return
+        self._selection = found.selection
+        self._staple()
+        self._log.info(
+            "{front}: certificates were read again, for {count} names",
+            front=self.name,
+            count=len(found.selection),
+        )
+        if found.authorities is not self.authorities:
+            self.authorities = found.authorities
+            # A session that is resumed would not be judged anew.
+            self._keys.retire()
+            self._log.info("{front}: who vouches for clients was read again", front=self.name)
+            if self.renewed is not None:
+                self.renewed()
 
     def _failed(self, failure: Failure) -> None:
         self._log.failure("{front}: certificates can't be read", failure, front=self.name)

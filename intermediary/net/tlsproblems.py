@@ -1,6 +1,6 @@
 # -*- test-case-name: tests.net.test_tlsproblems -*-
 """
-What is wrong with TLS towards an origin, in words that somebody can act on.
+What is wrong with TLS, in words that somebody can act on.
 
 OpenSSL's own are for those who know its source.  What comes of a handshake is told
 by the classes of RFC 9209; what is wrong with a certificate, by whom it is for, by
@@ -190,17 +190,19 @@ def mismatch(certificate: Any, name: str, literal: bool) -> str:
     return ""
 
 
-def chainProblem(certificate: Any, code: int, depth: int) -> str:
+def chainProblem(certificate: Any, code: int, depth: int, whose: str = "") -> str:
     """
     Say what OpenSSL found wrong with a chain of certificates.
 
     @param certificate: the C{x509.Certificate} that it is about.
     @param code: one of C{SSL.X509VerificationCodes}.
-    @param depth: its place in the chain, 0 for the server's own.
+    @param depth: its place in the chain, 0 for the peer's own.
+    @param whose: who that is, if it has to be told.
     """
-    which = "the certificate"
+    which = f"the certificate of {whose}" if whose else "the certificate"
     if depth:
         which += f" of its authority {_distinguished(certificate.subject)}"
+    by = f"{which} is issued by" if whose else "issued by"
     if code == _CODES.ERR_CERT_HAS_EXPIRED:
         return f"{which} expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
     if code == _CODES.ERR_CERT_NOT_YET_VALID:
@@ -209,14 +211,31 @@ def chainProblem(certificate: Any, code: int, depth: int) -> str:
     if code == _CODES.ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
         return f"{which} is signed by itself; to trust it, name its file in ca"
     if code == _CODES.ERR_SELF_SIGNED_CERT_IN_CHAIN:
-        return f"issued by an unknown authority: {_distinguished(certificate.subject)}"
+        return f"{by} an unknown authority: {_distinguished(certificate.subject)}"
     if code in (
         _CODES.ERR_UNABLE_TO_GET_ISSUER_CERT,
         _CODES.ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
         _CODES.ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE,
     ):
-        return f"issued by an unknown authority: {_distinguished(certificate.issuer)}"
+        return f"{by} an unknown authority: {_distinguished(certificate.issuer)}"
+    if code == _CODES.ERR_CERT_REVOKED:
+        return f"{which} is revoked"
+    if code in (_CODES.ERR_UNABLE_TO_GET_CRL, _CODES.ERR_UNABLE_TO_GET_CRL_ISSUER):
+        issuer = _distinguished(certificate.issuer)
+        return f"{which} may be revoked: there is no list of {issuer} in crl"
+    if code == _CODES.ERR_CRL_HAS_EXPIRED:
+        issuer = _distinguished(certificate.issuer)
+        return f"{which} may be revoked: the list of {issuer} in crl has expired"
+    if code == _CODES.ERR_INVALID_PURPOSE:
+        return f"{which} is not for this use (extendedKeyUsage)"
     return f"{which} is not accepted: {_WORDS.get(code, f'error {code}')}"
+
+
+def clientProblem(certificate: Any, code: int, depth: int) -> str:
+    """As L{chainProblem}, of a client, whom nobody knows otherwise."""
+    if depth:
+        return chainProblem(certificate, code, depth)
+    return chainProblem(certificate, code, depth, _distinguished(certificate.subject))
 
 
 def _distinguished(name: x509.Name) -> str:
@@ -243,4 +262,12 @@ def _plain(text: str) -> str:
     return text if len(text) <= _NAME_CHARACTERS else text[: _NAME_CHARACTERS - 3] + "..."
 
 
-__all__ = ["ALERTS", "chainProblem", "handshakeError", "mismatch", "reasonsOf", "tlsError"]
+__all__ = [
+    "ALERTS",
+    "chainProblem",
+    "clientProblem",
+    "handshakeError",
+    "mismatch",
+    "reasonsOf",
+    "tlsError",
+]

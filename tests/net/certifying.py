@@ -78,6 +78,7 @@ def signed(
     days: tuple[float, float],
     names: Iterable[str] = (),
     authority: bool = False,
+    purpose: x509.ObjectIdentifier | None = None,
 ) -> x509.Certificate:
     """
     Sign a certificate.
@@ -87,6 +88,7 @@ def signed(
     @param days: from when to when it is valid, counted from now.
     @param names: and addresses that it is for; it has no alternative names without.
     @param authority: whether it may sign others.
+    @param purpose: what alone it is for; anything without.
     """
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
     builder = (
@@ -102,10 +104,17 @@ def signed(
     alternatives = [_alternative(each) for each in names]
     if alternatives:
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+    if purpose is not None:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
     return builder.sign(signer, hashes.SHA256())
 
 
 def _alternative(text: str) -> x509.GeneralName:
+    kind, _, value = text.partition(":")
+    if kind == "email":
+        return x509.RFC822Name(value)
+    if kind == "uri":
+        return x509.UniformResourceIdentifier(value)
     try:
         return x509.IPAddress(ip_address(text))
     except ValueError:
@@ -121,6 +130,7 @@ def made(
     authority: bool = False,
     number: int = 0,
     unnamed: bool = False,
+    purpose: x509.ObjectIdentifier | None = None,
 ) -> Made:
     """
     Make a certificate.
@@ -131,6 +141,7 @@ def made(
     @param authority: whether it may sign others.
     @param number: tells several of a name apart.
     @param unnamed: it has no alternative names.
+    @param purpose: what alone it is for.
     """
     key = keyOf(kind, number)
     subject = x509.Name(
@@ -147,6 +158,7 @@ def made(
         (-60, days),
         () if unnamed else names,
         authority,
+        purpose,
     )
     return Made(certificate, key)
 
@@ -155,3 +167,35 @@ def made(
 def authority(name: str = "authority.example") -> Made:
     """Make one that signs others."""
     return made(name, authority=True, days=300, number=hash(name))
+
+
+def revoked(
+    issuer: Made, *others: Made, days: float = 30, signer: Made | None = None
+) -> x509.CertificateRevocationList:
+    """
+    Make the list of what somebody has revoked.
+
+    @param others: what that is.
+    @param days: from now to when the next one is due.
+    @param signer: who signs it instead.
+    """
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issuer.certificate.subject)
+        .last_update(now + dt.timedelta(days=-60))
+        .next_update(now + dt.timedelta(days=days))
+    )
+    for each in others:
+        builder = builder.add_revoked_certificate(
+            x509.RevokedCertificateBuilder()
+            .serial_number(each.certificate.serial_number)
+            .revocation_date(now + dt.timedelta(days=-1))
+            .build()
+        )
+    return builder.sign((signer or issuer).privateKey, hashes.SHA256())
+
+
+def listPEM(*lists: x509.CertificateRevocationList) -> bytes:
+    """Write lists to one file."""
+    return b"".join(each.public_bytes(Encoding.PEM) for each in lists)

@@ -16,7 +16,14 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.errors import TLSAlertReceived, TLSProtocolError
-from intermediary.net.tlsproblems import ALERTS, chainProblem, handshakeError, mismatch, tlsError
+from intermediary.net.tlsproblems import (
+    ALERTS,
+    chainProblem,
+    clientProblem,
+    handshakeError,
+    mismatch,
+    tlsError,
+)
 
 from .authority import authority, credentials
 
@@ -154,10 +161,40 @@ class CertificateTests(SynchronousTestCase):
                 0,
                 "issued by an unknown authority: CN=Test Authority",
             ),
-            (certificate, CODES.ERR_INVALID_PURPOSE, 0, "not accepted: invalid purpose"),
+            (certificate, CODES.ERR_INVALID_PURPOSE, 0, "is not for this use (extendedKeyUsage)"),
+            (certificate, CODES.ERR_CERT_REVOKED, 0, "the certificate is revoked"),
+            (
+                certificate,
+                CODES.ERR_UNABLE_TO_GET_CRL,
+                0,
+                "may be revoked: there is no list of CN=Test Authority in crl",
+            ),
+            (
+                root,
+                CODES.ERR_CRL_HAS_EXPIRED,
+                1,
+                "may be revoked: the list of CN=Test Authority in crl has expired",
+            ),
+            (certificate, CODES.ERR_CERT_UNTRUSTED, 0, "not accepted: cert untrusted"),
             (certificate, 99999, 0, "not accepted: error 99999"),
         ):
             self.assertIn(words, chainProblem(about, code, depth))
+
+    def test_clientsHaveToBeNamed(self) -> None:
+        """Nothing else tells who it was; an authority is named by itself."""
+        certificate, root = credentials("a.example").x509, authority().root
+        self.assertEqual(
+            clientProblem(certificate, CODES.ERR_CERT_REVOKED, 0),
+            "the certificate of CN=a.example is revoked",
+        )
+        self.assertEqual(
+            clientProblem(certificate, CODES.ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, 0),
+            "the certificate of CN=a.example is issued by an unknown authority: CN=Test Authority",
+        )
+        self.assertEqual(
+            clientProblem(root, CODES.ERR_SELF_SIGNED_CERT_IN_CHAIN, 1),
+            "issued by an unknown authority: CN=Test Authority",
+        )
 
     def test_namesFitOneLineOfALog(self) -> None:
         """Whatever a server puts into its certificate."""

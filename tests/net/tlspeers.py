@@ -43,6 +43,7 @@ class MemoryClient:
         certificate: Any = None,
         context: Any = None,
         session: Any = None,
+        chain: tuple[Any, ...] = (),
     ) -> None:
         if context is None:
             context = SSL.Context(SSL.TLS_METHOD)
@@ -57,6 +58,8 @@ class MemoryClient:
             if certificate is not None:
                 context.use_certificate(certificate.certificate)
                 context.use_privatekey(certificate.privateKey)
+            for each in chain:
+                context.add_extra_chain_cert(each.certificate)
         self.context = context
         self.connection = SSL.Connection(context, None)
         self.connection.set_connect_state()
