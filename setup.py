@@ -114,6 +114,7 @@ COMPILED = (
     "intermediary/wire/cachekey.py",
     "intermediary/wire/cachestatus.py",
     "intermediary/wire/chunked.py",
+    "intermediary/wire/clientcertificates.py",
     "intermediary/wire/combining.py",
     "intermediary/wire/conditional.py",
     "intermediary/wire/connects.py",

@@ -17,6 +17,7 @@ from .wire.message import NO_BODY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .clientcertificate import ClientCertificate
     from .front import Front
     from .interfaces import IBodySink, IDownstream, IFilePart, ILease, Origin
     from .program import Program
@@ -199,6 +200,12 @@ class Exchange:
         #: What components want to remember about this exchange, by their own
         #: keys; made by the first that does.
         self.memory: dict[Any, Any] | None = None
+
+    @property
+    def clientCertificate(self) -> ClientCertificate | None:
+        """What the client has proved to be by a certificate; None if nothing."""
+        certificate: ClientCertificate | None = self.downstream.clientCertificate
+        return certificate
 
     @property
     def peerName(self) -> str:

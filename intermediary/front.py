@@ -28,6 +28,8 @@ class Front:
     @ivar route: chooses the program of an exchange by its request; raises
         L{IntermediaryError} where there is none.
     @ivar answer: words the reply to an error.
+    @ivar withheld: fields, in lower case and with hyphens, that no trailers of requests get
+        through; see L{Disclosure<intermediary.policy.disclosure.Disclosure>} for heads.
     @ivar keepsOld: whether clients of HTTP/1.0 may keep their connections: a
         gateway's may, a proxy's must not (RFC 9112 §9.3).
     @ivar refusal: the program for exchanges that failed before one was chosen:
@@ -45,6 +47,7 @@ class Front:
         "refusal",
         "route",
         "timeouts",
+        "withheld",
     )
 
     def __init__(
@@ -58,6 +61,7 @@ class Front:
         refusal: Program,
         keepsOld: bool = True,
         intercepted: bool = False,
+        withheld: frozenset[bytes] = frozenset(),
     ) -> None:
         self.name = name
         self.limits = limits
@@ -68,3 +72,4 @@ class Front:
         self.route = route
         self.answer = answer
         self.refusal = refusal
+        self.withheld = withheld

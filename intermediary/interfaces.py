@@ -145,6 +145,10 @@ class IDownstream(IBodySink):
     draining = Attribute("whether the connection ends with the exchange under way")
     takesParts = Attribute("whether content can go by C{endWith}; known with the first request")
     keepAlive = Attribute("whether it may serve another one; the engine sets it")
+    clientCertificate = Attribute(
+        "the L{ClientCertificate<intermediary.clientcertificate.ClientCertificate>} that the "
+        "client has shown and was verified, or None"
+    )
 
     def sendInterim(octets: bytes) -> None:
         """Send an encoded 1xx head at once."""

@@ -32,6 +32,7 @@ from ..errors import (
 )
 from ..exchange import Exchange
 from ..interfaces import IDownstream
+from ..wire.clientcertificates import withheld
 from ..wire.encoding import LAST_CHUNK, encodeChunk, encodeLastChunk
 from ..wire.fields import EMPTY
 from ..wire.forwarding import withoutNominated
@@ -47,6 +48,7 @@ from .tunnel import canHalfClose
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
+    from ..clientcertificate import ClientCertificate
     from ..interfaces import IFilePart, ILease
     from ..wire.fields import Fields
     from .listener import Listener
@@ -95,6 +97,7 @@ class DownstreamConnection:
         "draining",
         "exchange",
         "factory",
+        "introduction",
         "keepAlive",
         "peerHost",
         "secure",
@@ -110,6 +113,9 @@ class DownstreamConnection:
         #: octets.
         self.peerHost = ""
         self.secure = False
+        #: The L{Introduction<intermediary.net.introduction.Introduction>}, where clients
+        #: are asked for certificates.
+        self.introduction: Any = None
         self.takesParts = False
         self.factory: Any = None
         self.transport: Any = None
@@ -181,9 +187,21 @@ class DownstreamConnection:
         """The client speaks TLS, with us or with the endpoint's layer."""
         if self._phase == "handshake":
             handshakes: Any = self._listener.handshakes
+            if self.introduction is not None and not self.introduction.completed():
+                handshakes.failed(self, None, self.introduction.problem)
+                # What comes with the end of the handshake is not read any more.
+                self._leave(LINGER_OCTETS)
+                self.transport.abortConnection()
+                return
             self.secure = True
             self._ready()
             handshakes.ended(self)
+
+    @property
+    def clientCertificate(self) -> ClientCertificate | None:
+        """See L{IDownstream}."""
+        introduction = self.introduction
+        return None if introduction is None else introduction.certificate
 
     # Clients that speak no TLS with us
 
@@ -437,7 +455,9 @@ class DownstreamConnection:
         if self._phase == "content":
             self._expectContent()
         if trailers is not EMPTY and exchange.request is not None:
-            trailers = withoutNominated(trailers, exchange.request.fields)
+            trailers = withheld(
+                withoutNominated(trailers, exchange.request.fields), self._listener.front.withheld
+            )
         # Kept, as another attempt may need them again.
         self._trailers = trailers
         if self._requestSink is not None:

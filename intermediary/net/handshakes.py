@@ -22,6 +22,7 @@ from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 
 from ..errors import PlainRequest
 from ..wire.clienthello import HelloError, encodeAlert
+from .introduction import Introduction
 from .opening import Opening
 from .passing import passThrough
 from .tlsproblems import reasonsOf
@@ -57,6 +58,7 @@ class Handshakes:
         limit: int,
         clock: Any,
         passages: Callable[[ClientHello], Program | None] | None = None,
+        introduces: bool = False,
     ) -> None:
         """
         @param front: its name, for the log.
@@ -67,6 +69,7 @@ class Handshakes:
         @param passages: chooses the program of a client that is passed through, None for
             one that is not; raises L{HelloError} to refuse it.  None to pass nobody
             through.
+        @param introduces: clients are asked for certificates: see L{Introduction}.
         """
         self._front = front
         self.policy = policy
@@ -74,6 +77,7 @@ class Handshakes:
         self._limit = limit
         self._clock = clock
         self._passages = passages
+        self._introduces = introduces
         self._under: set[DownstreamConnection] = set()
         #: In the order in which they came.
         self._waiting: dict[DownstreamConnection, None] = {}
@@ -104,9 +108,12 @@ class Handshakes:
         connection = opening.connection
         assert connection is not None
         octets = opening.leave()
+        policy = self.policy
+        if self._introduces:
+            policy = connection.introduction = Introduction(policy)
         try:
             connection.transport = speakTLS(
-                connection.transport, self.policy, connection, self._clock, bool(octets)
+                connection.transport, policy, connection, self._clock, bool(octets)
             )
             if octets:
                 connection.transport.dataReceived(octets)
@@ -155,16 +162,20 @@ class Handshakes:
                 following.transport.resumeProducing()
         else:
             self._waiting.pop(connection, None)
+        if connection.introduction is not None:
+            connection.introduction.ended()
 
-    def failed(self, connection: DownstreamConnection, reason: Failure, why: str) -> None:
+    def failed(self, connection: DownstreamConnection, reason: Failure | None, why: str) -> None:
         """
         A connection ended before its handshake did.
 
-        @param why: why it was us who ended it; empty if it was not.
+        @param why: why it was us who ended it; empty if it was not, which needs a reason.
         """
         self.ended(connection)
+        if not why and connection.introduction is not None:
+            why = connection.introduction.problem
         if not why:
-            error = reason.value
+            error = None if reason is None else reason.value
             if not isinstance(error, Error):
                 # It only looked whether somebody listens, or changed its mind.
                 return
@@ -225,6 +236,8 @@ def speakTLS(transport: Any, policy: Any, protocol: Any, clock: Any, above: bool
 def _worded(error: Error) -> str:
     """Say what OpenSSL did not like."""
     reasons = reasonsOf(error)
+    if "peer did not return a certificate" in reasons:
+        return "it showed no certificate, and here clients have to"
     return ", ".join(reasons) or "it hung up"
 
 

@@ -69,7 +69,8 @@ class Assembly:
         log = configuration.log
         self.accessLog = None
         if log.access is not None:
-            self.accessLog = AccessLog(reactor, compileFormat(log.format), log.access)
+            line = compileFormat(log.format, _asksForCertificates(configuration))
+            self.accessLog = AccessLog(reactor, line, log.access)
         # The limits are the process's, and the same for all fronts.
         every: list[FrontSettings] = [each.settings for each in configuration.forward]
         every += [each.settings for each in configuration.reverse]
@@ -160,6 +161,13 @@ class Assembly:
         self.pool.close()
         if self.accessLog is not None:
             self.accessLog.close()
+
+
+def _asksForCertificates(configuration: Configuration) -> bool:
+    """Tell whether clients of any front may show certificates."""
+    settings = [each.settings.tls for each in configuration.forward]
+    settings += [each.settings.tls for each in configuration.reverse]
+    return any(each is not None and each.clients is not None for each in settings)
 
 
 def _checkTLS(configuration: Configuration, policies: OriginPolicies) -> None:

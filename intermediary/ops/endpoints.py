@@ -49,7 +49,14 @@ from ..settings import (
     ReverseSettings,
     TLSSettings,
 )
-from .programs import ForwardPrograms, Hooks, ReversePrograms, Sections, Upstreams
+from .programs import (
+    ForwardPrograms,
+    Hooks,
+    ReversePrograms,
+    Sections,
+    Upstreams,
+    withheldBy,
+)
 from .values import pseudonym
 
 if TYPE_CHECKING:
@@ -188,6 +195,7 @@ class ProxyFactory:
             ErrorReplies(self.pseudonym),
             sections.refusal(),
             self.keepsOld,
+            withheld=self._withheld(),
         )
         self._caches = tuple(sections.caches)
         self._listener = Listener(self.front, self.pool.sweeper)
@@ -211,12 +219,22 @@ class ProxyFactory:
 
             protocols = tuple(self.acceptableProtocols())
             self.tls = ServerTLS(self._reactor, settings, self.name, protocols, self.pool.connector)
+            self.tls.renewed = self._renewed
         seconds, limit = settings.handshakeSeconds, settings.handshakes
-        return Handshakes(self.name, self.tls, seconds, limit, self._reactor, self.passages)
+        asks = settings.clients is not None
+        return Handshakes(
+            self.name, self.tls, seconds, limit, self._reactor, self.passages, introduces=asks
+        )
 
     def _strict(self) -> StrictTransport | None:
         """Make what clients are told of TLS, if they are."""
         return None
+
+    def _renewed(self) -> None:
+        """Have clients prove again who they are: who has may not be trusted any more."""
+        for connection in list(self._listener.connections):
+            if connection.secure:
+                connection.drain()
 
     def _compile(self, sections: Sections) -> Any:
         """Make the programs, and return what chooses between them."""
@@ -226,6 +244,10 @@ class ProxyFactory:
         """Make the steps that open tunnels."""
         pool = self.pool
         return Dialling(self.engine, pool.connector, pool.sweeper, pool.pipes, self._reactor)
+
+    def _withheld(self) -> frozenset[bytes]:
+        """Name the fields that no client gets through in trailers."""
+        return frozenset()
 
     @property
     def connections(self) -> int:
@@ -396,6 +418,9 @@ class ReverseProxyFactory(ProxyFactory):
         if only is None or not only.maxAgeSeconds:
             return None
         return StrictTransport(only.maxAgeSeconds, only.subdomains, only.preload)
+
+    def _withheld(self) -> frozenset[bytes]:
+        return withheldBy(self.settings)
 
     def _compile(self, sections: Sections) -> Any:
         compiled = ReversePrograms(self.settings, sections, self._upstreams, self.pseudonym)

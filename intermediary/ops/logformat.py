@@ -21,7 +21,9 @@ from .problems import nearest
 from .values import Unfit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ..exchange import Exchange
 
 
 class _Kind(NamedTuple):
@@ -63,6 +65,12 @@ VARIABLES = {
     "front": Variable(_PLAIN, "exchange.front.name", "the name of the front"),
     "peer": Variable(_PLAIN, "peer or DASH", "the address of the client's connection"),
     "user": Variable(_TEXT, "user", "who the client proved to be"),
+    "client_subject": Variable(
+        _TEXT, "subjectOf(exchange)", "the subject of the certificate that the client has shown"
+    ),
+    "client_fingerprint": Variable(
+        _TEXT, "fingerprintOf(exchange)", "the SHA-256 of that certificate, in hexadecimal"
+    ),
     "request": Variable(
         _PLAIN,
         "DASH if method is None else f'{quoted[method]} {quoted[target]} HTTP/{VERSIONS[version]}'",
@@ -111,6 +119,9 @@ _JSON = (
     "user_agent", "status", "octets_in", "octets_out", "seconds", "upstream", "server",
     "attempts", "cache", "cache_status", "intercepted", "outcome", "detail",
 )  # fmt: skip
+
+#: What C{json} has as well where clients may show certificates.
+CERTIFICATES = ("client_subject", "client_fingerprint")
 
 _REFERENCE = re.compile(r"\$(?:(\$)|\{([^{}]*)\}|([A-Za-z_]\w*))?")
 _FIELD = re.compile(r"request:([!#$%&'*+.^_`|~0-9A-Za-z-]+)")
@@ -172,13 +183,26 @@ def _detailOf(error: BaseException | None) -> str:
     return "" if error is None else str(error)
 
 
-def compileFormat(text: str) -> Line:
+def _subjectOf(exchange: Exchange) -> str:
+    """Who the client is by its certificate."""
+    certificate = exchange.clientCertificate
+    return "" if certificate is None else certificate.subject
+
+
+def _fingerprintOf(exchange: Exchange) -> str:
+    """Which certificate the client has shown."""
+    certificate = exchange.clientCertificate
+    return "" if certificate is None else certificate.fingerprint
+
+
+def compileFormat(text: str, certificates: bool = False) -> Line:
     """
     Compile a format.
 
     @param text: C{"combined"}, C{"json"} or a template: text with C{$name} or
         C{${name}} for each of L{VARIABLES}, C{${request:NAME}} for a field of
         the request, and C{$$} for a dollar sign.
+    @param certificates: some of the clients may show certificates, which C{"json"} tells of.
     @return: makes the lines of exchanges.
     @raise Unfit: for a template that can't be used.
     """
@@ -193,13 +217,15 @@ def compileFormat(text: str) -> Line:
         "cacheOutcome": outcome,
         "VERSIONS": {10: "1.0", 11: "1.1", None: ""},
         "detailOf": _detailOf,
+        "fingerprintOf": _fingerprintOf,
+        "subjectOf": _subjectOf,
         "jsonQuoted": _Remembered(_quoteJSON, "null"),
         "jsonText": _quoteTextJSON,
         "quoted": _Remembered(quote, "-"),
         "quotedText": _quoteText,
     }
     if text == "json":
-        pieces = list(_jsonPieces())
+        pieces = list(_jsonPieces((*_JSON, *CERTIFICATES) if certificates else _JSON))
     else:
         pieces = list(_templatePieces(COMBINED if text == "combined" else text, constants))
     # Only expressions of the table above, names of constants and literals as
@@ -211,10 +237,10 @@ def compileFormat(text: str) -> Line:
     return Line(constants["write"])
 
 
-def _jsonPieces() -> Iterator[str]:
+def _jsonPieces(names: Iterable[str]) -> Iterator[str]:
     """The literals and f-strings of the JSON format."""
     separator = "{"
-    for name in _JSON:
+    for name in names:
         kind, expression, _ = VARIABLES[name]
         yield repr(f'{separator}"{name}":')
         yield _inserted(kind.json, expression)

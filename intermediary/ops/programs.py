@@ -15,6 +15,8 @@ from ..policy.balancing import HostField, Peer, RoundRobin, Upstream
 from ..policy.bypass import Bypass, Condition
 from ..policy.cache import Cache, RouteCache
 from ..policy.cachefield import CacheField
+from ..policy.clientheaders import ClientHeaders
+from ..policy.clientrules import ClientRule
 from ..policy.collapsing import Collapsing
 from ..policy.destination import Destinations, statusPage
 from ..policy.disclosure import Disclosure
@@ -28,6 +30,7 @@ from ..policy.uses import Uses
 from ..program import Program
 from ..settings import ForceSettings
 from ..wire.cachekey import KeyMaker
+from ..wire.clientcertificates import STANDARD
 from ..wire.rules import CacheRules
 from ..wire.storing import storableStatuses
 
@@ -41,9 +44,11 @@ if TYPE_CHECKING:
     from ..policy.stricttransport import StrictTransport
     from ..program import Step
     from ..settings import (
+        ClientRuleSettings,
         ForwardSettings,
         ReverseSettings,
         RouteCacheSettings,
+        RouteSettings,
         UpstreamSettings,
     )
 
@@ -117,6 +122,7 @@ class Sections:
         partition: str = "",
         trusts: Callable[[str], bool] | None = None,
         byTarget: bool = False,
+        passes: Sequence[Step] = (),
     ) -> Program:
         """
         Make the program of what is fetched from somewhere, and cached if it may be.
@@ -126,6 +132,7 @@ class Sections:
         @param received: what sees the reply that was made of a response first.
         @param trusts: see L{RouteCache.refreshAhead}.
         @param byTarget: see L{Spelling<intermediary.policy.spelling.Spelling>}.
+        @param passes: what sends requests past the cache.
         """
         engine, hooks = self.engine, self.hooks
         send = (*hooks.onFetch, engine.connect, engine.send)
@@ -177,7 +184,12 @@ class Sections:
         whole = RangeMiss(self.cache, engine) if caching.rangeMiss == "whole" else None
         sections: dict[str, Sequence[Step]] = {
             "request": (*request, *hooks.onRequest),
-            "lookup": (*self._bypass(caching), cache.lookup.onLookup, *self._uses(caching)),
+            "lookup": (
+                *passes,
+                *self._bypass(caching),
+                cache.lookup.onLookup,
+                *self._uses(caching),
+            ),
             "fetch": (
                 engine.derive,
                 cache.spelling.normalise,
@@ -261,6 +273,7 @@ NOTES = {
     "engine.sendHead": "parks: body relay",
     "engine.end": "next request",
     "bypass.Bypass.onLookup": "not cached -> fetch",
+    "clientheaders.ClientHeaders.onLookup": "with a certificate -> fetch",
     "lookup.Lookup.onLookup": "hit -> deliver; may park",
     "uses.Uses.count": "too early -> not stored",
     "interception.Interception.intercept": "parks: TLS, to be decrypted",
@@ -289,13 +302,14 @@ class ForwardPrograms:
         @param tls: for destinations of C{https}; see L{Destinations}.
         @param intercept: what C{CONNECT} comes to before anything is dialled; None
             where nothing is intercepted.
-        @raise ValueError: an exception to the guard is misspelt.
+        @raise ValueError: an exception to the guard is misspelt, or which clients are let in.
         """
         hooks = sections.hooks
         hops = Hops(pseudonym)
+        request = (hops.onRequest, *_admitting(settings.clientCertificate))
         fetch = sections.fetching(
             f"forward.{settings.name} absolute-form",
-            (hops.onRequest,),
+            request,
             (hops.onFetch,),
             caching=settings.cache,
             partition=settings.name,
@@ -305,7 +319,7 @@ class ForwardPrograms:
         tunnel = Program(
             f"forward.{settings.name} CONNECT",
             {
-                "request": (hops.onRequest, *hooks.onRequest),
+                "request": (*request, *hooks.onRequest),
                 "fetch": (*peek, dialling.dial, dialling.relay),
                 "deliver": sections.deliver,
                 "finish": sections.finish,
@@ -315,7 +329,7 @@ class ForwardPrograms:
         itself = Program(
             f"forward.{settings.name} itself",
             {
-                "request": (hops.onRequest, *hooks.onRequest, statusPage),
+                "request": (*request, *hooks.onRequest, statusPage),
                 "deliver": sections.deliver,
                 "finish": sections.finish,
             },
@@ -370,10 +384,11 @@ class ReversePrograms:
         pseudonym: bytes,
     ) -> None:
         """
-        @raise ValueError: a server's URL or a trusted network is misspelt.
+        @raise ValueError: a server's URL or a trusted network is misspelt, or which clients
+            are let in.
         """
         hops = Hops(pseudonym, GATEWAY_METHODS)
-        disclosure = Disclosure(settings.trustedProxies)
+        disclosure = Disclosure(settings.trustedProxies, withheldBy(settings))
         received: list[Step] = [Redirects().hide]
         if sections.strict is not None:
             received.append(sections.strict.drop)
@@ -381,20 +396,49 @@ class ReversePrograms:
         for each in settings.routes:
             upstream = upstreams.get(each.upstream)
             hosts = " ".join(each.host) or "any host"
+            telling = self._telling(settings, each, sections)
             program = sections.fetching(
                 f"reverse.{settings.name} {hosts} {each.path} -> {upstream.name}",
-                (hops.onRequest,),
+                (hops.onRequest, *_admitting(each.clientCertificate)),
                 (
                     hops.onFetch,
                     upstream.onFetch,
                     disclosure.onFetch,
                     HostField(each.preserveHost).onFetch,
+                    *([] if telling is None else [telling.onFetch]),
                 ),
                 received,
                 caching=each.cache,
                 partition=settings.name,
                 trusts=disclosure.trusts,
+                passes=() if telling is None else (telling.onLookup,),
             )
             routes.append(Route(each.host, each.path, program))
         self.programs = tuple(route.program for route in routes)
         self.route = RouteTable(routes)
+
+    @staticmethod
+    def _telling(
+        settings: ReverseSettings, route: RouteSettings, sections: Sections
+    ) -> ClientHeaders | None:
+        """Make what tells the servers of a route of certificates, if they are told."""
+        clients = None if settings.tls is None else settings.tls.clients
+        if clients is None or not clients.headers or not route.clientHeaders:
+            return None
+        return ClientHeaders(clients.headers, sections.engine.seconds)
+
+
+def _admitting(settings: ClientRuleSettings | None) -> Sequence[Step]:
+    """Make the step that lets some clients in, where not all are."""
+    if settings is None:
+        return ()
+    rule = ClientRule(settings.subject, settings.san, settings.fingerprint)
+    return (rule.onRequest,)
+
+
+def withheldBy(settings: ReverseSettings) -> frozenset[bytes]:
+    """Name the fields that tell of certificates, which a reverse front takes from nobody."""
+    names = list(settings.reservedFields)
+    if settings.tls is not None and settings.tls.clients is not None:
+        names += [name for _, name in settings.tls.clients.headers]
+    return STANDARD | {each.lower().replace("_", "-").encode("ascii") for each in names}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from zope.interface import classImplements
 
 from ..interfaces import IOnFetch
+from ..wire.clientcertificates import STANDARD, withheld
 from ..wire.forwarding import appendForwarded
 from .networks import Networks, parsePeer
 
@@ -24,14 +25,23 @@ if TYPE_CHECKING:
 
 
 class Disclosure:
-    """Sets C{Forwarded}, C{X-Forwarded-For}, C{-Proto} and C{-Host}."""
+    """
+    Sets C{Forwarded}, C{X-Forwarded-For}, C{-Proto} and C{-Host}.
 
-    def __init__(self, trustedProxies: Iterable[str] = ()) -> None:
+    What may only be said by whoever has seen the client's certificate is dropped, also if a
+    trusted proxy says it: it may well pass on what clients say.
+    """
+
+    def __init__(
+        self, trustedProxies: Iterable[str] = (), withheld: frozenset[bytes] = STANDARD
+    ) -> None:
         """
         @param trustedProxies: networks (CIDR) or addresses.
-        @raise ValueError: one of them is neither.
+        @param withheld: fields that tell of certificates, in lower case and with hyphens.
+        @raise ValueError: one of the networks is none.
         """
         self._trusted = Networks(trustedProxies)
+        self._withheld = withheld
 
     def trusts(self, peer: str) -> bool:
         """Whether a peer's own word is believed."""
@@ -50,7 +60,8 @@ class Disclosure:
         address = parsePeer(peer)
         spelled = "" if address is None else str(address)
         scheme = b"https" if exchange.secure else b"http"
-        disclosed = appendForwarded(fields, spelled, fields.get(b"host"), scheme, self.trusts(peer))
+        kept = withheld(fields, self._withheld)
+        disclosed = appendForwarded(kept, spelled, fields.get(b"host"), scheme, self.trusts(peer))
         fields.derived = (self, peer, disclosed)
         forward.fields = disclosed
 

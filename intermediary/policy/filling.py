@@ -300,6 +300,7 @@ class Nobody:
     draining = False
     keepAlive = False
     takesParts = False
+    clientCertificate: Any = None
 
     def __init__(self) -> None:
         self.exchange: Exchange | None = None

@@ -49,6 +49,8 @@ _EACH_COOKIE: Final = re.compile(_COOKIE)
 #: a part of an answer; those in L{HOP_BY_HOP} it does not get at all.
 _NOT_AS_SENT: Final = frozenset(
     {
+        b"client-cert",
+        b"client-cert-chain",
         b"cookie",
         b"expect",
         b"forwarded",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from intermediary.engine import Engine
@@ -14,6 +15,7 @@ from intermediary.wire.fields import Fields
 from intermediary.wire.message import RequestHead
 
 if TYPE_CHECKING:
+    from intermediary.clientcertificate import ClientCertificate
     from intermediary.errors import IntermediaryError
 
 
@@ -29,12 +31,14 @@ def ended(
     target: bytes = b"http://example.org/",
     fields: dict[bytes, bytes] | None = None,
     request: bool = True,
+    certificate: ClientCertificate | None = None,
     **attributes: Any,
 ) -> Exchange:
     """
     An exchange that took 12.3 ms.
 
     @param request: whether it had a request at all.
+    @param certificate: what the client has shown.
     @param attributes: of the exchange, to set.
     """
     head = None
@@ -43,7 +47,8 @@ def ended(
         head = RequestHead(
             method, target, 11, Fields.fromPairs(pairs), 0, True, False, b"example.org"
         )
-    exchange = Exchange(front(), cast("Any", None), head, "192.0.2.7", 100.0)
+    downstream = SimpleNamespace(clientCertificate=certificate)
+    exchange = Exchange(front(), cast("Any", downstream), head, "192.0.2.7", 100.0)
     exchange.ended = 100.0123
     exchange.status = 200
     exchange.octetsOut = 1024

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from intermediary.clientcertificate import ClientCertificate
 from intermediary.errors import ConnectionRefused
 from intermediary.exchange import SERVER_NAME, Reply
 from intermediary.interfaces import Origin
@@ -199,6 +200,29 @@ class TemplateTests(SynchronousTestCase):
             for exchange in (ended(), ended(request=False), failed(ConnectionRefused("no"))):
                 text = line(f"[${{{name}}}]", exchange)
                 self.assertTrue(re.fullmatch(r"\[[^\n]+\]\n", text), (name, text))
+
+    def test_certificatesOfClients(self) -> None:
+        """Escaped as all that is anybody's; C{json} has them where there may be some."""
+        shown = ClientCertificate(
+            subject='CN=a "b"',
+            issuer="CN=ca",
+            names=((("CN", 'a "b"'),),),
+            alternatives=(),
+            serial="1",
+            fingerprint="ab" * 32,
+            expires=0.0,
+            encoded=b"",
+        )
+        exchange = ended(certificate=shown)
+        form = "$client_subject $client_fingerprint"
+        self.assertEqual(line(form, exchange), f"CN=a \\x22b\\x22 {'ab' * 32}\n")
+        self.assertEqual(line(form, ended()), "- -\n")
+        told = json.loads(compileFormat("json", certificates=True).render(exchange, TIMES))
+        self.assertEqual(told["client_subject"], 'CN=a "b"')
+        self.assertEqual(told["client_fingerprint"], "ab" * 32)
+        told = json.loads(compileFormat("json", certificates=True).render(ended(), TIMES))
+        self.assertIsNone(told["client_subject"])
+        self.assertNotIn("client_subject", line("json", exchange))
 
     def test_fieldsOfTheRequest(self) -> None:
         """By name, in any case; repeated lines are one value."""

@@ -21,15 +21,18 @@ from intermediary.policy.access import DestinationGuard
 from intermediary.settings import (
     BypassSettings,
     CacheSettings,
+    ClientRuleSettings,
+    ClientTLSSettings,
     ForwardSettings,
     InterceptSettings,
     ReverseSettings,
     RouteCacheSettings,
     RouteSettings,
+    TLSSettings,
     UpstreamSettings,
 )
 
-from ..net.certifying import authority
+from ..net.certifying import authority, made
 from ..policy.exchanges import asked
 
 if TYPE_CHECKING:
@@ -109,6 +112,15 @@ class ProgramsTestCase(SynchronousTestCase):
             upstreams=upstreams,
             cache=cache,
         )
+
+    def asking(self, *routes: RouteSettings, **more: Any) -> Any:
+        """A reverse front that asks clients for certificates, and tells servers of them."""
+        site, ca = Path(self.mktemp()), Path(self.mktemp())
+        site.write_bytes(made("a.example").both)
+        ca.write_bytes(authority().pem)
+        clients = ClientTLSSettings(ca=str(ca), headers=(("certificate", "Client-Cert"),))
+        tls = TLSSettings(certificate=str(site), clients=clients)
+        return self.reverse(*routes, tls=tls, cache=makeCache(self.reactor), **more)
 
     def names(self, program: Program) -> list[str]:
         """The names of its steps."""
@@ -495,6 +507,62 @@ class CachingTests(ProgramsTestCase):
         )
 
 
+class CertificateTests(ProgramsTestCase):
+    """Certificates of clients."""
+
+    RULE = ClientRuleSettings(subject=("CN=alice,*",))
+
+    def test_whoIsLetInIsAskedFirst(self) -> None:
+        """Before hooks, and what the cache has; in each program of a forward front."""
+        route = RouteSettings(upstream=WEB, clientCertificate=self.RULE)
+        cache = makeCache(self.reactor)
+        fronts = (
+            self.reverse(route, components=[Everything()], cache=cache),
+            self.forward([Everything()], cache=cache, clientCertificate=self.RULE),
+        )
+        for front in fronts:
+            for program in front.programs:
+                self.assertEqual(
+                    self.names(program)[:3],
+                    [
+                        "hops.Hops.onRequest",
+                        "clientrules.ClientRule.onRequest",
+                        "test_programs.Everything.onRequest",
+                    ],
+                )
+
+    def test_whatServersHear(self) -> None:
+        """The last step before the connection; none where they are not told."""
+        told = "clientheaders.ClientHeaders"
+        quiet = RouteSettings(upstream=WEB, path="/static", clientHeaders=False)
+        front = self.asking(RouteSettings(upstream=WEB), quiet)
+        first, second = map(self.names, front.programs)
+        self.assertEqual(
+            first.index(f"{told}.onFetch"), first.index("balancing.HostField.onFetch") + 1
+        )
+        self.assertEqual(first.index(f"{told}.onLookup") + 1, first.index("lookup.Lookup.onLookup"))
+        self.assertEqual([each for each in second if told in each], [])
+        uncached = self.asking(RouteSettings(upstream=WEB, cache=None))
+        (names,) = map(self.names, uncached.programs)
+        self.assertIn(f"{told}.onFetch", names)
+        self.assertNotIn(f"{told}.onLookup", names)
+
+    def test_whatClientsCannotSay(self) -> None:
+        """At each reverse front, also what others of the process tell."""
+        standard = {b"client-cert", b"client-cert-chain"}
+        self.assertEqual(self.reverse().front.withheld, standard)
+        self.assertEqual(self.forward().front.withheld, frozenset())
+        front = self.asking(reservedFields=("X-Client_Subject",))
+        self.assertEqual(front.front.withheld, standard | {b"x-client-subject"})
+
+    def test_misspelt(self) -> None:
+        """As all that is."""
+        rule = ClientRuleSettings(subject=("alice",))
+        route = RouteSettings(upstream=WEB, clientCertificate=rule)
+        self.assertRaises(ValueError, self.reverse, route)
+        self.assertRaises(ValueError, self.forward, clientCertificate=rule)
+
+
 class NotesTests(ProgramsTestCase):
     """Remarks of the listing."""
 
@@ -510,6 +578,7 @@ class NotesTests(ProgramsTestCase):
             self.forward(intercept=InterceptSettings(ca=str(path))),
             self.reverse(),
             self.reverse(everything, cache=makeCache(self.reactor)),
+            self.asking(everything),
         ):
             for program in front.programs:
                 names.update(self.names(program))
