@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intermediary.ops import schema
-from intermediary.ops.logformat import _JSON, COMBINED, VARIABLES
+from intermediary.ops.logformat import _JSON, CERTIFICATES, COMBINED, VARIABLES
 from intermediary.ops.problems import spell
 
 if TYPE_CHECKING:
@@ -84,9 +84,13 @@ _TABLES: tuple[tuple[str, type[schema.Table]], ...] = (
     ("`[[reverse.NAME.passthrough]]`", schema.PassageTable),
     ("`[forward.NAME.timeouts]` and `[reverse.NAME.timeouts]`", schema.TimeoutsTable),
     ("`tls` of a front", schema.TLSTable),
+    ("`clients` of such a `tls`", schema.ClientsTable),
+    ("`headers` of such `clients`", schema.ClientHeadersTable),
+    ("`client-certificate` of a route or of a forward front", schema.ClientRuleTable),
     ("`https-only` of a reverse front", schema.HTTPSOnlyTable),
     ("`intercept` of a forward front", schema.InterceptTable),
     ("`[upstream.NAME]`", schema.UpstreamTable),
+    ("`tls` of an upstream", schema.OriginTLSTable),
     ("`[limits]`", schema.LimitsTable),
     ("`[pool]`", schema.PoolTable),
     ("`[cache]`", schema.CacheTable),
@@ -177,6 +181,7 @@ def _formats() -> str:
         f"- `${name}`: {variable.meaning}" for name, variable in VARIABLES.items()
     )
     keys = ", ".join(f"`{name}`" for name in _JSON)
+    more = " and ".join(f"`{name}`" for name in CERTIFICATES)
     return f"""\
 ## Formats of the access log
 
@@ -188,6 +193,7 @@ def _formats() -> str:
 
 `json` writes one object a line; what is absent is `null`. Its keys are, in this order and with
 the meanings below: {keys}.
+Where a front asks clients for certificates, each line also has {more}.
 
 In a template, `$name` and `${{name}}` stand for a variable, `${{request:NAME}}` for a field
 of the request, `$$` for a dollar sign. What is absent is written `-`.

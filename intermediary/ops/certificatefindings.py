@@ -31,6 +31,7 @@ def certificateFindings(
     @return: what is wrong, and what works and is odd.
     """
     # Only who has TLS needs OpenSSL.
+    from ..net.authorityfiles import AuthorityFiles
     from ..net.certificatefiles import CertificateFiles, Trouble
     from ..net.certificates import ByName
     from ..net.pem import CertificateError
@@ -51,9 +52,16 @@ def certificateFindings(
             ByName(files.certificates, list, settings.default)
         except CertificateError as error:
             troubles.append(Trouble("default", settings.default, error.message, error.remedy))
+    clients = None if settings.clients is None else AuthorityFiles(settings.clients)
+    if clients is not None:
+        troubles += clients.look()
     if troubles:
         return [finding(each) for each in troubles], []
-    return [], [finding(each) for each in files.oddities(dt.datetime.now(dt.UTC))]
+    now = dt.datetime.now(dt.UTC)
+    odd = files.oddities(now)
+    if clients is not None:
+        odd += clients.oddities(now)
+    return [], [finding(each) for each in odd]
 
 
 __all__ = ["certificateFindings"]

@@ -19,6 +19,8 @@ from pydantic import BaseModel, ValidationError
 from ..settings import (
     BypassSettings,
     CacheSettings,
+    ClientRuleSettings,
+    ClientTLSSettings,
     DiskSettings,
     ForceSettings,
     ForwardSettings,
@@ -35,8 +37,10 @@ from ..settings import (
     TLSSettings,
     UpstreamSettings,
 )
+from ..wire.clientcertificates import CONTENTS
 from .authorityfindings import authorityFindings
 from .certificatefindings import certificateFindings
+from .clientconsistency import clientInconsistencies, clientOddities
 from .config import Configuration, ForwardFront, Guard, LogSettings, ReverseFront
 from .consistency import inconsistencies, oddities
 from .httpsfindings import httpsFindings
@@ -54,6 +58,8 @@ if TYPE_CHECKING:
     from .consistency import Finding
     from .schema import (
         CacheTable,
+        ClientRuleTable,
+        ClientsTable,
         ForwardTable,
         FrontTable,
         InterceptTable,
@@ -88,7 +94,12 @@ def parse(octets: bytes, source: str) -> Configuration:
         problems += [
             _problem(details, source, places) for details in error.errors(include_url=False)
         ]
-    found = (*inconsistencies(document), *httpsFindings(document), *passageFindings(document))
+    found = (
+        *inconsistencies(document),
+        *httpsFindings(document),
+        *passageFindings(document),
+        *clientInconsistencies(document),
+    )
     problems += _placed(found, source, places)
     odd: list[Finding] = []
     if model is not None:
@@ -97,7 +108,8 @@ def parse(octets: bytes, source: str) -> Configuration:
     if problems or model is None:
         # A problem without a line is about the file as a whole: last.
         raise ConfigurationError(sorted(problems, key=lambda p: p.line or len(text)))
-    return _configuration(model, source, _placed([*oddities(document), *odd], source, places))
+    odd = [*oddities(document), *clientOddities(document), *odd]
+    return _configuration(model, source, _placed(odd, source, places))
 
 
 def _certificates(
@@ -264,6 +276,7 @@ def _example(path: tuple[str | int, ...], field: FieldInfo | None) -> str:
 def _configuration(document: Document, source: str, warnings: Iterable[Problem]) -> Configuration:
     """Turn a valid document into settings."""
     limits = Limits(**dict(document.limits))
+    reserved = _reserved(document)
     upstreams = {
         name: UpstreamSettings(
             name=name,
@@ -283,7 +296,7 @@ def _configuration(document: Document, source: str, warnings: Iterable[Problem])
         ),
         reverse=tuple(
             ReverseFront(
-                settings=_reverseSettings(name, table, limits, upstreams, source),
+                settings=_reverseSettings(name, table, limits, upstreams, source, reserved),
                 listen=tuple(table.listen),
             )
             for name, table in document.reverse.items()
@@ -388,6 +401,7 @@ def _tlsSettings(table: TLSTable | None, source: str) -> TLSSettings | None:
         handshakes=table.handshakes,
         resumptionSeconds=table.resumptionSeconds,
         stapling=table.stapling,
+        clients=_clientSettings(table.clients, source),
     )
 
 
@@ -422,6 +436,44 @@ def _interceptSettings(table: InterceptTable | None, source: str) -> InterceptSe
     )
 
 
+def _clientSettings(table: ClientsTable | None, source: str) -> ClientTLSSettings | None:
+    """Make the settings of certificates of clients, if they are asked for."""
+    if table is None:
+        return None
+    headers = {} if table.headers is None else dict(table.headers)
+    return ClientTLSSettings(
+        ca=_located(table.ca, source) or "",
+        crl=_located(table.crl, source) or "",
+        required=table.required,
+        headers=tuple((what, headers[what]) for what in CONTENTS if headers.get(what)),
+    )
+
+
+def _rule(table: ClientRuleTable | None) -> ClientRuleSettings | None:
+    """Make the settings of which clients are let in, if not all are."""
+    if table is None:
+        return None
+    return ClientRuleSettings(
+        subject=tuple(table.subject),
+        san=tuple(table.san),
+        fingerprint=tuple(table.fingerprint),
+    )
+
+
+def _reserved(document: Document) -> tuple[str, ...]:
+    """
+    Name the fields that tell servers of certificates, at any of the fronts.
+
+    Fronts share upstreams, and what one of them says no client of another may say.
+    """
+    found: set[str] = set()
+    for front in document.reverse.values():
+        clients = None if front.tls is None else front.tls.clients
+        if clients is not None and clients.headers is not None:
+            found.update(name for name in dict(clients.headers).values() if name)
+    return tuple(sorted(found))
+
+
 def _common(name: str, table: FrontTable, limits: Limits, source: str) -> dict[str, Any]:
     """Gather what all fronts have."""
     return {
@@ -444,6 +496,7 @@ def _forwardSettings(
         allowDestinations=tuple(table.allowDestinations),
         intercept=_interceptSettings(table.intercept, source),
         cache=_routeCache(table.cache),
+        clientCertificate=_rule(table.clientCertificate),
     )
 
 
@@ -453,6 +506,7 @@ def _reverseSettings(
     limits: Limits,
     upstreams: Mapping[str, UpstreamSettings],
     source: str,
+    reserved: tuple[str, ...],
 ) -> ReverseSettings:
     """Make the settings of a reverse front."""
     return ReverseSettings(
@@ -464,6 +518,8 @@ def _reverseSettings(
                 path=route.path,
                 preserveHost=route.preserveHost,
                 cache=_routeCache(route.cache),
+                clientCertificate=_rule(route.clientCertificate),
+                clientHeaders=route.clientHeaders,
             )
             for route in table.route
         ),
@@ -477,4 +533,5 @@ def _reverseSettings(
         ),
         trustedProxies=tuple(table.trustedProxies),
         httpsOnly=_httpsOnly(table),
+        reservedFields=reserved,
     )

@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from ..settings import (
     CacheSettings,
+    ClientTLSSettings,
     ForceSettings,
     ForwardSettings,
     HTTPSOnlySettings,
@@ -54,6 +55,7 @@ _ROUTE_CACHE = RouteCacheSettings()
 _ORIGIN_TLS = OriginTLSSettings()
 _FORCE = ForceSettings()
 _TLS = TLSSettings()
+_CLIENT_TLS = ClientTLSSettings(ca="")
 _HTTPS_ONLY = HTTPSOnlySettings()
 _INTERCEPT = InterceptSettings(ca="")
 _CONFIGURATION = Configuration()
@@ -106,6 +108,10 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Grace = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Uses = Annotated[int, Field(ge=0)]
+CertificateField = Annotated[str, AfterValidator(_fit(values.certificateField))]
+SubjectPattern = Annotated[str, AfterValidator(_fit(values.subjectPattern))]
+AlternativePattern = Annotated[str, AfterValidator(_fit(values.alternativePattern))]
+Fingerprint = Annotated[str, AfterValidator(_fit(values.certificateFingerprint))]
 CookieName = Annotated[str, AfterValidator(_fit(values.cookieName))]
 KeyField = Annotated[str, AfterValidator(_fit(values.keyField))]
 ParameterPattern = Annotated[str, AfterValidator(_fit(values.parameterPattern))]
@@ -499,6 +505,174 @@ class CacheTable(Table):
     )
 
 
+class ClientHeadersTable(Table):
+    """
+    Fields of your own that tell servers of certificates: `headers = { subject = "X-Client-Subject" }`.
+
+    What has no name is not told. Clients can't send these, at no reverse front of the process.
+    """
+
+    certificate: CertificateField | None = Field(
+        default=None,
+        examples=["X-Client-Certificate"],
+        description="The certificate itself, as in `Client-Cert`: its DER in base64, between colons.",
+    )
+    chain: CertificateField | None = Field(
+        default=None,
+        examples=["X-Client-Chain"],
+        description="Those that vouch for it, as in `Client-Cert-Chain`, from who signed it to who "
+        "is in `ca`. Sessions are then not resumed, as tickets do not hold them.",
+    )
+    verified: CertificateField | None = Field(
+        default=None,
+        examples=["X-Client-Verify"],
+        description="`SUCCESS`, or `NONE` from who has shown no certificate.",
+    )
+    subject: CertificateField | None = Field(
+        default=None,
+        examples=["X-Client-Subject"],
+        description="Its subject by RFC 4514, the most specific part first: `CN=alice,O=Example`. "
+        "Octets that are not visible ASCII are written as `\\C3\\A9`.",
+    )
+    issuer: CertificateField | None = Field(
+        default=None,
+        examples=["X-Client-Issuer"],
+        description="The same of who signed it.",
+    )
+    sans: CertificateField | None = Field(
+        default=None,
+        examples=["X-Client-Names"],
+        description="Its alternative names: `dns:web1.ops.example, email:alice@example.org`. A "
+        "comma in one of them is written as `\\2C`.",
+    )
+    serial: CertificateField | None = Field(
+        default=None,
+        examples=["X-Client-Serial"],
+        description="Its serial number, in hexadecimal.",
+    )
+    fingerprint: CertificateField | None = Field(
+        default=None,
+        examples=["X-Client-Fingerprint"],
+        description="Its SHA-256, in 64 hexadecimal digits.",
+    )
+
+
+def _headers(value: Any) -> Any:
+    """Read the names of what RFC 9440 has as tables."""
+    if value == "rfc9440":
+        return ClientHeadersTable.model_construct(certificate="Client-Cert")
+    if value == "rfc9440-chain":
+        return ClientHeadersTable.model_construct(
+            certificate="Client-Cert", chain="Client-Cert-Chain"
+        )
+    if isinstance(value, dict) and value:
+        return value
+    raise values.Unfit(
+        "is no way to tell of certificates",
+        'write "rfc9440", "rfc9440-chain", or a table as { subject = "X-Client-Subject" }',
+    )
+
+
+def _headersSchema(schema: dict[str, Any]) -> None:
+    """Say in the JSON Schema that a table may be a name."""
+    schema["anyOf"] = [{"enum": ["rfc9440", "rfc9440-chain"]}, *schema["anyOf"][:1]]
+
+
+ClientHeaders = Annotated[ClientHeadersTable | None, BeforeValidator(_fit(_headers))]
+
+
+class ClientsTable(Table):
+    """
+    Certificates of clients (mTLS): `tls = { ..., clients = { ca = "clients-ca.pem" } }`.
+
+    They are asked for in the handshake, and who shows a bad one is refused there. Which of those
+    that are good are let in, `client-certificate` of a route or of a forward front says. Files are
+    read again as those of certificates are; after a change, everybody has to prove anew who they
+    are.
+    """
+
+    ca: FilePath = Field(
+        examples=["clients-ca.pem"],
+        description="A file in PEM with the authorities that vouch for clients, or with clients' "
+        "own certificates. Whoever one of them signs a certificate for is let in: it should be an "
+        "authority of your own, not one that the world trusts.",
+    )
+    crl: FilePath | None = Field(
+        default=None,
+        examples=["clients-crl.pem"],
+        description="A file in PEM with the lists of what they have revoked. With it, each "
+        "authority needs its list: **where one is missing or has expired, its clients are refused**. "
+        "Absent: a certificate is good until it expires.",
+    )
+    required: bool = Field(
+        default=_CLIENT_TLS.required,
+        description="Whether who shows no certificate is refused in the handshake. When false, it "
+        "is `client-certificate` of the routes, or the servers, that have to keep them out.",
+    )
+    headers: ClientHeaders = Field(
+        default=None,
+        examples=["rfc9440", {"subject": "X-Client-Subject"}],
+        json_schema_extra=_headersSchema,
+        description="How servers of a reverse front are told of the certificate: `rfc9440` sends it "
+        "in `Client-Cert`, `rfc9440-chain` those that vouch for it in `Client-Cert-Chain` as well "
+        "(then no session is resumed, as tickets do not hold them); a table has names of your own. "
+        "Requests with a certificate are then neither answered from the cache nor stored. Absent: "
+        "they are not told.",
+    )
+
+
+def _anyOrTable(value: Any) -> Any:
+    """Read C{true} as any certificate, and C{false} as no rule."""
+    if value is True:
+        return ClientRuleTable()
+    if value is False:
+        return None
+    if isinstance(value, dict) and any(value.values()):
+        return value
+    raise values.Unfit(
+        "says nothing of certificates",
+        'write true for any, or for example { subject = ["CN=alice,*"] }',
+    )
+
+
+def _ruleSchema(schema: dict[str, Any]) -> None:
+    """Say in the JSON Schema that a table may be C{true} or C{false}."""
+    schema["anyOf"] = [{"type": "boolean"}, *schema["anyOf"][:1]]
+    schema["default"] = False
+
+
+class ClientRuleTable(Table):
+    """
+    Who is let in, by the certificate that they show; others get 403.
+
+    `client-certificate = true` is whoever shows a valid one. In a table one pattern that fits is
+    enough: `client-certificate = { subject = ["CN=alice,*"], san = ["dns:*.ops.example"] }`. The front
+    needs `clients` in its `tls`.
+    """
+
+    subject: list[SubjectPattern] = Field(
+        default=[],
+        examples=[["CN=alice,*", "CN=*,OU=Ops,O=Example"]],
+        description="Subjects as `openssl x509 -noout -subject -nameopt RFC2253` prints them. `*` in a "
+        "value stands for anything in that value, `*` alone for any other parts. Letters count in "
+        "their case.",
+    )
+    san: list[AlternativePattern] = Field(
+        default=[],
+        examples=[["dns:*.ops.example", "email:*@example.org", "ip:192.0.2.0/24"]],
+        description="Alternative names with their kind: `dns:`, `email:`, `uri:`, `ip:`. `*` stands "
+        "for anything, dots and slashes too; an address may be a network.",
+    )
+    fingerprint: list[Fingerprint] = Field(
+        default=[],
+        description="SHA-256 of certificates, in hexadecimal, with colons or without: `openssl x509 "
+        "-noout -fingerprint -sha256 -in FILE`.",
+    )
+
+
+ClientRule = Annotated[ClientRuleTable | None, BeforeValidator(_fit(_anyOrTable))]
+
+
 class TLSTable(Table):
     """
     TLS with the clients of a front, at all the places where it listens.
@@ -566,6 +740,11 @@ class TLSTable(Table):
         description="Whether clients that ask for it get, with a certificate that names an OCSP "
         "responder, the word of its authority that it was not revoked. The proxy asks the responder "
         "for that, by plain HTTP; behind the certificate has to be that of its issuer.",
+    )
+    clients: ClientsTable | None = Field(
+        default=None,
+        examples=[{"ca": "clients-ca.pem"}],
+        description="Certificates of clients; absent: they are asked for none.",
     )
 
 
@@ -754,6 +933,13 @@ class ForwardTable(FrontTable):
         examples=[{"ca": "ca.pem", "key": "ca.key"}],
         description="What is decrypted of the TLS between clients and servers; absent: nothing.",
     )
+    clientCertificate: ClientRule = Field(
+        default=None,
+        json_schema_extra=_ruleSchema,
+        examples=[{"subject": ["CN=*,OU=Ops,O=Example"]}],
+        description="Which of the clients may use the proxy, by the certificate that they have "
+        "shown. Absent: all whom the handshake lets in.",
+    )
 
 
 class RouteTable(Table):
@@ -793,6 +979,19 @@ class RouteTable(Table):
         default=_ROUTE.preserveHost,
         description="Send the client's `Host` on. When false, the server's own host and port "
         "are sent; `X-Forwarded-Host` carries the client's either way.",
+    )
+    clientCertificate: ClientRule = Field(
+        default=None,
+        json_schema_extra=_ruleSchema,
+        examples=[{"subject": ["CN=*,OU=Ops,O=Example"]}],
+        description="Who may use this route, by the certificate that they have shown; also what "
+        "is in the cache. Absent: all whom the handshake lets in.",
+    )
+    clientHeaders: bool = Field(
+        default=_ROUTE.clientHeaders,
+        description="Whether the servers of this route are told of the certificate, where the "
+        "front's `clients` has `headers` for that. When false, the answers to clients with one can "
+        "be cached as all others.",
     )
 
 

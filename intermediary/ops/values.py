@@ -15,8 +15,11 @@ from urllib.parse import urlsplit
 
 from ..errors import RequestInvalid
 from ..policy.access import Exceptions
+from ..policy.clientrules import AlternativePattern, SubjectPattern, Wording, fingerprint
 from ..policy.routing import normalPath
 from ..wire.cachekey import mayBeKeyed, normaliseTarget
+from ..wire.clientcertificates import STANDARD
+from ..wire.forwarding import END_TO_END, HOP_BY_HOP
 from ..wire.storing import storableStatuses
 from ..wire.target import hostToASCII
 
@@ -186,6 +189,49 @@ def keyField(text: str) -> str:
             "nothing of the client",
         )
     return text
+
+
+def certificateField(text: str) -> str:
+    """Check the name of a field that tells servers of certificates, and that clients can't send."""
+    fieldName(text)
+    spelled = text.lower().replace("_", "-").encode("ascii")
+    if "_" in text:
+        raise Unfit("has an underscore, which many servers drop", "write hyphens")
+    if spelled in STANDARD:
+        raise Unfit("has a meaning of its own (RFC 9440)", 'write headers = "rfc9440" to send it')
+    if spelled in END_TO_END or spelled in HOP_BY_HOP or spelled.startswith(b"proxy-"):
+        raise Unfit("has a meaning in HTTP", 'name one of your own, such as "X-Client-Subject"')
+    return text
+
+
+def subjectPattern(text: str) -> str:
+    """Check a pattern of subjects of certificates."""
+    try:
+        SubjectPattern(text)
+    except Wording as error:
+        raise Unfit(error.message, error.remedy) from error
+    return text
+
+
+def alternativePattern(text: str) -> str:
+    """Check a pattern of alternative names of certificates."""
+    try:
+        AlternativePattern(text)
+    except Wording as error:
+        raise Unfit(error.message, error.remedy) from error
+    return text
+
+
+def certificateFingerprint(text: str) -> str:
+    """
+    Check the fingerprint of a certificate.
+
+    @return: it without colons, in lower case.
+    """
+    try:
+        return fingerprint(text)
+    except Wording as error:
+        raise Unfit(error.message, error.remedy) from error
 
 
 def cookieName(text: str) -> str:
