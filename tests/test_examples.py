@@ -20,7 +20,7 @@ from intermediary.ops.compile import isGuarded
 from intermediary.ops.config import load
 from intermediary.ops.options import DEFAULT_FORWARD
 
-from .net.certifying import authority, made
+from .net.certifying import authority, listPEM, made, revoked
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -102,6 +102,8 @@ class ConfigurationTests(SynchronousTestCase):
             ("site.key", site.key),
             ("ca.pem", root.pem),
             ("ca.key", root.key),
+            ("clients-ca.pem", root.pem),
+            ("clients-crl.pem", listPEM(revoked(root))),
         ):
             (folder / name).write_bytes(octets)
             (folder / name).chmod(0o600)
