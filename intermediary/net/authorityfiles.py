@@ -79,7 +79,7 @@ class AuthorityFiles:
             key, path = "clients.crl", settings.crl
             _checkLists(fresh)
             # What OpenSSL does not take is known now.
-            fresh.prepare(makeContext())
+            fresh.trust(makeContext())
         except SSL.Error as error:
             refused = refusedBy(error)
             return [Trouble(key, path, refused.message, "get it from its issuer again")]

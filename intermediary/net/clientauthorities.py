@@ -95,15 +95,28 @@ class ClientAuthorities:
                 "leave those that have clients of yours",
             )
 
-    def prepare(self, context: Any) -> None:
+    def ask(self, context: Any) -> None:
         """
-        Have a context ask clients for certificates, and judge them.
+        Have clients asked for certificates, and this told what is thought of them.
 
-        A connection takes how it is asked from the context that it begins with, and whom
-        to trust from the one that it is changed to when the client has named a server.
+        It counts for the context that a connection begins with, and lists would be there
+        for nothing: see L{trust}.
 
         @param context: an C{OpenSSL.SSL.Context} for L{AskedConnection}s.
-        @raise OpenSSL.crypto.Error: OpenSSL can't read what was read here.
+        """
+        context.set_mode(_NO_AUTO_CHAIN)
+        context.set_verify_depth(DEPTH)
+        context.set_verify(self._mode, self._verify)
+
+    def trust(self, context: Any) -> None:
+        """
+        Have certificates judged by what is known here.
+
+        It counts for the context that takes the place of the first one when the client
+        has said which server it wants, or that it does not care.
+
+        @param context: as for L{ask}.
+        @raise OpenSSL.SSL.Error: OpenSSL can't read what was read here.
         """
         store = context.get_cert_store()
         flags = crypto.X509StoreFlags.PARTIAL_CHAIN
@@ -115,9 +128,6 @@ class ClientAuthorities:
             for one in self.lists:
                 store.add_crl(one)
         store.set_flags(flags)
-        context.set_mode(_NO_AUTO_CHAIN)
-        context.set_verify_depth(DEPTH)
-        context.set_verify(self._mode, self._verify)
 
     def _verify(self, connection: Any, certificate: Any, code: int, depth: int, ok: int) -> bool:
         """

@@ -125,7 +125,7 @@ class ServerTLS:
     def _begin(self) -> Any:
         """Make a context for connections to begin with."""
         settings = self.settings
-        context = self._plain(self.authorities)
+        context = self._plain()
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         clients = settings.clients
         # A ticket has the client's certificate in it, but none of those behind that.
@@ -134,16 +134,16 @@ class ServerTLS:
         else:
             context.set_options(SSL.OP_NO_TICKET)
         context.set_tlsext_servername_callback(self._named)
+        if self.authorities is not None:
+            self.authorities.ask(context)
         return context
 
-    def _plain(self, authorities: ClientAuthorities | None) -> Any:
+    def _plain(self) -> Any:
         """Make a context with what is the same for all."""
         context = makeContext(self.settings.profile)
         context.set_session_id(self._session)
         # OpenSSL asks the one that took the place of the first.
         context.set_alpn_select_callback(self._agree)
-        if authorities is not None:
-            authorities.prepare(context)
         return context
 
     def _byName(
@@ -156,10 +156,12 @@ class ServerTLS:
         """
 
         def make(chosen: list[Certificate]) -> Any:
-            context = self._plain(authorities)
+            context = self._plain()
             equip(context, chosen)
             if self._stapling is not None:
                 self._stapling.equip(context, chosen)
+            if authorities is not None:
+                authorities.trust(context)
             return context
 
         return ByName(certificates, make, self.settings.default)

@@ -173,6 +173,9 @@ class LetInTests(MutualCase):
         again.connection.send(b"\r\n".join(GET))
         with capturedLogs() as events:
             side.transport.arrive(finished + again.connection.bio_read(1 << 16))
+            (connection,) = scenario.front._listener.connections
+            # As of a transport that has more, and hands it on after it was aborted.
+            connection.dataReceived(b"\r\n".join(GET))
             side.settle()
         side.sees("aborted")
         self.assertIn("CN=short has expired since", events[0]["why"])
@@ -365,9 +368,14 @@ class CacheTests(MutualCase):
         scenario = self.front(
             cached=True, required=False, headers=(("certificate", "Client-Cert"),)
         )
+        first = scenario.connects().shakes(shows(ALICE))
+        self.asks(first)
+        origin = scenario.accepts()
+        self.answers(origin, b"of one", b"Cache-Control: max-age=60")
+        first.takes()
         nobody = scenario.connects().shakes(shows(None))
         self.asks(nobody)
-        origin = scenario.accepts()
+        self.assertNotIn(b"Client-Cert", self.heard(origin))
         self.answers(origin, b"public", b"Cache-Control: max-age=60")
         nobody.takes()
         origin.takes()
@@ -387,6 +395,22 @@ class CacheTests(MutualCase):
         self.assertTrue(answer.endswith(b"public"))
         self.assertIn(b"Cache-Status: test; hit", answer)
         origin.getsNothing()
+
+    def test_norIsTheAnswerToAPost(self) -> None:
+        """Which may be what a GET would have given (RFC 9110 §9.3.3): to that client."""
+        scenario = self.front(
+            cached=True, required=False, headers=(("certificate", "Client-Cert"),)
+        )
+        alice = scenario.connects().shakes(shows(ALICE))
+        alice.says(b"POST / HTTP/1.1", b"Host: a.example", b"Content-Length: 0", b"", b"")
+        origin = scenario.accepts()
+        fields = (b"Content-Location: https://a.example/", b"Cache-Control: max-age=60")
+        self.answers(origin, b"of one", *fields)
+        self.assertTrue(alice.takes().endswith(b"of one"))
+        nobody = scenario.connects().shakes(shows(None))
+        self.asks(nobody)
+        self.answers(origin, b"public")
+        self.assertTrue(nobody.takes().endswith(b"public"))
 
     def test_whereNothingIsTold(self) -> None:
         """The answer can't depend on it, and is for all who are let in."""
