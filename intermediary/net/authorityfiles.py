@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from cryptography.hazmat.primitives.hashes import SHA256
 from OpenSSL import SSL
 
 from .certificatefiles import Trouble, signatureOf
@@ -50,8 +51,8 @@ class AuthorityFiles:
         """Nothing is read yet."""
         self._settings = settings
         self._signature: Any = None
-        #: The lists whose end was told of.
-        self._lapsed: set[int] = set()
+        #: The lists whose end was told of, by their fingerprints.
+        self._lapsed: set[bytes] = set()
         self.authorities: ClientAuthorities | None = None
 
     def look(self) -> list[Trouble]:
@@ -113,9 +114,9 @@ class AuthorityFiles:
         authorities = self.authorities
         if authorities is None:
             return []
-        expired = authorities.expired(now)
-        fresh = [each for each in expired if id(each) not in self._lapsed]
-        self._lapsed = {id(each) for each in expired}
+        expired = {each.fingerprint(SHA256()): each for each in authorities.expired(now)}
+        fresh = [each for key, each in expired.items() if key not in self._lapsed]
+        self._lapsed = set(expired)
         return [self._lapse(each) for each in fresh]
 
     def _lapse(self, one: Any) -> Trouble:

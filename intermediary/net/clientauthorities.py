@@ -146,11 +146,11 @@ class ClientAuthorities:
                 # It is trusted as it is: who has signed it need not even be known.
                 return True
             problem = clientProblem(judged, code, depth)
-        except ValueError:
-            problem = "there are names in its certificate that can't be read"
         except Exception:  # noqa: BLE001 - certificates hold what they like
-            self._log.failure("A certificate can't be judged")
             problem = "its certificate can't be read"
+            if ok:
+                # Whom we trust has signed it; of others anybody could fill the log.
+                self._log.failure("A certificate can't be read")
         connection.problem = connection.problem or problem
         return False
 

@@ -188,6 +188,7 @@ class DownstreamConnection:
         if self._phase == "handshake":
             handshakes: Any = self._listener.handshakes
             if self.introduction is not None and not self.introduction.completed():
+                self._meet()
                 handshakes.failed(self, None, self.introduction.problem)
                 # What comes with the end of the handshake is not read any more.
                 self._leave(LINGER_OCTETS)

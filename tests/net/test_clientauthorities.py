@@ -9,7 +9,9 @@ import datetime as dt
 from dataclasses import replace
 from typing import Any
 
-from OpenSSL import SSL
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import InvalidVersion
+from OpenSSL import SSL, crypto
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
@@ -147,17 +149,24 @@ class JudgingTests(ClientCase):
         self.assertIsNone(connection.get_peer_certificate())
         self.assertIs(type(connection), SSL.Connection)
 
-    def test_namesThatCannotBeRead(self) -> None:
-        """They are refused, as nobody could say whose certificate it is."""
-
-        def unread(certificate: Any) -> Any:
-            raise ValueError("no ASN.1")
-
-        self.patch(clientauthorities, "describe", unread)
-        self.refused(self.policy(), "names in its certificate that can't be read", ALICE)
+    def test_whatCannotBeRead(self) -> None:
+        """Nobody could say whose it is; it is in the log if whom we trust has signed it."""
         self.patch(clientauthorities, "describe", None)
         self.refused(self.policy(), "its certificate can't be read", ALICE)
         self.assertEqual(len(self.flushLoggedErrors(TypeError)), 2)
+
+    def test_whatNobodyHasSigned(self) -> None:
+        """OpenSSL takes any version of certificates, and cryptography does not."""
+        octets = HERMIT.certificate.public_bytes(Encoding.DER)
+        third, ninth = b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x08"
+        self.assertIn(third, octets)
+        odd: Any = crypto.load_certificate(crypto.FILETYPE_ASN1, octets.replace(third, ninth))
+        self.assertRaises(InvalidVersion, odd.to_cryptography)
+        self.refused(
+            self.policy(), "its certificate can't be read", HERMIT._replace(certificate=odd)
+        )
+        # pyOpenSSL would rather have those of cryptography.
+        self.flushWarnings()
 
 
 class RevocationTests(JudgingTests):

@@ -178,7 +178,9 @@ class LetInTests(MutualCase):
             connection.dataReceived(b"\r\n".join(GET))
             side.settle()
         side.sees("aborted")
-        self.assertIn("CN=short has expired since", events[0]["why"])
+        (event,) = events
+        self.assertEqual(event["peer"], "192.0.2.7")
+        self.assertIn("CN=short has expired since", event["why"])
         self.assertEqual(scenario.records, [])
         self.assertEqual(scenario.connector.waiting, [])
         self.assertEqual(scenario.front.connections, 0)
