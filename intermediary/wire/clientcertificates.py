@@ -43,7 +43,8 @@ def withheld(fields: Fields, names: frozenset[bytes]) -> Fields:
     if fields.encoded.find(b"_") >= 0:
         found = {name for name in fields.index if name.replace(b"_", b"-") in names}
         return fields.without(found) if found else fields
-    return fields.without(names)
+    # Asked this way round, as there are few of these names.
+    return fields if fields.index.keys().isdisjoint(names) else fields.without(names)
 
 
 def byteSequence(octets: bytes) -> bytes:
