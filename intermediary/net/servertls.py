@@ -281,9 +281,11 @@ class ServerTLS:
             self.reload()
 
     def _lapse(self, clients: AuthorityFiles) -> None:
-        """Tell of lists that have expired; that keeps clients out, so it may not wait."""
+        """Tell of lists that have expired: from then on they keep clients out."""
         for trouble in clients.lapses(now()):
             self._log.warn("{front}: {trouble}", front=self.name, trouble=str(trouble))
+            # Also those who have a session.
+            self._keys.retire()
 
     def _inThread(self, look: Callable[[], Any]) -> Deferred[Any]:
         if IReactorThreads.providedBy(self._reactor) and self._timer is not None:

@@ -15,7 +15,7 @@ from OpenSSL import SSL, crypto
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
-from intermediary.net import clientauthorities
+from intermediary.net import clientauthorities, servertls
 from intermediary.net.clientauthorities import ClientAuthorities, isAuthority
 from intermediary.net.pem import CertificateError
 from intermediary.net.servertls import WATCH_SECONDS, ServerTLS
@@ -350,6 +350,21 @@ class RenewalTests(ClientCase):
                 self.clock.advance(WATCH_SECONDS)
         (event,) = events
         self.assertIn("clients.example that has expired on", event["trouble"])
+
+    def test_theEndOfAListIsNotResumedPast(self) -> None:
+        """Who has a session is judged by it like all others."""
+        policy = self.policy(crl=self.lists(revoked(ROOT, days=1)))
+        policy.start()
+        self.addCleanup(policy.stop)
+        one, other = shows(ALICE), shows(ALICE)
+        self.assertEqual(judged(policy, one), IN)
+        self.assertEqual(judged(policy, other), IN)
+        self.clock.advance(WATCH_SECONDS)
+        self.assertEqual(self.resumed(policy, one), (None, True))
+        later = dt.datetime.now(dt.UTC) + dt.timedelta(days=2)
+        self.patch(servertls, "now", lambda: later)
+        self.clock.advance(WATCH_SECONDS)
+        self.assertFalse(self.resumed(policy, other)[1])
 
     def test_withAChainNothingIsResumed(self) -> None:
         """A ticket has the client's certificate alone."""
