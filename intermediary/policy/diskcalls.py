@@ -285,7 +285,7 @@ class DiskCalls:
 
     def close(self, end: Callable[[], None]) -> Deferred[None]:
         """
-        Do nothing more, until it is opened again.
+        Do nothing more, until it is opened again; but try once more what is owed.
 
         @param end: is called in a thread, when no other one is at work.
         @return: fires when that is done, well or not.
@@ -298,11 +298,16 @@ class DiskCalls:
         else:
             idle.callback(None)
 
-        def ended(_: None) -> Deferred[None]:
-            # It may be open again, where it hung and nobody waited.
-            return self.inThread(end) if self._closed else succeed(None)
+        def idled(_: None) -> Deferred[Any]:
+            if not self._closed:
+                # It was opened again, as it hung and nobody waited.
+                return succeed(None)
+            # Or it would be there still when the next process begins.
+            owing = bool(self._owed or self._doubtful)
+            settled = self._settle(self._open) if owing else succeed(True)
+            return settled.addCallback(lambda _: self.inThread(end))
 
-        return idle.addCallback(ended).addErrback(lambda _: None)
+        return idle.addCallback(idled).addErrback(lambda _: None)
 
     def __repr__(self) -> str:
         state = "in use" if self.inUse else "out of use"

@@ -308,6 +308,27 @@ class HangingTests(DiskTests):
         self.successResultOf(closed)
         self.assertEqual([self.contents(key, self.opened()) for key in (A, B)], [[], [b"content"]])
 
+    def test_whatIsOwedAtTheEnd(self) -> None:
+        """Is tried once more, as nobody remembers it afterwards."""
+        self.pool.holding = False
+        self.store.calls.failed(Failure(OSError("trouble")))
+        self.store.remove(self.found)
+        self.successResultOf(self.store.close())
+        self.assertFalse(self.store.inUse)
+        another = self.opened()
+        self.assertEqual((len(self.entries(A, another)), self.entries(B, another)), (1, ()))
+
+    def test_whatIsOwedAtTheEndAndCanNotBeDone(self) -> None:
+        """Does not keep it from ending."""
+        self.pool.holding = False
+        self.store.calls.failed(Failure(OSError("trouble")))
+        self.store.remove(self.found)
+        shutil.rmtree(self.folder)
+        with open(self.folder, "wb"):
+            pass
+        self.successResultOf(self.store.close())
+        self.assertEqual((self.store.inUse, len(self.lines)), (False, 1))
+
     def test_itIsClosedWhileItOpens(self) -> None:
         """And stays closed."""
         self.store.calls.failed(Failure(OSError("trouble")))
