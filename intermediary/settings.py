@@ -270,6 +270,29 @@ class PassageSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AcmeSettings:
+    """How a front gets its certificates by itself (RFC 8555): each name has its own."""
+
+    #: The URL of the authority's directory.
+    directory: str
+    #: What there are to be certificates for.
+    names: tuple[str, ...]
+    #: The folder for account, keys and certificates; it is made if need be.
+    storage: str
+    #: Whether the operator agrees to the authority's terms; nothing is done without.
+    termsAgreed: bool = False
+    #: Where the authority may write to; empty for nowhere.
+    email: str = ""
+    #: How it sees that a name leads here: C{"tls-alpn-01"} (RFC 8737), C{"http-01"}.
+    challenge: Literal["tls-alpn-01", "http-01"] = "tls-alpn-01"
+    #: A file in PEM: who is trusted to be the authority's server; empty for whom the
+    #: system trusts.
+    ca: str = ""
+    #: The kind of the keys: C{"EC"} (P-256), C{"RSA"} (2048).
+    key: Literal["EC", "RSA"] = "EC"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TLSSettings:
     """How a front speaks TLS: with one certificate, or with those of a folder."""
 
@@ -297,6 +320,9 @@ class TLSSettings:
     stapling: bool = True
     #: None to ask clients for no certificate.
     clients: ClientTLSSettings | None = None
+    #: How certificates are obtained for names that no file has one for; None for not at
+    #: all.
+    acme: AcmeSettings | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

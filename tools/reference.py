@@ -89,6 +89,7 @@ _TABLES: tuple[tuple[str, type[schema.Table]], ...] = (
     ("`client-certificate` of a route or of a forward front", schema.ClientRuleTable),
     ("`https-only` of a reverse front", schema.HTTPSOnlyTable),
     ("`intercept` of a forward front", schema.InterceptTable),
+    ("`acme` of such a `tls`", schema.AcmeTable),
     ("`[upstream.NAME]`", schema.UpstreamTable),
     ("`tls` of an upstream", schema.OriginTLSTable),
     ("`[limits]`", schema.LimitsTable),

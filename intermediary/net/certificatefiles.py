@@ -92,6 +92,9 @@ class CertificateFiles:
         @return: whether C{certificates} is another now, and what could not be read; not
             what could not be the last time.
         """
+        settings = self._settings
+        if settings.acme is not None and not (settings.certificate or settings.certificates):
+            return False, []
         try:
             units = self._units()
         except OSError as error:

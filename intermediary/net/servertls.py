@@ -43,10 +43,13 @@ if TYPE_CHECKING:
 
     from ..interfaces import IConnector
     from ..settings import TLSSettings
+    from .automatic import Automatic
     from .clientauthorities import ClientAuthorities
 
 #: What is spoken above TLS, the best first (RFC 7301).
 PROTOCOLS = (b"http/1.1",)
+#: That of an authority that looks whether a name leads here (RFC 8737 §6.2).
+_ACME = [b"acme-tls/1"]
 #: Between two looks at the files.
 WATCH_SECONDS = 10.0
 
@@ -71,6 +74,7 @@ class ServerTLS:
 
     It has a timer from L{start} to L{stop}, by which it reads certificates that changed.
 
+    @ivar automatic: what it gets by itself; None for nothing.
     @ivar authorities: who vouches for clients; None where they are not asked.
     @ivar renewed: called when that has changed: who is connected was let in under what
         there was before.
@@ -110,6 +114,12 @@ class ServerTLS:
         self._used: tuple[Certificate, ...] = ()
         self.authorities: ClientAuthorities | None = None
         self.renewed: Callable[[], Any] | None = None
+        self.automatic: Automatic | None = None
+        if settings.acme is not None:
+            # Only who has no certificates needs what makes some.
+            from .automatic import Automatic
+
+            self.automatic = Automatic(reactor, settings.acme, name)
         self._timer: IDelayedCall | None = None
         self._looking: Deferred[Any] | None = None
         found = self._look()
@@ -119,6 +129,8 @@ class ServerTLS:
         self.authorities = found.authorities
         self._staple()
         self._keys = Generations(self._begin, reactor.seconds, settings.resumptionSeconds)
+        if self.automatic is not None:
+            self.automatic.use()
 
     # Contexts
 
@@ -190,6 +202,9 @@ class ServerTLS:
         for protocol in self._protocols:
             if protocol in offered:
                 return protocol
+        automatic = self.automatic
+        if automatic is not None and offered == _ACME and automatic.answers(connection):
+            return _ACME[0]
         # RFC 7301 §3.2; a client that means another server must not be answered.
         raise SSL.Error([("", "", "no application protocol in common")])
 
@@ -220,6 +235,9 @@ class ServerTLS:
             troubles = [*troubles, *self._clients.look()]
             authorities = self._clients.authorities
         certificates = self._files.certificates
+        if self.automatic is not None:
+            changed = self.automatic.look(certificates) or changed
+            certificates += self.automatic.certificates
         if changed:
             try:
                 selection = self._byName(certificates, authorities)
@@ -241,6 +259,8 @@ class ServerTLS:
             self._timer = self._reactor.callLater(WATCH_SECONDS, self._due)
             if self._stapling is not None:
                 self._stapling.start()
+            if self.automatic is not None:
+                self.automatic.start(self.reload)
 
     def stop(self) -> None:
         """Look no more."""
@@ -249,6 +269,8 @@ class ServerTLS:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            if self.automatic is not None:
+                self.automatic.stop()
 
     def reload(self) -> Deferred[Any]:
         """
@@ -308,6 +330,8 @@ class ServerTLS:
             front=self.name,
             count=len(found.selection),
         )
+        if self.automatic is not None:
+            self.automatic.use()
         if found.authorities is not self.authorities:
             self.authorities = found.authorities
             # A session that is resumed would not be judged anew.

@@ -30,6 +30,8 @@ def certificateFindings(
     @param settings: the same, with paths that lead there.
     @return: what is wrong, and what works and is odd.
     """
+    if not (settings.certificate or settings.certificates):
+        return [], []
     # Only who has TLS needs OpenSSL.
     from ..net.authorityfiles import AuthorityFiles
     from ..net.certificatefiles import CertificateFiles, Trouble
@@ -47,7 +49,8 @@ def certificateFindings(
 
     files = CertificateFiles(settings)
     _, troubles = files.look()
-    if not troubles:
+    automatic = () if settings.acme is None else settings.acme.names
+    if not troubles and settings.default not in automatic:
         try:
             ByName(files.certificates, list, settings.default)
         except CertificateError as error:

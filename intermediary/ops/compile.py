@@ -16,6 +16,7 @@ from ..net.origintls import OriginPolicies, Unusable
 from ..policy.access import needsGuard
 from ..settings import Limits
 from .accesslog import AccessLog
+from .acmeanswering import answering, described
 from .config import Guard
 from .endpoints import (
     ForwardProxyFactory,
@@ -93,8 +94,13 @@ class Assembly:
             settings = replace(each.settings, guarded=isGuarded(each))
             forward = ForwardProxyFactory(reactor, settings, policies=policies, **shared)
             fronts.append(AssembledFront(settings, each.listen, forward))
+        answers = answering(every)
         for other in configuration.reverse:
-            reverse = ReverseProxyFactory(reactor, other.settings, upstreams=upstreams, **shared)
+            # An authority asks without TLS.
+            components = () if answers is None or other.settings.tls is not None else (answers,)
+            reverse = ReverseProxyFactory(
+                reactor, other.settings, upstreams=upstreams, components=components, **shared
+            )
             fronts.append(AssembledFront(other.settings, other.listen, reverse))
             only, tls = other.settings.httpsOnly, reverse.tls
             if only is not None and only.listen and tls is not None:
@@ -111,11 +117,16 @@ class Assembly:
 
     def explain(self) -> str:
         """List the program of every route, as C{--explain} prints it."""
-        return "\n\n".join(
+        listed = [
             f"{program.name}\n{program.listing()}"
             for front in self.fronts
             for program in front.factory.programs
-        )
+        ]
+        for front in self.fronts:
+            tls = front.settings.tls
+            if tls is not None and tls.acme is not None:
+                listed.append(f"{front.settings.name} {described(tls.acme)}")
+        return "\n\n".join(listed)
 
     def start(self) -> None:
         """

@@ -222,7 +222,12 @@ class ProxyFactory:
             self.tls.renewed = self._renewed
         seconds, limit = settings.handshakeSeconds, settings.handshakes
         asks = settings.clients is not None
-        return Handshakes(
+        kind: type[Handshakes] = Handshakes
+        if self.tls is not None and self.tls.automatic is not None:
+            from ..net.answering import AnsweringHandshakes
+
+            kind = AnsweringHandshakes
+        return kind(
             self.name, self.tls, seconds, limit, self._reactor, self.passages, introduces=asks
         )
 

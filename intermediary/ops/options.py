@@ -241,7 +241,13 @@ def _security(tls: TLSSettings | None) -> str:
     """Say how a front speaks TLS, if it does."""
     if tls is None:
         return ""
-    return f" with TLS ({tls.profile}, {tls.certificate or tls.certificates})"
+    sources = [each for each in (tls.certificate or tls.certificates,) if each]
+    if tls.acme is not None:
+        # As in summary().
+        from .acmeanswering import described
+
+        sources.append(described(tls.acme))
+    return f" with TLS ({tls.profile}, {', '.join(sources)})"
 
 
 def _interception(intercept: InterceptSettings | None) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from ..settings import (
+    AcmeSettings,
     BypassSettings,
     CacheSettings,
     ClientRuleSettings,
@@ -38,6 +39,8 @@ from ..settings import (
     UpstreamSettings,
 )
 from ..wire.clientcertificates import CONTENTS
+from . import values
+from .acmefindings import acmeFindings
 from .authorityfindings import authorityFindings
 from .certificatefindings import certificateFindings
 from .clientconsistency import clientInconsistencies, clientOddities
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
 
     from .consistency import Finding
     from .schema import (
+        AcmeTable,
         CacheTable,
         ClientRuleTable,
         ClientsTable,
@@ -66,7 +70,6 @@ if TYPE_CHECKING:
         OriginTLSTable,
         ReverseTable,
         RouteCacheTable,
-        TLSTable,
     )
 
 _POSITION = re.compile(r" \(at line (\d+), column (\d+)\)$")
@@ -120,11 +123,12 @@ def _certificates(
     odd: list[Finding] = []
     for kind, tables in (("forward", model.forward), ("reverse", model.reverse)):
         for name, table in tables.items():
-            settings = _tlsSettings(table.tls, source)
-            if settings is not None and (settings.certificate or settings.certificates):
-                both = certificateFindings(
-                    (kind, name, "tls"), document[kind][name]["tls"], settings
-                )
+            settings = _tlsSettings(table, source)
+            if settings is None:
+                continue
+            path, written = (kind, name, "tls"), document[kind][name]["tls"]
+            for found in (certificateFindings, acmeFindings):
+                both = found(path, written, settings)
                 wrong += both[0]
                 odd += both[1]
     for name, forward in model.forward.items():
@@ -383,12 +387,13 @@ def _originTLSSettings(table: OriginTLSTable, source: str) -> OriginTLSSettings:
     )
 
 
-def _tlsSettings(table: TLSTable | None, source: str) -> TLSSettings | None:
+def _tlsSettings(front: FrontTable, source: str) -> TLSSettings | None:
     """
     Make the settings of TLS, if it is spoken.
 
     Paths are made absolute, as files are read again when the process may be elsewhere.
     """
+    table = front.tls
     if table is None:
         return None
     return TLSSettings(
@@ -402,6 +407,25 @@ def _tlsSettings(table: TLSTable | None, source: str) -> TLSSettings | None:
         resumptionSeconds=table.resumptionSeconds,
         stapling=table.stapling,
         clients=_clientSettings(table.clients, source),
+        acme=None if table.acme is None else _acmeSettings(table.acme, front, source),
+    )
+
+
+def _acmeSettings(table: AcmeTable, front: FrontTable, source: str) -> AcmeSettings:
+    """Make the settings of certificates that a front gets by itself."""
+    names = table.names
+    if names is None:
+        hosts = [host for route in getattr(front, "route", ()) for host in route.host]
+        names = [values.automaticName(host) for host in hosts if values.isAutomatic(host)]
+    return AcmeSettings(
+        directory=table.directory,
+        names=tuple(dict.fromkeys(names)),
+        storage=_located(table.storage, source) or "",
+        termsAgreed=table.termsAgreed,
+        email=table.email or "",
+        challenge=table.challenge,
+        ca=_located(table.ca, source) or "",
+        key=table.key,
     )
 
 
@@ -480,7 +504,7 @@ def _common(name: str, table: FrontTable, limits: Limits, source: str) -> dict[s
         "name": name,
         "limits": limits,
         "timeouts": Timeouts(**dict(table.timeouts)),
-        "tls": _tlsSettings(table.tls, source),
+        "tls": _tlsSettings(table, source),
         "via": table.via,
     }
 

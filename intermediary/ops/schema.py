@@ -132,6 +132,9 @@ Host = Annotated[str, AfterValidator(_fit(values.hostPattern))]
 PathPrefix = Annotated[str, AfterValidator(_fit(values.pathPrefix))]
 Pseudonym = Annotated[str, AfterValidator(_fit(values.pseudonym))]
 FilePath = Annotated[str, AfterValidator(_fit(values.file))]
+AutomaticName = Annotated[str, AfterValidator(_fit(values.automaticName))]
+DirectoryURL = Annotated[str, AfterValidator(_fit(values.directory))]
+Email = Annotated[str, AfterValidator(_fit(values.email))]
 PEMFile = Annotated[str, AfterValidator(_fit(values.pemFile))]
 ServerName = Annotated[str, AfterValidator(_fit(values.serverName))]
 FolderPath = Annotated[str, AfterValidator(_fit(values.folder))]
@@ -673,6 +676,66 @@ class ClientRuleTable(Table):
 ClientRule = Annotated[ClientRuleTable | None, BeforeValidator(_fit(_anyOrTable))]
 
 
+class AcmeTable(Table):
+    """
+    Certificates that the front gets and renews by itself, from an authority that speaks ACME.
+
+    `tls = { acme = { terms-agreed = true, email = "hostmaster@example.org" } }`. It needs the extra
+    `intermediary[acme]`. Each name gets a certificate of its own, which is renewed when a third of
+    its life is left. Relative paths count from the folder of this file.
+    """
+
+    directory: DirectoryURL = Field(
+        default="letsencrypt",
+        validate_default=True,
+        examples=["letsencrypt-staging"],
+        description="Who is asked: `letsencrypt`, `letsencrypt-staging`, or the URL of an ACME "
+        "server's directory. Try with staging, whose certificates no browser trusts: the real one "
+        "has limits, and who fails too often waits for hours or days.",
+    )
+    termsAgreed: bool = Field(
+        default=False,
+        examples=[True],
+        description="Whether you agree to the authority's terms of service. Without, nothing runs.",
+    )
+    email: Email | None = Field(
+        default=None,
+        examples=["hostmaster@example.org"],
+        description="Where the authority may write to. Absent: nowhere.",
+    )
+    names: list[AutomaticName] | None = Field(
+        default=None,
+        min_length=1,
+        examples=[["example.org", "www.example.org"]],
+        description="What to get certificates for; no wildcards. Absent: the exact hosts of the "
+        "front's routes. Names that a file of `certificate` or `certificates` is for are left out. "
+        "Everybody can read them in the public logs of certificates.",
+    )
+    challenge: Literal["tls-alpn-01", "http-01"] = Field(
+        default="tls-alpn-01",
+        description="How the authority sees that the names lead here. `tls-alpn-01`: it connects to "
+        "port 443 of each name, which has to reach this front with its TLS intact. `http-01`: it "
+        "connects to port 80, which has to reach a reverse front without TLS, where the answer "
+        "stands before all routes.",
+    )
+    storage: FolderPath = Field(
+        default="acme/",
+        description="The folder for account, keys and certificates. It is made if need be, and has "
+        "to belong to the user that the process runs as. Whoever can read it can be your site; it is "
+        "refused where others may write. Fronts and processes may share one.",
+    )
+    ca: PEMFile | None = Field(
+        default=None,
+        examples=["authority-ca.pem"],
+        description="For an ACME server of your own: certificates that its TLS is trusted by.",
+    )
+    key: Literal["EC", "RSA"] = Field(
+        default="EC",
+        description="The kind of the keys: `EC` is P-256, `RSA` has 2048 bits and is for clients "
+        "that know nothing else.",
+    )
+
+
 class TLSTable(Table):
     """
     TLS with the clients of a front, at all the places where it listens.
@@ -745,6 +808,12 @@ class TLSTable(Table):
         default=None,
         examples=[{"ca": "clients-ca.pem"}],
         description="Certificates of clients; absent: they are asked for none.",
+    )
+    acme: AcmeTable | None = Field(
+        default=None,
+        examples=[{"terms-agreed": True}],
+        description="Certificates that the front gets by itself, for names that no file has one for. "
+        "Absent: it gets none.",
     )
 
 

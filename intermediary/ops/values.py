@@ -49,6 +49,14 @@ _DURATION = re.compile(r"(\d+)\s*([smhdwy])")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 
 
+#: Authorities with a name of their own.
+_AUTHORITIES = {
+    "letsencrypt": "https://acme-v02.api.letsencrypt.org/directory",
+    "letsencrypt-staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
+}
+_EMAIL = re.compile(r"[^\s@,:<>?&\"]+@[^\s@,:<>?&\"]+\.[^\s@,:<>?&\".]+")
+
+
 class Unfit(ValueError):
     """
     A value that can't be used.
@@ -123,6 +131,63 @@ def certificateName(text: str) -> str:
     if "*" in text:
         raise Unfit("is a pattern", 'name one that it is for, as in "www.example.org"')
     return hostName(text, 'write it as in "example.org"')
+
+
+def automaticName(text: str) -> str:
+    """
+    Check a name to get a certificate for.
+
+    @return: it in ASCII lower case.
+    """
+    if "*" in text:
+        raise Unfit(
+            "is a wildcard, which is proved by dns-01 alone, and that is not done here",
+            "name each host, or get it elsewhere and put it into certificates = FOLDER",
+        )
+    remedy = 'write it as in "www.example.org"'
+    if _isAddress(text):
+        raise Unfit("is an address, and certificates are got for names", remedy)
+    found = hostName(text, remedy).removesuffix(".")
+    if re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", found) is None:
+        raise Unfit("is no host name", remedy)
+    return found
+
+
+def isAutomatic(host: str) -> bool:
+    """Tell whether there can be a certificate, got by itself, for a host of a route."""
+    try:
+        automaticName(host)
+    except Unfit:
+        return False
+    return True
+
+
+def directory(text: str) -> str:
+    """
+    Check who is asked for certificates.
+
+    @return: the URL of an ACME server's directory.
+    """
+    if text in _AUTHORITIES:
+        return _AUTHORITIES[text]
+    remedy = (
+        f'write "letsencrypt", "letsencrypt-staging", or a URL as "{_AUTHORITIES["letsencrypt"]}"'
+    )
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise Unfit(f"is not a valid URL ({oneLine(error)})", remedy) from error
+    if parts.scheme != "https" or not parts.hostname or port == 0 or parts.username is not None:
+        raise Unfit("is not an https:// URL", remedy)
+    return text
+
+
+def email(text: str) -> str:
+    """Check an address to write to."""
+    if not text.isascii() or _EMAIL.fullmatch(text) is None:
+        raise Unfit("is not an address", 'write it as in "hostmaster@example.org"')
+    return text
 
 
 def folder(text: str) -> str:

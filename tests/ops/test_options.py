@@ -189,6 +189,19 @@ class OptionsTests(SynchronousTestCase):
                 self.stdout.getvalue(),
             )
 
+    def test_checkSaysWhatComesByItself(self) -> None:
+        """The names, how and from whom; nothing is made by that."""
+        tls = b"tls = { acme = { terms-agreed = true } }\n[[reverse.site.route]]\nhost"
+        path = self.file(STABLE.replace(b"[[reverse.site.route]]\nhost", tls, 1))
+        self.exits(0, "--config", path, "--check")
+        self.assertIn(
+            "site on tcp:8000:interface=127.0.0.1 with TLS (intermediate, certificates for "
+            "example.org by tls-alpn-01 from acme-v02.api.letsencrypt.org)\n",
+            self.stdout.getvalue(),
+        )
+        self.assertEqual(self.stderr.getvalue(), "")
+        self.assertFalse((Path(path).parent / "acme").exists())
+
     def test_checkSaysWhetherDestinationsAreGuarded(self) -> None:
         """As the file says, or as C{auto} comes out."""
         for line, words in (

@@ -262,6 +262,48 @@ class TLSTests(Case):
             self.assertUnfit(values.serverName, bad, "is not a valid host name")
 
 
+class AutomaticTests(Case):
+    """What certificates are got for, and from whom."""
+
+    def test_names(self) -> None:
+        """In ASCII lower case; no wildcards, which need DNS, and no addresses."""
+        for text, name in (
+            ("A.Example.", "a.example"),
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("localhost", "localhost"),
+        ):
+            self.assertEqual(values.automaticName(text), name)
+            self.assertTrue(values.isAutomatic(text))
+        for text, message in (
+            ("*.example.org", "is a wildcard, which is proved by dns-01 alone"),
+            ("192.0.2.1", "is an address"),
+            ("::1", "is an address"),
+            ("a/b", "is not a valid host name"),
+            ("a~b", "is no host name"),
+            ("", "is not a valid host name"),
+        ):
+            self.assertUnfit(values.automaticName, text, message)
+            self.assertFalse(values.isAutomatic(text))
+
+    def test_directories(self) -> None:
+        """Two by name, all others by URL, and only by one that nobody reads along."""
+        for text, url in (
+            ("letsencrypt", "https://acme-v02.api.letsencrypt.org/directory"),
+            ("letsencrypt-staging", "https://acme-staging-v02.api.letsencrypt.org/directory"),
+            ("https://ca.example:14000/dir", "https://ca.example:14000/dir"),
+        ):
+            self.assertEqual(values.directory(text), url)
+        for text in ("lets-encrypt", "http://ca.example/", "https://", "https://u:p@ca.example/"):
+            self.assertUnfit(values.directory, text, "is not an https:// URL")
+        self.assertUnfit(values.directory, "https://[", "is not a valid URL")
+
+    def test_addressesToWriteTo(self) -> None:
+        """One, that may stand behind C{mailto:}."""
+        self.assertEqual(values.email("a.b+c@example.org"), "a.b+c@example.org")
+        for text in ("a", "a@b", "mailto:a@b.example", "a@b.example,c@d.example", "a@b.example?x"):
+            self.assertUnfit(values.email, text, "is not an address")
+
+
 class HostPatternTests(Case):
     """Which hosts a route serves."""
 

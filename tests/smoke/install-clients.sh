@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the programs that the smoke tests run if they are there: curl, git, OpenSSL,
-# testssl.sh and Chromium by apt, as root; requests, httpx and aiohttp into .venv.
+# testssl.sh, Chromium and the ACME server Pebble by apt, as root; requests, httpx and
+# aiohttp into .venv.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -10,6 +11,7 @@ command -v git >/dev/null || packages+=(git)
 command -v openssl >/dev/null || packages+=(openssl)
 command -v testssl >/dev/null || packages+=(testssl.sh)
 command -v chromium >/dev/null || packages+=(chromium)
+command -v pebble >/dev/null || packages+=(pebble)
 if [ "${#packages[@]}" -gt 0 ]; then
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
