@@ -715,8 +715,8 @@ class AcmeTable(Table):
         default="tls-alpn-01",
         description="How the authority sees that the names lead here. `tls-alpn-01`: it connects to "
         "port 443 of each name, which has to reach this front with its TLS intact. `http-01`: it "
-        "connects to port 80, which has to reach a reverse front without TLS, where the answer "
-        "stands before all routes.",
+        "connects to port 80, which has to reach a reverse front without TLS that has a route for "
+        "the name.",
     )
     storage: FolderPath = Field(
         default="acme/",
@@ -727,7 +727,8 @@ class AcmeTable(Table):
     ca: PEMFile | None = Field(
         default=None,
         examples=["authority-ca.pem"],
-        description="For an ACME server of your own: certificates that its TLS is trusted by.",
+        description="For an ACME server of your own: certificates that its TLS is trusted by. "
+        "Absent: whom the system trusts.",
     )
     key: Literal["EC", "RSA"] = Field(
         default="EC",
