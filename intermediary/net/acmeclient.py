@@ -9,26 +9,22 @@ for ends at once when it is abandoned.
 from __future__ import annotations
 
 import datetime as dt
-import io
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import requests
 from acme import challenges, errors, messages
-from acme.client import ClientNetwork, ClientV2
+from acme.client import ClientV2
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from josepy.b64 import b64encode
 from josepy.errors import Error as JOSEError
-from josepy.jwa import ES256
 from josepy.jwk import JWKEC
-from requests.adapters import HTTPAdapter
 
-from .. import __version__
+from .acmenetwork import Network
 from .acmeproblems import Abandoned, AcmeError, refused, unreachable
 from .pem import CertificateError, readCertificates
-from .truststore import trustedFiles
 
 if TYPE_CHECKING:
     import threading
@@ -38,16 +34,10 @@ if TYPE_CHECKING:
 
     from .acmestore import Account
 
-#: How long the server may say nothing, in seconds.
-SILENCE_SECONDS: Final = 20
 #: How long a name may take to be looked at, and a certificate to be made.
 PATIENCE_SECONDS: Final = 180.0
-#: More than any answer of a server has.
-_LARGEST_OCTETS: Final = 1 << 20
 #: Between two looks at what the server does: at first, and at most.
 _POLL_SECONDS: Final = (0.5, 10.0)
-#: How often a request is sent again because its nonce was used up (RFC 8555 §6.5).
-_NONCES: Final = 5
 
 
 class Challenge(NamedTuple):
@@ -63,50 +53,6 @@ class Challenge(NamedTuple):
     body: Any
 
 
-class _Adapter(HTTPAdapter):
-    """
-    Bounds what comes back.
-
-    @ivar retryAfterSeconds: what the last answer had in C{Retry-After}.
-    """
-
-    def __init__(self, abandoned: threading.Event) -> None:
-        self._abandoned = abandoned
-        self.retryAfterSeconds = 0.0
-        super().__init__()
-
-    def send(self, *arguments: Any, **options: Any) -> requests.Response:
-        """See C{HTTPAdapter.send}."""
-        if self._abandoned.is_set():
-            raise Abandoned
-        options["stream"] = True
-        response = super().send(*arguments, **options)
-        self.retryAfterSeconds = retryAfter(response.headers.get("Retry-After", ""))
-        raw: Any = response.raw
-        try:
-            octets = raw.read(_LARGEST_OCTETS + 1, decode_content=True)
-        finally:
-            raw.close()
-        if len(octets) > _LARGEST_OCTETS:
-            raise requests.exceptions.ContentDecodingError("the answer is larger than 1 MiB")
-        response.raw = io.BytesIO(octets)
-        return response
-
-
-class _Network(ClientNetwork):
-    """Does not give up on nonces so soon."""
-
-    def post(self, *arguments: Any, **options: Any) -> requests.Response:
-        """See C{ClientNetwork.post}, which tries twice."""
-        for _ in range(_NONCES):
-            try:
-                return super().post(*arguments, **options)
-            except messages.Error as error:
-                if error.code != "badNonce":
-                    raise
-        return super().post(*arguments, **options)
-
-
 class AcmeClient:
     """
     Talks with one server for one account.
@@ -120,25 +66,23 @@ class AcmeClient:
         Ask the server what it has.
 
         @param directory: its URL.
-        @param ca: a file of certificates that are trusted; empty for L{the
-            system's<intermediary.net.truststore>}.
+        @param ca: see L{Network}.
         @param key: the account's.
         """
         self._url = directory
         self._abandoned = abandoned
-        self._key = JWKEC(key=load_pem_private_key(key, None))
-        self._network = _Network(
-            self._key,
-            alg=ES256,
-            user_agent=f"intermediary/{__version__}",
-            timeout=SILENCE_SECONDS,
-        )
-        file, trusted = trustedFiles()
-        # It hands this on to requests, which takes a file or a folder as well.
-        self._network.verify_ssl = ca or file or trusted or True  # type: ignore[assignment]
-        self._adapter = _Adapter(abandoned)
-        for scheme in ("http://", "https://"):
-            self._network.session.mount(scheme, self._adapter)
+        try:
+            loaded = load_pem_private_key(key, None)
+            if not isinstance(loaded, EllipticCurvePrivateKey):
+                raise TypeError(type(loaded).__name__)
+        except (ValueError, TypeError) as error:
+            raise AcmeError(
+                "the key in account.json is broken",
+                "move that file away: there will be a new account",
+                common=True,
+            ) from error
+        self._key = JWKEC(key=loaded)
+        self._network = Network(self._key, ca, abandoned)
         with self._worded():
             self._client = ClientV2(ClientV2.get_directory(directory, self._network), self._network)
             if self._client.external_account_required():
@@ -273,13 +217,22 @@ class AcmeClient:
                 return readCertificates(made.fullchain_pem.encode("ascii"))
         raise AssertionError  # pragma: no cover
 
+    def renewal(self, certificate: x509.Certificate) -> tuple[float | None, float]:
+        """See L{Orders.renewal<intermediary.net.acmeorders.Orders.renewal>}."""
+        with self._worded():
+            try:
+                due, asks = self._client.renewal_time(certificate.public_bytes(Encoding.PEM))
+            except errors.ARIError as error:
+                return None, error.retry_after.timestamp()
+        return None if due is None else due.timestamp(), asks.timestamp()
+
     def _polling(self, late: str) -> Iterator[None]:
         """Wait for the server, more and more patiently."""
         seconds, most = _POLL_SECONDS
         waited = 0.0
         while waited < PATIENCE_SECONDS:
             yield
-            pause = min(max(seconds, self._adapter.retryAfterSeconds), most)
+            pause = min(max(seconds, self._network.retryAfterSeconds), most)
             if self._abandoned.wait(pause):
                 raise Abandoned
             waited += pause
@@ -297,7 +250,7 @@ class AcmeClient:
         except (AcmeError, Abandoned):
             raise
         except messages.Error as error:
-            later = self._adapter.retryAfterSeconds
+            later = self._network.retryAfterSeconds
             if not messages.is_acme_error(error):
                 # Of a gateway in front of it, maybe.
                 raise unreachable(self._url, _innermost(error), later) from error
@@ -316,27 +269,10 @@ class AcmeClient:
             ValueError,
         ) as error:
             # Whatever else is there, it is no ACME server, or one that is not well.
-            later = self._adapter.retryAfterSeconds
+            later = self._network.retryAfterSeconds
             raise unreachable(
                 self._url, f"it answers with what is not ACME ({_innermost(error)})", later
             ) from error
-
-
-def retryAfter(text: str, now: dt.datetime | None = None) -> float:
-    """
-    Read a C{Retry-After} (RFC 9110 §10.2.3).
-
-    @return: seconds; 0 for what is no time.
-    """
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
-        return 0.0
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=dt.UTC)
-    return max(0.0, (at - (now or dt.datetime.now(dt.UTC))).total_seconds())
 
 
 def _codeOf(error: messages.Error) -> str:
@@ -351,4 +287,4 @@ def _innermost(error: BaseException) -> str:
     return " ".join(str(reason).split()) or type(error).__name__
 
 
-__all__ = ["PATIENCE_SECONDS", "SILENCE_SECONDS", "AcmeClient", "Challenge", "retryAfter"]
+__all__ = ["PATIENCE_SECONDS", "AcmeClient", "Challenge"]

@@ -91,6 +91,27 @@ class Orders:
         except StoreError as error:
             raise AcmeError(error.message, error.remedy, common=True) from error
 
+    def renewal(self, certificate: Certificate) -> tuple[float | None, float]:
+        """
+        Ask the authority when to renew a certificate (RFC 9773).
+
+        @return: when to; None if it does not say; and when to ask again.  Both are in
+            seconds since the epoch.
+        @raise AcmeError: it can't be asked.
+        @raise Abandoned: see L{abandon}.
+        """
+        try:
+            account = self._store.account()
+        except StoreError as error:
+            raise AcmeError(error.message, error.remedy, common=True) from error
+        # It need not know who asks.
+        client = self._client(account or Account(keyPEM(makeKey("EC"))))
+        try:
+            found: tuple[float | None, float] = client.renewal(certificate.leaf)
+        finally:
+            client.close()
+        return found
+
     def _order(self, name: str) -> Certificate:
         settings, store = self._settings, self._store
         account = store.account()

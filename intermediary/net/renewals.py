@@ -2,12 +2,11 @@
 """
 When which certificate is ordered: at first, before it ends, and after a failure.
 
-A certificate is renewed when a third of its life is left.  What fails is tried again
-after a minute, two, four and so on, up to half a day, or when the authority wants it.
-All of these times are a little other than that, so that no authority has all of its
-clients at once.
+A certificate is renewed when a third of its life is left, or sooner if the authority
+says so, which is asked from time to time (RFC 9773).  What fails is tried again after a
+minute, two, four and so on, up to half a day, or when the authority wants it.
 
-There is one timer and at most one order at a time, in a thread where there are some.
+There is one timer, and at most one thing is under way, in a thread where there are some.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from .acmeproblems import Abandoned, AcmeError
+from .due import Due, asksNext, isFresh, lifeOf, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,50 +30,12 @@ if TYPE_CHECKING:
 
     from .certificates import Certificate
 
-#: After the first failure, and at most.
-FIRST_SECONDS: Final = 60.0
-MOST_SECONDS: Final = 12 * 3600.0
-#: What an authority may ask for, at most: a limit of a week.
-PATIENCE_SECONDS: Final = 8 * 86400.0
 #: Until it is tried again where another front or process is ordering.
 BUSY_SECONDS: Final = 10.0
 #: The longest that the timer runs: clocks are set, and machines sleep.
 LOOK_SECONDS: Final = 3600.0
-#: Which part of a certificate's life is left when it is renewed, and when it is said
-#: that it was not.
-RENEWED_AT: Final = 1 / 3
-WARNED_AT: Final = 1 / 10
-#: How much sooner it may be, as a part of the life; how much other, of a delay.
-_JITTER: Final = 1 / 30
-_DELAY_JITTER: Final = 0.2
-
-
-class _Delay:
-    """
-    How long to wait after failures.
-
-    @ivar due: when to try; in seconds since the epoch.
-    """
-
-    __slots__ = ("_failures", "due")
-
-    def __init__(self, due: float = 0.0) -> None:
-        self.due = due
-        self._failures = 0
-
-    def failed(self, now: float, wantedSeconds: float, chance: Any) -> float:
-        """Wait longer than the last time, and as long as is wanted; tell how long."""
-        seconds = min(FIRST_SECONDS * 2.0 ** min(self._failures, 20), MOST_SECONDS)
-        self._failures += 1
-        seconds *= chance.uniform(1 - _DELAY_JITTER, 1 + _DELAY_JITTER)
-        seconds = max(seconds, min(wantedSeconds, PATIENCE_SECONDS))
-        self.due = now + seconds
-        return float(seconds)
-
-    def succeeded(self, due: float) -> None:
-        """Begin anew with the next failure."""
-        self.due = due
-        self._failures = 0
+#: Which part of a certificate's life is left when it is said that it was not renewed.
+_WARNED_AT: Final = 1 / 10
 
 
 class Renewals:
@@ -102,12 +64,12 @@ class Renewals:
         self._orders = orders
         self._obtained = obtained
         self._chance: Any = random.SystemRandom() if chance is None else chance
-        self._delays: dict[str, _Delay] = {}
+        self._due: dict[str, Due] = {}
         #: For what goes wrong whatever the name is.
-        self._common = _Delay()
+        self._common = Due(self._chance)
         self._stored: dict[str, Certificate] = {}
         self._timer: IDelayedCall | None = None
-        self._ordering: Deferred[Any] | None = None
+        self._working: Deferred[Any] | None = None
         self._started = False
 
     def start(self) -> None:
@@ -115,7 +77,9 @@ class Renewals:
         if not self._started:
             self._started = True
             self._orders.resume()
-            self._turn()
+            # What was abandoned may not have noticed yet.
+            if self._working is None:
+                self._turn()
 
     def stop(self) -> None:
         """Order nothing more; what is under way is abandoned."""
@@ -133,72 +97,114 @@ class Renewals:
         @param names: what there is to be; others are not renewed.
         """
         before, self._stored = self._stored, dict(stored)
-        delays = {}
+        now = self._reactor.seconds()
+        found = {}
         for name in names:
-            delay = delays[name] = self._delays.get(name) or _Delay()
-            found = stored.get(name)
-            if found is not None and found is not before.get(name):
-                delay.succeeded(self._dueOf(found) if self._orders.fits(found, name) else 0.0)
-        self._delays = delays
-        if self._started and self._ordering is None:
+            due = found[name] = self._due.get(name) or Due(
+                self._chance, asksNext(self._chance, now)
+            )
+            certificate = stored.get(name)
+            if certificate is not None and certificate is not before.get(name):
+                if self._orders.fits(certificate, name):
+                    due.has(certificate)
+                else:
+                    due.succeeded()
+        self._due = found
+        if self._started and self._working is None:
             self._turn()
 
     # Time
 
-    def _dueOf(self, certificate: Certificate) -> float:
-        """Tell when to renew a certificate."""
-        begins, ends = _lifeOf(certificate)
-        life = ends - begins
-        return float(ends - life * RENEWED_AT - self._chance.uniform(0.0, life * _JITTER))
-
-    def _isFresh(self, certificate: Certificate) -> bool:
-        """Tell whether another process has renewed a certificate."""
-        begins, ends = _lifeOf(certificate)
-        return bool(ends - self._reactor.seconds() > (ends - begins) * (RENEWED_AT + _JITTER))
-
     def _turn(self) -> None:
-        """Order what is due, or wait for that."""
+        """Do what is due, or wait for that."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if not self._delays or not self._started:
+        if not self._due or not self._started:
             return
         now = self._reactor.seconds()
-        name = min(self._delays, key=lambda each: self._delays[each].due)
-        due = max(self._delays[name].due, self._common.due)
-        if due <= now:
-            self._begin(name)
+        time, name = min((each.time, name) for name, each in self._due.items())
+        time = max(time, self._common.time)
+        asks, asked = min(
+            ((self._due[name].asks, name) for name in self._stored if name in self._due),
+            default=(float("inf"), ""),
+        )
+        if time <= now:
+            before = self._stored.get(name)
+
+            def fresh(found: Certificate) -> bool:
+                """Be called in a thread."""
+                return isFresh(found, before, self._reactor.seconds())
+
+            self._begin(name, self._got, self._failed, self._orders.obtain, name, fresh)
+        elif asks <= now:
+            certificate = self._stored[asked]
+            self._begin(asked, self._told, self._untold, self._orders.renewal, certificate)
         else:
-            self._timer = self._reactor.callLater(min(due - now, LOOK_SECONDS), self._again)
+            seconds = min(time - now, asks - now, LOOK_SECONDS)
+            self._timer = self._reactor.callLater(seconds, self._again)
 
     def _again(self) -> None:
         self._timer = None
         self._turn()
 
-    # One order
-
-    def _begin(self, name: str) -> None:
+    def _begin(
+        self,
+        name: str,
+        done: Callable[[Any, str], None],
+        failed: Callable[[Failure, str], None],
+        *job: Any,
+    ) -> None:
+        """Do something that takes its time."""
         reactor = self._reactor
         if IReactorThreads.providedBy(reactor):
-            pool = reactor.getThreadPool()
-            ordering = deferToThreadPool(reactor, pool, self._orders.obtain, name, self._isFresh)
+            working = deferToThreadPool(reactor, reactor.getThreadPool(), *job)
         else:
-            ordering = execute(self._orders.obtain, name, self._isFresh)
-        self._ordering = ordering
-        ordering.addCallbacks(self._got, self._failed, callbackArgs=(name,), errbackArgs=(name,))
-        ordering.addBoth(self._ended)
+            working = execute(*job)
+        self._working = working
+        working.addCallbacks(done, failed, callbackArgs=(name,), errbackArgs=(name,))
+        working.addBoth(self._ended)
+
+    def _ended(self, _: Any) -> None:
+        self._working = None
+        self._turn()
+
+    # The authority's wishes
+
+    def _told(self, wishes: tuple[float | None, float], name: str) -> None:
+        due = self._due.get(name)
+        if due is not None and due.told(*wishes, self._reactor.seconds()):
+            self._log.info(
+                "{front}: the authority wants the certificate for {name} renewed sooner",
+                front=self._front,
+                name=name,
+            )
+
+    def _untold(self, failure: Failure, name: str) -> None:
+        if not self._started or failure.check(Abandoned):
+            return
+        if not failure.check(AcmeError):
+            self._log.failure(
+                "{front}: asking about {name} went wrong", failure, front=self._front, name=name
+            )
+        # It is no more than a courtesy.
+        if name in self._due:
+            self._due[name].asks = asksNext(self._chance, self._reactor.seconds())
+
+    # One order
 
     def _got(self, certificate: Certificate | None, name: str) -> None:
-        delay = self._delays.get(name)
-        if delay is None:
+        due = self._due.get(name)
+        if due is None:
             return
+        now = self._reactor.seconds()
         if certificate is None:
             # One order at a time; that may well be for the same name.
-            delay.due = self._reactor.seconds() + BUSY_SECONDS
+            due.postponed(now + BUSY_SECONDS)
             self._warn(name)
             return
-        self._common.succeeded(0.0)
-        delay.succeeded(self._dueOf(certificate))
+        self._common.succeeded()
+        due.got(certificate, now)
         self._log.info(
             "{front}: there is a certificate for {name} until {ends}",
             front=self._front,
@@ -210,8 +216,8 @@ class Renewals:
     def _failed(self, failure: Failure, name: str) -> None:
         if not self._started or failure.check(Abandoned):
             return
-        delay = self._delays.get(name)
-        if delay is None:
+        due = self._due.get(name)
+        if due is None:
             return
         error = failure.value
         if not isinstance(error, AcmeError):
@@ -219,9 +225,8 @@ class Renewals:
                 "{front}: ordering for {name} went wrong", failure, front=self._front, name=name
             )
             error = AcmeError("it went wrong in a way that was not foreseen", "report that")
-        which = self._common if error.common else delay
-        now = self._reactor.seconds()
-        seconds = which.failed(now, error.retryAfterSeconds, self._chance)
+        which = self._common if error.common else due
+        seconds = which.failed(self._reactor.seconds(), error.retryAfterSeconds)
         self._log.warn(
             "{front}: no certificate for {name}: {reason}. To do: {remedy}. The next attempt is in "
             "{again}",
@@ -238,7 +243,7 @@ class Renewals:
         certificate = self._stored.get(name)
         if certificate is None:
             return
-        begins, ends = _lifeOf(certificate)
+        begins, ends = lifeOf(certificate)
         left = ends - self._reactor.seconds()
         if left <= 0:
             self._log.error(
@@ -246,7 +251,7 @@ class Renewals:
                 front=self._front,
                 name=name,
             )
-        elif left < (ends - begins) * WARNED_AT:
+        elif left < (ends - begins) * _WARNED_AT:
             self._log.error(
                 "{front}: the certificate for {name} ends in {left}, and could not be renewed yet",
                 front=self._front,
@@ -254,34 +259,9 @@ class Renewals:
                 left=spoken(left),
             )
 
-    def _ended(self, _: Any) -> None:
-        self._ordering = None
-        self._turn()
-
     def __repr__(self) -> str:
-        state = "ordering" if self._ordering is not None else "waiting"
-        return f"<Renewals {self._front} {state} names={len(self._delays)}>"
+        state = "working" if self._working is not None else "waiting"
+        return f"<Renewals {self._front} {state} names={len(self._due)}>"
 
 
-def _lifeOf(certificate: Certificate) -> tuple[float, float]:
-    """Tell when a certificate begins and ends, in seconds since the epoch."""
-    return certificate.leaf.not_valid_before_utc.timestamp(), certificate.expires.timestamp()
-
-
-def spoken(seconds: float) -> str:
-    """Write a duration as people say it."""
-    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * length:
-            return f"{round(seconds / length)} {unit}"
-    return f"{round(seconds)} seconds"
-
-
-__all__ = [
-    "BUSY_SECONDS",
-    "FIRST_SECONDS",
-    "LOOK_SECONDS",
-    "MOST_SECONDS",
-    "PATIENCE_SECONDS",
-    "Renewals",
-    "spoken",
-]
+__all__ = ["BUSY_SECONDS", "LOOK_SECONDS", "Renewals"]

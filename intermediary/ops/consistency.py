@@ -63,7 +63,6 @@ def inconsistencies(document: Mapping[str, Any]) -> Iterator[Finding]:
                 "is the key of no certificate",
                 "add certificate = FILE, or remove the key",
             )
-    yield from _automatic(fronts)
     for kind, name, front in fronts:
         yield from _securing((kind, name), front)
         if kind == "forward":
@@ -436,48 +435,6 @@ def _intercepting(path: Path, front: Mapping[str, Any]) -> Iterator[Finding]:
                 port if "ports" in table else ABSENT,
                 f"CONNECT may not reach port {port}",
                 f"add {port} to connect-ports, or name other ports here",
-            )
-
-
-def _automatic(fronts: list[tuple[str, str, Any]]) -> Iterator[Finding]:
-    """Who gets certificates by itself agrees to the terms, and has names that lead to it."""
-    # One that redirects to https has a listener without TLS.
-    plain = any(
-        kind == "reverse" and ("tls" not in front or "https-only" in front)
-        for kind, _, front in fronts
-    )
-    for kind, name, front in fronts:
-        tls = front.get("tls")
-        acme = tls.get("acme") if isinstance(tls, dict) else None
-        if not isinstance(acme, dict):
-            continue
-        path = (kind, name, "tls", "acme")
-        if acme.get("terms-agreed", False) is False:
-            yield Finding(
-                (*path, "terms-agreed"),
-                acme.get("terms-agreed", ABSENT),
-                "the authority's terms of service have to be agreed to",
-                "read them, and write terms-agreed = true",
-            )
-        hosts = [
-            host
-            for _, route in _items(front.get("route"))
-            for _, host in _strings(route.get("host"))
-            if values.isAutomatic(host)
-        ]
-        if "names" not in acme and not hosts:
-            yield Finding(
-                (*path, "names"),
-                ABSENT,
-                "there is no name to get a certificate for, as no route is for an exact host",
-                'add names = ["example.org"]',
-            )
-        if acme.get("challenge") == "http-01" and not plain:
-            yield Finding(
-                (*path, "challenge"),
-                "http-01",
-                "is asked for without TLS, on port 80, and there is no reverse front for that",
-                'add one, or write challenge = "tls-alpn-01"',
             )
 
 

@@ -121,16 +121,21 @@ def _certificates(
     """Find what is wrong with certificates, and what is odd about them."""
     wrong: list[Finding] = []
     odd: list[Finding] = []
+    plain = [
+        route.host for each in model.reverse.values() if each.tls is None for route in each.route
+    ]
     for kind, tables in (("forward", model.forward), ("reverse", model.reverse)):
         for name, table in tables.items():
             settings = _tlsSettings(table, source)
             if settings is None:
                 continue
             path, written = (kind, name, "tls"), document[kind][name]["tls"]
-            for found in (certificateFindings, acmeFindings):
-                both = found(path, written, settings)
-                wrong += both[0]
-                odd += both[1]
+            for found in (
+                certificateFindings(path, written, settings),
+                acmeFindings(path, written, settings, plain),
+            ):
+                wrong += found[0]
+                odd += found[1]
     for name, forward in model.forward.items():
         intercept = _interceptSettings(forward.intercept, source)
         if intercept is not None:

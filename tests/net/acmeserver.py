@@ -67,12 +67,15 @@ class Server:
         self._error: dict[str, str] | None = None
         self._made = b""
         self.verify: Any = None
+        self.timeout: Any = None
+        #: What its directory has besides.
+        self.more: dict[str, Any] = {}
         case.patch(HTTPAdapter, "send", self._send)
 
     def _send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Stand in for the network."""
         assert request.url is not None
-        self.verify = options["verify"]
+        self.verify, self.timeout = options["verify"], options["timeout"]
         response = requests.Response()
         response.url = request.url
         response.request = request
@@ -103,7 +106,7 @@ class Server:
 
     def _directory(self) -> dict[str, Any]:
         names = ("newNonce", "newAccount", "newOrder", "revokeCert", "keyChange")
-        return {**{name: f"{BASE}/{name}" for name in names}, "meta": self.meta}
+        return {**{name: f"{BASE}/{name}" for name in names}, "meta": self.meta, **self.more}
 
     def _post(self, path: str, request: requests.PreparedRequest) -> tuple[int, Any, Any]:
         assert isinstance(request.body, str)

@@ -18,13 +18,13 @@ from josepy.b64 import b64encode
 from josepy.jwk import JWK
 from twisted.trial.unittest import SynchronousTestCase
 
-from intermediary.net.acmeclient import PATIENCE_SECONDS, AcmeClient, retryAfter
+from intermediary.net.acmeclient import PATIENCE_SECONDS, AcmeClient
 from intermediary.net.acmekeys import keyPEM, makeKey, requestFor
 from intermediary.net.acmeproblems import Abandoned, AcmeError
 from intermediary.net.acmestore import Account
-from intermediary.net.truststore import trustedFiles
 
 from .acmeserver import BASE, DIRECTORY, TOKEN, Problem, Server
+from .certifying import authority
 
 
 class Hasty(threading.Event):
@@ -170,25 +170,58 @@ class OrderTests(ClientCase):
         self.assertLess(sum(self.abandoned.waited), PATIENCE_SECONDS + 10)
         self.assertFalse(error.common)
 
-    def test_noncesThatAreUsedUp(self) -> None:
-        """RFC 8555 §6.5: it is tried again, and not for ever."""
-        client = self.registered()
-        self.server.problems["/newOrder"] = [Problem("badNonce")] * 7
-        self.orders(client)
-        self.server.problems["/newOrder"] = [Problem("badNonce")] * 20
-        self.assertEqual(self.refused(self.orders, client).code, "badNonce")
 
+class RenewalTests(ClientCase):
+    """When the authority wants a certificate renewed (RFC 9773)."""
 
-class TrustTests(ClientCase):
-    """Who is trusted to be the server."""
+    def setUp(self) -> None:
+        super().setUp()
+        root = authority()
+        identifier = x509.AuthorityKeyIdentifier(b"\x01" * 20, None, None)
+        now = dt.datetime.now(dt.UTC)
+        self.certificate = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([]))
+            .issuer_name(root.certificate.subject)
+            .public_key(root.certificate.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now)
+            .not_valid_after(now + dt.timedelta(days=90))
+            .add_extension(identifier, critical=False)
+            .sign(root.privateKey, hashes.SHA256())
+        )
 
-    def test_theSystemsOrAFile(self) -> None:
-        """It is never everybody."""
-        self.client()
-        file, folder = trustedFiles()
-        self.assertEqual(self.server.verify, file or folder or True)
-        self.client("ca.pem")
-        self.assertEqual(self.server.verify, "ca.pem")
+    def says(self, answer: bytes, status: int = 200) -> tuple[float | None, float]:
+        """Have the authority say something of all certificates."""
+        self.server.more = {"renewalInfo": f"{BASE}/renewal"}
+        client = self.client()
+        self.server.answers["*"] = (status, answer)
+        now = time.time()
+        due, asks = client.renewal(self.certificate)
+        return due, asks - now
+
+    def test_aWindow(self) -> None:
+        """Some time in it, and when to ask again."""
+        window = {"start": "2026-01-02T00:00:00Z", "end": "2026-01-03T00:00:00Z"}
+        self.server.fields = {"Retry-After": "7200"}
+        due, asks = self.says(json.dumps({"suggestedWindow": window}).encode())
+        assert due is not None
+        start = dt.datetime(2026, 1, 2, tzinfo=dt.UTC).timestamp()
+        self.assertTrue(start <= due <= start + 86400)
+        self.assertLess(abs(asks - 7200), 60)
+
+    def test_nothing(self) -> None:
+        """It does not know of that, or says nothing that can be understood."""
+        due, asks = self.client().renewal(self.certificate)
+        self.assertIsNone(due)
+        for answer, status in ((b"", 404), (b"{", 200), (b"[]", 500)):
+            due, asks = self.says(answer, status)
+            self.assertIsNone(due)
+            self.assertLess(abs(asks - 6 * 3600), 60)
+            self.server.answers.clear()
+        self.server.answers.clear()
+        with self.assertRaises(AcmeError):
+            self.says(b"{}")
 
 
 class FailureTests(ClientCase):
@@ -268,7 +301,6 @@ class FailureTests(ClientCase):
             (502, b'{"type": "about:blank", "detail": "gateway"}'),
             (200, b'{"meta": 3}'),
             (200, b"\xff"),
-            (200, b"x" * (1 << 21)),
         ):
             self.server.answers["*"] = answer
             error = self.refused(self.registered)
@@ -287,6 +319,13 @@ class FailureTests(ClientCase):
             self.assertEqual(
                 error.reason, f"no ACME server can be talked with at {DIRECTORY}: {said}"
             )
+            self.assertTrue(error.common)
+
+    def test_aBrokenKey(self) -> None:
+        """Of the account."""
+        for self.key in (b"", b"broken", keyPEM(makeKey("RSA"))):
+            error = self.refused(self.client)
+            self.assertIn("the key in account.json is broken", error.reason)
             self.assertTrue(error.common)
 
     def test_abandoned(self) -> None:
@@ -309,23 +348,3 @@ class FailureTests(ClientCase):
         self.patch(self.abandoned, "wait", lambda seconds: True)
         with self.assertRaises(Abandoned):
             client.validated(order, "tls-alpn-01")
-
-
-class RetryAfterTests(SynchronousTestCase):
-    """C{Retry-After} (RFC 9110 §10.2.3)."""
-
-    def test_secondsAndDates(self) -> None:
-        """And what is neither."""
-        now = dt.datetime(2026, 12, 1, 12, 0, 0, tzinfo=dt.UTC)
-        for text, seconds in (
-            ("120", 120.0),
-            ("0", 0.0),
-            ("9" * 5000, 999999999.0),
-            ("Tue, 01 Dec 2026 12:01:00 GMT", 60.0),
-            ("Tue, 01 Dec 2026 12:01:00 -0000", 60.0),
-            ("Tue, 01 Dec 2026 11:00:00 GMT", 0.0),
-            ("soon", 0.0),
-            ("-5", 0.0),
-            ("", 0.0),
-        ):
-            self.assertEqual(retryAfter(text, now), seconds, text[:40])

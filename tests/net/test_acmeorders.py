@@ -92,6 +92,10 @@ class Client:
         self._case.look(self.name)
         self._do("validated")
 
+    def renewal(self, certificate: x509.Certificate) -> tuple[float | None, float]:
+        self._do("renewal", certificate)
+        return 1.0, 2.0
+
     def finish(self, order: Any) -> list[x509.Certificate]:
         self._do("finish")
         root = authority()
@@ -252,6 +256,39 @@ class ObtainTests(OrderCase):
         """Nothing is done."""
         with AcmeStore(self.settings.storage, DIRECTORY).locked():
             self.assertIsNone(self.orders.obtain("a.example", lambda found: False))
+        self.assertEqual(self.did(), [])
+
+
+class RenewalTests(OrderCase):
+    """What the authority says of when to renew."""
+
+    def test_itIsAsked(self) -> None:
+        """By who we are, if we are somebody; that is not needed, and nothing is stored."""
+        found = Certificate(made("a.example").certificate, (), None, "")
+        self.assertEqual(self.orders.renewal(found), (1.0, 2.0))
+        self.assertEqual(self.client.did[1:], [("renewal", found.leaf), ("close",)])
+        self.assertFalse(Path(self.settings.storage).exists())
+        self.store.prepare()
+        self.store.keepAccount(Account(b"key"))
+        self.orders.renewal(found)
+        self.assertEqual(self.client.key, b"key")
+
+    def test_itCantBeAsked(self) -> None:
+        """Whyever."""
+        found = Certificate(made("a.example").certificate, (), None, "")
+        self.client.problems["renewal"] = problem = AcmeError("it rains", "wait")
+        with self.assertRaises(AcmeError) as caught:
+            self.orders.renewal(found)
+        self.assertIs(caught.exception, problem)
+        self.assertEqual(self.did()[-1], "close")
+        self.store.prepare()
+        Path(self.store._account).write_bytes(b"broken")
+        with self.assertRaises(AcmeError):
+            self.orders.renewal(found)
+        Path(self.store._account).unlink()
+        self.orders.abandon()
+        with self.assertRaises(Abandoned):
+            self.orders.renewal(found)
         self.assertEqual(self.did(), [])
 
 

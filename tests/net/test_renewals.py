@@ -18,15 +18,8 @@ from zope.interface import implementer
 
 from intermediary.net.acmeproblems import Abandoned, AcmeError
 from intermediary.net.certificates import Certificate
-from intermediary.net.renewals import (
-    BUSY_SECONDS,
-    FIRST_SECONDS,
-    LOOK_SECONDS,
-    MOST_SECONDS,
-    PATIENCE_SECONDS,
-    Renewals,
-    spoken,
-)
+from intermediary.net.due import ASK_SECONDS, FIRST_SECONDS, MOST_SECONDS, PATIENCE_SECONDS
+from intermediary.net.renewals import BUSY_SECONDS, LOOK_SECONDS, Renewals
 
 from .certifying import keyOf, signed
 
@@ -57,6 +50,9 @@ class Orders:
         self.asked: list[tuple[float, str]] = []
         self.kind = "EC"
         self.abandoned = False
+        #: For which certificates the authority was asked, and what it says next.
+        self.questions: list[tuple[float, Certificate]] = []
+        self.wishes: list[Any] = []
         self.isFresh: Any = None
 
     def obtain(self, name: str, isFresh: Callable[[Certificate], bool]) -> Certificate | None:
@@ -65,7 +61,18 @@ class Orders:
         outcome = self.outcomes.pop(0) if self.outcomes else 90
         if isinstance(outcome, Exception):
             raise outcome
-        return None if outcome is None else lasting(name, self.clock.seconds(), outcome)
+        if isinstance(outcome, int):
+            return lasting(name, self.clock.seconds(), outcome)
+        return outcome  # type: ignore[no-any-return]
+
+    def renewal(self, certificate: Certificate) -> tuple[float | None, float]:
+        now = self.clock.seconds()
+        self.questions.append((now - NOW, certificate))
+        wish = self.wishes.pop(0) if self.wishes else (None, 0.0)
+        if isinstance(wish, Exception):
+            raise wish
+        due, asks = wish
+        return None if due is None else now + due, now + asks if asks else 0.0
 
     def fits(self, found: Certificate, name: str) -> bool:
         return found.kind == self.kind
@@ -221,12 +228,28 @@ class OrderTests(RenewalsCase):
         self.assertEqual(self.asked(), ["a.example", "b.example"])
 
     def test_whatIsFresh(self) -> None:
-        """What another process stored meanwhile: no third is left of what we would renew."""
-        self.starts("a.example")
+        """What another process stored meanwhile, and not what there was."""
+        before = lasting("a.example", NOW - 60 * DAY, 90)
+        self.starts("a.example", a=before)
         isFresh = self.orders.isFresh
         self.assertTrue(isFresh(lasting("a.example", NOW, 90)))
-        self.assertTrue(isFresh(lasting("a.example", NOW - 50 * DAY, 90)))
-        self.assertFalse(isFresh(lasting("a.example", NOW - 57.5 * DAY, 90)))
+        self.assertFalse(isFresh(before))
+
+    def test_aClockThatIsWrong(self) -> None:
+        """What has just come is due already: that does not go round and round."""
+        for days, seconds in ((5.0, 2.5 * DAY), (-5.0, MOST_SECONDS)):
+            self.setUp()
+            self.orders.outcomes = [lasting("a.example", NOW - 90 * DAY + days * DAY, 90)] * 2
+            self.starts("a.example")
+            self.assertEqual(self.asked(), ["a.example"])
+            # It is read again from its file.
+            found = lasting("a.example", NOW - 90 * DAY + days * DAY, 90)
+            self.renewals.use({"a.example": found}, ["a.example"])
+            self.passes(seconds - 1)
+            self.assertEqual(self.asked(), [])
+            self.passes(2)
+            self.assertEqual(self.asked(), ["a.example"])
+            self.renewals.stop()
 
     def test_stopped(self) -> None:
         """Nothing is ordered any more, until it is started again."""
@@ -239,6 +262,88 @@ class OrderTests(RenewalsCase):
         self.renewals.start()
         self.assertFalse(self.orders.abandoned)
         self.assertEqual(self.asked(), ["b.example"])
+
+
+class WishTests(RenewalsCase):
+    """What the authority says of when to renew (RFC 9773)."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.chance.part = 0.0
+
+    def begins(self) -> Certificate:
+        """Begin with a certificate that lasts."""
+        found = lasting("a.example", NOW, 90)
+        self.starts("a.example", "b.example", a=found, b=lasting("b.example", NOW, 90))
+        return found
+
+    def times(self) -> list[int]:
+        """When it was asked for the one, in hours."""
+        return [
+            round(seconds / 3600)
+            for seconds, found in self.orders.questions
+            if found.names == ("a.example",)
+        ]
+
+    def test_itIsAskedFromTimeToTime(self) -> None:
+        """Not at the start; for each certificate; and when it wants to be, within bounds."""
+        found = self.begins()
+        self.orders.wishes = [(None, 0.0)] * 2 + [(None, 1.0)] * 2 + [(None, 1e9)] * 2
+        self.passes(38 * 3600)
+        self.assertEqual(self.times(), [6, 12, 13, 37])
+        self.assertEqual(len(self.orders.questions), 8)
+        self.assertIn(found, [asked for _, asked in self.orders.questions])
+        self.assertEqual(ASK_SECONDS, (3600.0, 21600.0, 86400.0))
+        self.assertEqual(self.asked(), [])
+
+    def test_sooner(self) -> None:
+        """It has revoked them, say; what was got for it is left alone then."""
+        before = self.begins()
+        self.orders.wishes = [(3600.0, 0.0)]
+        with capturedLogs() as events:
+            self.passes(6 * 3600)
+        self.assertEqual(
+            self.said(events, LogLevel.info),
+            ["site: the authority wants the certificate for a.example renewed sooner"],
+        )
+        self.passes(3599)
+        self.assertEqual(self.asked(), [])
+        self.passes(1)
+        self.assertEqual(self.asked(), ["a.example"])
+        self.assertFalse(self.orders.isFresh(before))
+        self.assertTrue(self.orders.isFresh(lasting("a.example", NOW - DAY, 90)))
+        self.passes(20 * DAY)
+        self.assertEqual(self.asked(), [])
+
+    def test_later(self) -> None:
+        """Is no reason to wait."""
+        self.begins()
+        self.orders.wishes = [(80 * DAY, 0.0)] * 1000
+        self.passes(61 * DAY)
+        self.assertEqual(set(self.asked()), {"a.example", "b.example"})
+
+    def test_whatFailsIsNotHurried(self) -> None:
+        """Patience is for those who are over their limits as well."""
+        self.starts("a.example", a=lasting("a.example", NOW, 90))
+        self.orders.wishes = [(0.0, 0.0)] * 1000
+        self.orders.outcomes = [AcmeError("too many", "wait", retryAfterSeconds=5 * DAY)]
+        self.passes(6 * 3600)
+        self.assertEqual(self.asked(), ["a.example"])
+        self.passes(4.9 * DAY)
+        self.assertEqual(self.asked(), [])
+        self.passes(0.2 * DAY)
+        self.assertIn("a.example", self.asked())
+
+    def test_itCantBeAsked(self) -> None:
+        """Nothing comes of it, and nothing is said unless it is our fault."""
+        self.begins()
+        self.orders.wishes = [AcmeError("it rains", "wait"), Abandoned(), KeyError("oops")]
+        with capturedLogs() as events:
+            self.passes(20 * 3600)
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        self.assertEqual(len(events), 1)
+        self.assertEqual(self.times(), [6, 12, 18])
+        self.assertEqual(self.asked(), [])
 
 
 class FailureTests(RenewalsCase):
@@ -421,7 +526,7 @@ class ThreadTests(RenewalsCase):
     def test_oneAtATime(self) -> None:
         """The next one begins when that one has ended."""
         self.starts("a.example", "b.example")
-        self.assertEqual(repr(self.renewals), "<Renewals site ordering names=2>")
+        self.assertEqual(repr(self.renewals), "<Renewals site working names=2>")
         self.renewals.use({}, ["a.example", "b.example"])
         self.passes(DAY)
         self.assertEqual(len(self.clock.jobs), 1)
@@ -453,18 +558,3 @@ class ThreadTests(RenewalsCase):
             self.clock.runs()
             self.assertEqual(self.got, 0)
             self.renewals.stop()
-
-
-class SpokenTests(SynchronousTestCase):
-    """Durations as people say them."""
-
-    def test_units(self) -> None:
-        """Two of a unit before it is used."""
-        for seconds, said in (
-            (30.0, "30 seconds"),
-            (119.0, "119 seconds"),
-            (600.0, "10 minutes"),
-            (7200.0, "2 hours"),
-            (26 * 86400.0, "26 days"),
-        ):
-            self.assertEqual(spoken(seconds), said)

@@ -29,6 +29,7 @@ upstream = "web"
 [upstream.web]
 servers = ["http://127.0.0.1:9000"]
 """
+HTTP_01 = '{ acme = { terms-agreed = true, challenge = "http-01" } }'
 PLAIN = """\
 [reverse.plain]
 listen = ["tcp:8080"]
@@ -234,6 +235,29 @@ class ProblemTests(AcmeCase):
             "3: reverse.site.tls.acme: needs the package acme, which is not installed; "
             "pip install 'intermediary[acme]'",
         )
+
+    def test_namesWithoutARoute(self) -> None:
+        """Where http-01 would ask: the front answers as for any host that is not its."""
+        for hosts, missing in (
+            ('"a.example"', ["example.org", "www.example.org"]),
+            ('"*.example.org"', ["example.org"]),
+            ('"*.org"', []),
+            ('"example.org.", "www.example.org"', []),
+            ("", []),
+        ):
+            plain = PLAIN.replace("upstream", f"host = [{hosts}]\nupstream")
+            text = SITE.replace("{tls}", HTTP_01) + plain
+            warnings = self.short(
+                [str(each) for each in parse(text.encode(), self.source).warnings]
+            )
+            self.assertEqual(
+                warnings,
+                [
+                    '3: reverse.site.tls.acme.challenge = "http-01": no front without TLS has a '
+                    f"route for {name}, which the authority needs; add one, or one for any host"
+                    for name in missing
+                ],
+            )
 
     def test_trials(self) -> None:
         """Are told of at each start, lest it stays so."""
