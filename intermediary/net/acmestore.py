@@ -278,6 +278,8 @@ def _refusal(error: OSError, path: str) -> StoreError:
     """Say what the system refuses."""
     if error.errno == errno.ENOENT:
         remedy = "make the folder that it is to be in"
+    elif error.errno not in (errno.EACCES, errno.EPERM):
+        remedy = "mend that, or name another folder"
     else:
         user = os.geteuid()
         remedy = f"give it to the user that the proxy runs as (now {user}), or name another folder"

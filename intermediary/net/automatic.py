@@ -50,7 +50,8 @@ class Automatic:
 
         @param reactor: for L{Renewals}.
         @param front: its name, for the log.
-        @raise TroubleError: the storage is not safe, or nobody agrees to the terms.
+        @raise TroubleError: the storage is not safe, nobody agrees to the terms, or there
+            are no names.
         """
         self.settings = settings
         self._front = front
@@ -62,6 +63,9 @@ class Automatic:
         if not settings.termsAgreed:
             message, remedy = "has terms of service", "read them, and agree: terms-agreed = true"
             raise TroubleError([Trouble("acme.terms-agreed", settings.directory, message, remedy)])
+        if not settings.names:
+            message, remedy = "is asked for nothing", "name what to get certificates for"
+            raise TroubleError([Trouble("acme.names", settings.directory, message, remedy)])
         self._orders = Orders(settings, self.store)
         self._renewals = Renewals(reactor, front, self._orders, self._obtained)
         self._reload: Callable[[], Any] | None = None

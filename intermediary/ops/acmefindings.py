@@ -40,7 +40,7 @@ def acmeFindings(
         return Finding((*path, "acme", key), written.get(key, ABSENT), message, remedy)
 
     wrong = [found(*each) for each in (*_unready(acme), *_unnamed(acme), *_unsafe(acme))]
-    if find_spec("acme") is None or find_spec("josepy") is None:
+    if not _isInstalled():
         message, remedy = (
             "needs the package acme, which is not installed",
             ("pip install 'intermediary[acme]'"),
@@ -56,6 +56,15 @@ def acmeFindings(
         remedy = 'add one, or write challenge = "tls-alpn-01"'
         wrong.append(found("challenge", message, remedy))
     return wrong, [found(*each) for each in _odd(acme, plain)]
+
+
+def _isInstalled() -> bool:
+    """Tell whether the library is there."""
+    try:
+        # A folder of the name acme would do for the package alone.
+        return find_spec("acme.client") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _unready(acme: AcmeSettings) -> Iterator[tuple[str, str, str]]:

@@ -125,7 +125,7 @@ class Assembly:
         for front in self.fronts:
             tls = front.settings.tls
             if tls is not None and tls.acme is not None:
-                listed.append(f"{front.settings.name} {described(tls.acme)}")
+                listed.append(f"{front.settings.name}: {described(tls.acme)}")
         return "\n\n".join(listed)
 
     def start(self) -> None:

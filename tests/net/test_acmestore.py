@@ -5,6 +5,7 @@ L{intermediary.net.acmestore}: files for their owner alone, and one who orders.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -106,6 +107,22 @@ class FolderTests(StoreCase):
         self.assertIsNone(other.account())
         self.assertFalse(Path(other.pathOf("a.example")).exists())
 
+    def test_whoMayNot(self) -> None:
+        """Is told who it is, as that depends on when it is."""
+
+        def refuse(path: str, mode: int = 0) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        self.patch(os, "mkdir", refuse)
+        with self.assertRaises(StoreError) as caught:
+            self.store.prepare()
+        self.assertEqual(
+            caught.exception.message, f'"{self.top}" can\'t be used: Permission denied'
+        )
+        self.assertIn(f"runs as (now {os.geteuid()})", caught.exception.remedy)
+        self.patch(os, "stat", refuse)
+        self.assertEqual(str(self.store.problem()), str(caught.exception))
+
 
 class LockTests(StoreCase):
     """One process orders."""
@@ -171,7 +188,7 @@ class AccountTests(StoreCase):
             with self.assertRaises(StoreError) as caught:
                 attempt()
             self.assertIn("Is a directory", caught.exception.message)
-            self.assertIn("the user that the proxy runs as", caught.exception.remedy)
+            self.assertEqual(caught.exception.remedy, "mend that, or name another folder")
         self.assertEqual(
             sorted(os.listdir(self.folder)), ["account.json", "certificates", "challenges"]
         )

@@ -57,7 +57,7 @@ class AutomaticCase(FolderCase):
         """Make it; nothing is ordered but noted."""
         acme = AcmeSettings(
             directory=DIRECTORY,
-            names=names or ("a.example", "b.example"),
+            names=("a.example", "b.example") if not names else tuple(filter(None, names)),
             storage=str(self.storage),
             termsAgreed=termsAgreed,
             key=key,
@@ -268,6 +268,12 @@ class RefusalTests(AutomaticCase):
         with self.assertRaises(TroubleError) as caught:
             self.policy(termsAgreed=False)
         self.assertIn("agree: terms-agreed = true", str(caught.exception))
+
+    def test_theNames(self) -> None:
+        """There are some."""
+        with self.assertRaises(TroubleError) as caught:
+            self.policy("")
+        self.assertIn("name what to get certificates for", str(caught.exception))
 
     def test_theStorage(self) -> None:
         """Has to be safe."""

@@ -99,7 +99,7 @@ class AssemblyTests(SynchronousTestCase):
         self.assertIn("1 acmeanswers.AcmeAnswers.onRequest\n  fetch", plain)
         self.assertEqual(explained.count("AcmeAnswers"), 1)
         self.assertIn(
-            "\n\nsite certificates for a.example b.example by http-01 from ca.example:14000",
+            "\n\nsite: certificates for a.example b.example by http-01 from ca.example:14000",
             explained,
         )
 

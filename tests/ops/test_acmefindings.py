@@ -227,14 +227,26 @@ class ProblemTests(AcmeCase):
     def test_theExtra(self) -> None:
         """It is known before anything runs that something is not installed."""
         self.patch(sys, "path_importer_cache", {})
-        self.patch(sys, "modules", {k: v for k, v in sys.modules.items() if k[:4] != "acme"})
-        self.patch(sys, "path", [])
-        (problem,) = self.wrong("terms-agreed = true")
-        self.assertEqual(
-            problem,
-            "3: reverse.site.tls.acme: needs the package acme, which is not installed; "
-            "pip install 'intermediary[acme]'",
-        )
+        known = {k: v for k, v in sys.modules.items() if k.partition(".")[0] == "acme"}
+        for name in known:
+            del sys.modules[name]
+
+        def restore() -> None:
+            sys.modules.pop("acme", None)
+            sys.modules.update(known)
+
+        self.addCleanup(restore)
+        storage = self.folder / "acme"
+        for path in ([], [str(self.folder)]):
+            self.patch(sys, "path", path)
+            (problem,) = self.wrong("terms-agreed = true")
+            self.assertEqual(
+                problem,
+                "3: reverse.site.tls.acme: needs the package acme, which is not installed; "
+                "pip install 'intermediary[acme]'",
+            )
+            storage.mkdir(exist_ok=True)
+            storage.chmod(0o700)
 
     def test_namesWithoutARoute(self) -> None:
         """Where http-01 would ask: the front answers as for any host that is not its."""
