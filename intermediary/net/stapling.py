@@ -3,9 +3,9 @@
 What is stapled to certificates: the word of who issued them that they are good.
 
 Each certificate that names a responder has a L{Staple}: it asks when half of the time
-is over for which the last answer holds, and sooner and sooner less often while there is
-none.  The last good answer is used for as long as it holds.  Clients that ask for none
-get none, and for those that do it is there already: no handshake waits for it.
+is over for which the last answer holds, and again and again, but less and less often,
+while there is none.  The last good answer is used for as long as it holds.  Clients that
+ask for none get none, and for those that do it is there already: no handshake waits.
 """
 
 from __future__ import annotations

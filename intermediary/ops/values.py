@@ -45,7 +45,7 @@ _FACTORS = {
     "TiB": 2**40,
 }
 
-_DURATION = re.compile(r"(\d+)\s*([smhdwy])")
+_DURATION = re.compile(r"([0-9]{1,12})\s*([smhdwy])")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 
 

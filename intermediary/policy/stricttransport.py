@@ -12,6 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from zope.interface import classImplements
+
+from ..interfaces import IOnDeliver
+
 if TYPE_CHECKING:
     from ..exchange import Exchange
 
@@ -59,5 +63,8 @@ class StrictTransport:
             reply.fields = reply.fields.without(_NAMES)
         reply.more = self._line + reply.more
 
+
+# Not as a decorator, which would keep the class from being compiled well.
+classImplements(StrictTransport, IOnDeliver)
 
 __all__ = ["StrictTransport"]
