@@ -167,7 +167,8 @@ class Arrival:
         if not outdated:
             self._unstored(visit, status)
         if visit.fetch is not None:
-            self._collapsing.resolve(visit, outdated)
+            # What nobody asked for says nothing of what the others would get.
+            self._collapsing.resolve(visit, outdated or visit.ahead is not None)
 
     def _mayBeStored(
         self, exchange: Exchange, visit: Visit, control: CacheControl, own: bool
@@ -237,7 +238,7 @@ class Arrival:
         if status in ERRORS:
             self._collapsing.failed(visit)
         else:
-            self._collapsing.resolve(visit)
+            self._collapsing.resolve(visit, True)
         return True
 
     def _stored(

@@ -145,9 +145,9 @@ class Collapsing:
         """
         The answer is known: whoever waits for it looks again.
 
-        @param outdated: it is from before a change, and so no use to them.  One
-            of them fetches for the others, who wait once more; no more often,
-            or changes could keep them waiting for ever.
+        @param outdated: it is from before a change, or was asked for nobody, and so
+            no use to them.  One of them fetches for the others, who wait once more;
+            no more often, or changes could keep them waiting for ever.
         """
         shelf = visit.shelf
         if visit.fetch is None or shelf is None:

@@ -191,7 +191,7 @@ class Refreshing:
             # Purged softly, too.
             or entry.expires != candidate.expires
             or entry.expires <= now
-            or not (entry.body.complete or entry.body.file is not None)
+            or not entry.body.complete
         ):
             return False
         quiet = self.quiet.until(candidate.whose)

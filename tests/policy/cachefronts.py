@@ -37,6 +37,9 @@ SAID: tuple[dict[str, Any], ...] = (
     {"storeCookies": True},
     {"rangeMiss": "whole"},
     {"rangeMiss": "whole"},
+    {"refreshUses": 1},
+    {"refreshUses": 1, "use": 20.0},
+    {"refreshUses": 2},
     {"cacheStatus": "off"},
     {"cacheStatus": "key"},
     {"share": "both"},
@@ -95,6 +98,7 @@ def settingsOf(route: Route) -> RouteCacheSettings:
         keyFields=route.keyFields,
         keyCookies=route.keyCookies,
         storeCookies=route.storeCookies,
+        refreshUses=route.refreshUses,
         rangeMiss=route.rangeMiss,
         cacheStatus=route.cacheStatus,  # type: ignore[arg-type]
         share=route.share or None,

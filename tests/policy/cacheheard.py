@@ -183,8 +183,10 @@ class Hearing:
                     raise Difference(f"the model answers {effect.client} twice")
                 client.answer = effect
         got = []
-        for transport, number, method, target, fields in self._heardByOrigins():
-            got.append((number, method, target, _comparable(fields)))
+        for transport, sender, method, target, fields in self._heardByOrigins():
+            said = (method, target, _comparable(fields))
+            number = sender or self._nobodys(wanted, said)
+            got.append((number, *said))
             self.asked[number] = (transport, method, fields)
             self.note(f"    origin hears from {number}: {method} {target} {_comparable(fields)}")
         for client in list(self.clients.values()):
@@ -198,6 +200,13 @@ class Hearing:
             self._compareAnswer(client)
         if self.logged:
             raise Difference(f"logged: {self.logged}")
+
+    def _nobodys(self, wanted: list[Any], said: tuple[Any, ...]) -> int:
+        """Which of the requests that are nobody's it is; they all have negative numbers."""
+        for number, *others in wanted:
+            if number < 0 and number not in self.asked and tuple(others) == said:
+                return int(number)
+        return 0
 
     def _compareAnswer(self, client: Client) -> None:
         answer, heard = client.answer, client.heard
@@ -263,6 +272,7 @@ class Hearing:
 
     def finish(self) -> None:
         """All go away, and nothing is left."""
+        self.scenario.cache.close()
         for client in self.clients.values():
             client.transport.written = b""
             close(client.transport)

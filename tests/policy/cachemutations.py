@@ -22,9 +22,11 @@ from twisted.internet.defer import succeed
 
 from intermediary.policy import (
     admission,
+    ahead,
     answers,
     arrival,
     bypass,
+    cache,
     cachefield,
     delivery,
     filling,
@@ -33,6 +35,7 @@ from intermediary.policy import (
     outdating,
     rangemiss,
     recentpurges,
+    refreshing,
     selection,
     tierlooks,
     uses,
@@ -228,6 +231,15 @@ def _partitioned(init: Any) -> Any:
     return mistaken
 
 
+def _mutable(evaluate: Any) -> Any:
+    def mistaken(*arguments: Any) -> Any:
+        found = evaluate(*arguments)
+        found.immutable = False
+        return found
+
+    return mistaken
+
+
 def _credulous(readPart: Any) -> Any:
     """Content is as long as is said of it."""
 
@@ -367,6 +379,25 @@ MISTAKES: dict[str, list[Mistake]] = {
     "a range has the whole fetched whatever the operator says": [
         (rangemiss.RangeMiss, "fetchWhole", _returning(None))
     ],
+    "nothing is asked for before it expires": [
+        (cache.RouteCache, "refreshAhead", _returning(None))
+    ],
+    "a refresh says what a client did": [
+        (ahead, "_KEPT", lambda old: old | {b"cache-control", b"x-vary"})
+    ],
+    "whatever comes of a refresh counts": [(arrival.Arrival, "_dismisses", _returning(False))],
+    "what a refresh replaced does not come back": [
+        (filling.Filling, "_takesBack", _returning(False))
+    ],
+    "what a refresh replaced comes back though it was purged": [
+        (RecentPurges, "meanwhile", _returning(recentpurges.LEFT))
+    ],
+    "an origin that fails is refreshed from": [(refreshing.Quiet, "failed", _returning(None))],
+    "an origin that fails once is left alone for ever": [
+        (refreshing.Quiet, "answered", _returning(None))
+    ],
+    "what is immutable is refreshed": [(admission, "evaluate", _mutable)],
+    "refreshes come too early": [(ahead, "LAST_PART", lambda old: 0.3)],
     "a HEAD updates nothing": [(admission.Admission, "heard", _returning(None))],
     "nothing is invalidated": [(outdating, "invalidTargets", _returning([]))],
     "Location invalidates nothing": [

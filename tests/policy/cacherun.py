@@ -189,7 +189,7 @@ class Run(Hearing):
             close(transport)
             self.settle()
             for each in self._heardByOrigins():
-                if each[1] == number:
+                if each[1] == max(number, 0):
                     # It was sent on a connection that was used before, and so once more.
                     self.note("and again")
                     close(each[0])
@@ -226,15 +226,30 @@ class Run(Hearing):
         close(client.transport)
 
     def _pass(self, step: Passing) -> None:
-        seconds = step.seconds
-        if self.asked or self.growing:
-            seconds = min(seconds, PATIENCE - self.waited)
-            self.waited += seconds
-        else:
-            self.waited = 0
-        self.note(f"{seconds} seconds pass")
-        self.clock.advance(seconds)
-        self.model.now = self.clock.seconds()
+        """Let time go by; and stop where something is due, and just before that."""
+        end = self.clock.seconds() + step.seconds
+        self.note(f"{step.seconds} seconds pass")
+        while True:
+            now = self.clock.seconds()
+            seconds = end - now
+            if self.asked or self.growing:
+                seconds = min(seconds, PATIENCE - self.waited)
+            else:
+                self.waited = 0
+            if seconds <= 0:
+                break
+            due = self.model.due
+            if due is not None and now < due <= now + seconds:
+                seconds = due - now if due - now <= 1 else due - 1 - now
+            if self.asked or self.growing:
+                self.waited += int(seconds)
+            self.clock.advance(seconds)
+            self.model.now = self.clock.seconds()
+            if due is not None:
+                self.note(f"    it is {seconds} seconds later")
+                self.settle()
+                self.model.settle()
+                self.compare()
 
     def _evict(self, step: Evicting) -> None:
         """Only what nobody waits for or reads: that is the same whoever has it."""
@@ -244,6 +259,7 @@ class Run(Hearing):
         self.note(f"evict {step}")
         if step.again:
             self.settle()
+            self.scenario.cache.close()
             self.scenario.cachingIn(self.tier.again())
             self.makeFronts()
         else:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: How many steps a sequence has.
 LEAST, MOST = 6, 22
+#: From so many on, nothing is made up that takes several.
+LONG = 30
 
 TARGETS = ("/a",) * 16 + ("/%61", "/./a", "/b", "/b", "/a?q", "/c/d")
 SECONDS = ("0", "1", "5", "10", "10", "30", "60", "60", "100", "3600")
@@ -179,6 +181,8 @@ def sequence(random: Random, route: Route = PLAIN, *, tier: bool = False) -> lis
         if pending and chance < 0.55:
             steps.append(_answering(random, plain, route, parted=parted))
             pending -= 1
+        elif route.refreshUses and chance < 0.70 and len(steps) < LONG:
+            steps += _refreshing(random, plain, route)
         elif chance < 0.80:
             steps.append(_asking(random, plain, route, parted=parted))
             pending += 1
@@ -194,10 +198,68 @@ def sequence(random: Random, route: Route = PLAIN, *, tier: bool = False) -> lis
         elif chance < 0.96:
             steps.append(Leaving(random.randrange(4)))
         else:
-            kind = random.choice(("key", "key", "prefix", "host", "tag"))
-            value = random.choice(("k1", "k2") if kind == "tag" else ("/a", "/b", "/"))
-            steps.append(Purging(kind, value, random.random() < 0.6))
+            steps.append(_purging(random))
     return steps
+
+
+def _refreshing(random: Random, plain: bool, route: Route) -> list[Step]:
+    """Something is used often, for long enough to be asked for before it expires."""
+    if random.random() < 0.15:
+        return _failing(random, route)
+    asking = Asking("GET", "/a", _asking(random, plain, route, parted=False).fields)
+    answer = _answering(random, plain, route, parted=False)
+    for chance, field in ((0.4, ("Surrogate-Key", "k1")), (0.1, ("Cache-Control", "immutable"))):
+        if random.random() < chance:
+            fields = (*answer.recipe.fields, field)
+            answer = answer._replace(recipe=answer.recipe._replace(fields=fields))
+    steps: list[Step] = [asking, answer]
+    steps += [asking] * route.refreshUses
+    for _ in range(random.randrange(1, 3)):
+        steps.append(Passing(random.choice(PASSING)))
+        # What is asked for then may be answered at once, or when it has expired.
+        if random.random() < 0.3:
+            steps.append(asking)
+        if random.random() < 0.2:
+            steps.append(_purging(random))
+        if random.random() < 0.8:
+            recipe = _answering(random, plain, route, parted=False).recipe
+            if random.random() < 0.5:
+                recipe = recipe._replace(status=200, half=True, chunked=random.random() < 0.2)
+                steps.append(Answering(random.randrange(4), recipe))
+                if random.random() < 0.4:
+                    tag = Purging("tag", "k1", random.random() < 0.5)
+                    steps.append(random.choice((tag, _purging(random))))
+                steps.append(Ending(0, random.random() < 0.7))
+            else:
+                steps.append(Answering(random.randrange(4), recipe))
+        steps.append(asking)
+    return steps
+
+
+def _failing(random: Random, route: Route) -> list[Step]:
+    """Two that are used often are due one after the other, and the origin fails the first."""
+    stored = Recipe(200, "", False, (("Cache-Control", "max-age=60"),), 12, False, False)
+    first, second = Asking("GET", "/a", ()), Asking("GET", "/b", ())
+    failing = stored._replace(
+        status=random.choice((503, 503, 500, 200)), half=random.random() < 0.2
+    )
+    steps: list[Step] = []
+    for asking in (first, second):
+        steps += [asking, Answering(-1, stored), *[asking] * route.refreshUses]
+        steps.append(Passing(random.choice((1, 2, 3))))
+    steps.append(Passing(random.choice((48, 50, 51))))
+    steps.append(random.choice((Answering(0, failing), Ending(1, True))))
+    steps.append(Passing(random.choice((1, 2, 4))))
+    if random.random() < 0.3:
+        steps.append(Ending(0, random.random() < 0.5))
+    steps.append(random.choice((Answering(0, failing), Passing(1))))
+    return [*steps, Passing(4), second]
+
+
+def _purging(random: Random) -> Purging:
+    kind = random.choice(("key", "key", "prefix", "host", "tag"))
+    value = random.choice(("k1", "k2") if kind == "tag" else ("/a", "/b", "/"))
+    return Purging(kind, value, random.random() < 0.6)
 
 
 def _overtaking(random: Random) -> list[Step]:
@@ -210,7 +272,7 @@ def _overtaking(random: Random) -> list[Step]:
 
 def _asking(random: Random, plain: bool, route: Route, *, parted: bool) -> Asking:
     fields: list[tuple[str, str | int]] = []
-    rare = 0.2 if parted else 0.4 if plain else 1.0
+    rare = 0.2 if parted or route.refreshUses else 0.4 if plain else 1.0
 
     def maybe(chance: float, name: str, *values: str | int) -> None:
         if random.random() < chance * rare:

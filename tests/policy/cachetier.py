@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from intermediary.policy.answers import Record
 from intermediary.policy.cachestate import Cache
 from intermediary.policy.diskstore import DiskStore
+from intermediary.policy.refreshing import Refreshing
 from intermediary.policy.stores import MemoryStore
 from intermediary.policy.tiers import Tiers
 
@@ -69,7 +70,9 @@ class Tier:
         )
         self._disk.begin()
         self._tiers = Tiers(clock, self._memory, self._disk, largest)
-        return Cache(self._tiers, largest, (b"cdn-cache-control",))
+        cache = Cache(self._tiers, largest, (b"cdn-cache-control",))
+        cache.refreshing = Refreshing(clock, cache)
+        return cache
 
     def work(self) -> bool:
         """Let the disk do something; whether it had to."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .referenceahead import Ahead
 from .referencefields import (
     Pairs,
     Validators,
@@ -25,7 +26,6 @@ from .referencefields import (
     tags,
     without,
 )
-from .referencegiving import Giving
 from .referenceparts import held, lacking, mayCombine, received, together
 from .referencestored import ERRORS, Answer, Content, Facts, Forward, Response, Stored, demandOf
 from .referencestoring import Shelf, Visit
@@ -46,19 +46,17 @@ MOST_FAILURES = 2
 PASS_SECONDS = 120
 
 
-class Model(Giving):
+class Model(Ahead):
     """
     The cache.
 
     @ivar effects: what it did since somebody emptied this.
-    @ivar pending: requests at the origin, by their client.
     @ivar tier: there is something behind the memory, which takes its time.
     @ivar seeking: those for which it is asked.
     """
 
     def __init__(self, scheme: str, maxOctets: int, route: Route, partition: str) -> None:
         super().__init__(scheme, maxOctets, route, partition)
-        self.pending: dict[int, Visit] = {}
         self.tier = False
         self.seeking: list[Visit] = []
 
@@ -124,6 +122,7 @@ class Model(Giving):
                     self.count("hit")
                     if not fitting.isFresh(now):
                         self.count("stale hit")
+                self._used(visit, fitting, fresh=verdict == "use")
                 self._give(visit, fitting, member)
                 if verdict == "while":
                     self._revalidate(visit, shelf, self._nominated(shelf, fitting))
@@ -172,7 +171,8 @@ class Model(Giving):
         return shelf.misses < least
 
     def settle(self) -> None:
-        """What is behind the memory answers."""
+        """What is behind the memory answers, and what is due is asked for."""
+        self.refresh()
         while self.seeking:
             shelf = self.seeking[0].shelf
             assert shelf is not None
@@ -318,7 +318,8 @@ class Model(Giving):
         late = self._isLate(visit, response)
         self._respond(visit, response, late)
         if client not in self.pending:
-            self._resolve(visit, late)
+            self._resolve(visit, late or visit.useless)
+            self._over(visit, response.status)
         self.bring(response.content, piece, end)
 
     def _isLate(self, visit: Visit, response: Response | None) -> bool:
@@ -331,7 +332,7 @@ class Model(Giving):
         keys = {key for each in about for key in each.keys}
         if response is not None:
             keys.update(self._made(visit, response).keys)
-        for kind, value in visit.purges:
+        for kind, value, _ in visit.purges:
             if kind == "tag":
                 if value in keys:
                     return True
@@ -339,23 +340,14 @@ class Model(Giving):
                 return True
         return False
 
-    def purge(self, kind: str, value: str, soft: bool) -> None:
-        """What is under way may be what was purged; it depends on what comes."""
-        super().purge(kind, value, soft)
-        for visit in self.pending.values():
-            self.count("purged under way")
-            visit.purges.append((kind, value))
-
-    def _changed(self, host: str, target: str) -> None:
-        """What is under way may be from before a change, whether anybody waits or not."""
-        url = f"{self.scheme}://{host}{target}"
-        for visit in self.pending.values():
-            if self._covers("key", url, visit.host, visit.target):
-                self.count("alone overtaken" if visit.shelf and not visit.leads else "overtaken")
-                visit.purges.append(("key", url))
-
     def _respond(self, visit: Visit, response: Response, late: bool) -> None:
         status = response.status
+        if self._isDismissed(visit, response):
+            self.count("dismissed")
+            visit.useless = True
+            if status in ERRORS:
+                self._failFollowers(visit)
+            return
         if visit.reason == "method":
             if not self._invalidate(visit, response):
                 self._pass(visit, response)
@@ -399,6 +391,8 @@ class Model(Giving):
             self._pass(visit, response)
             if status in ERRORS:
                 self._failFollowers(visit)
+            elif visit.ahead is not None:
+                visit.useless = True
             else:
                 self._separate(visit)
                 if visit.entries and status not in (206, 304):
@@ -419,6 +413,7 @@ class Model(Giving):
         if stored.timed:
             self.count("timed")
         visit.stores = True
+        stored.filling = visit
         if visit.joined and stored.status != 206:
             shelf.passUntil = 0.0
         if response.status == 206:
@@ -536,6 +531,7 @@ class Model(Giving):
         """The origin can't be reached, or says nothing."""
         visit = self.pending.pop(client)
         self._fail(visit, None)
+        self._over(visit, None)
 
     def _failFollowers(self, visit: Visit) -> None:
         """One of them asks, a GET if there is one; the others wait once more, if they may."""
@@ -547,10 +543,10 @@ class Model(Giving):
             self._look(follower)
 
     def _fail(self, visit: Visit, status: int | None, own: int = 502) -> None:
-        if status is None and visit.entries and self._mayStandIn(visit):
-            self._standIn(visit, None)
-            return
         if not visit.background:
+            if status is None and visit.entries and self._mayStandIn(visit):
+                self._standIn(visit, None)
+                return
             self.count("error")
             fields = self._shown(visit, self._member(visit, status, None))
             self.effects.append(Answer(visit.client, own, fields, None, 0, None, 0, ours=True))

@@ -42,6 +42,7 @@ class Route(NamedTuple):
     keyFields: tuple[str, ...] = ()
     keyCookies: tuple[str, ...] = ()
     storeCookies: bool = False
+    refreshUses: int = 0
     rangeMiss: str = "pass"
     cacheStatus: str = "on"
     share: str = ""

@@ -8,6 +8,7 @@ of the response say in well-formed ones.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..wire import rfc9111
@@ -28,6 +29,7 @@ from .referencefields import (
 
 if TYPE_CHECKING:
     from .referenceroute import Route
+    from .referencestoring import Visit
 
 LIMIT = 2**31
 #: RFC 5861 §4.
@@ -196,6 +198,8 @@ class Stored:
     @ivar isGone: it is only there.
     @ivar isLoaded: its content is in memory.
     @ivar place: where it is among those behind the memory: the lowest is the oldest.
+    @ivar uses: how many requests it answered.
+    @ivar filling: for whom its content came.
     @ivar passing: an error that only the operator wants to be stored.
     @ivar purged: when it was made stale; None if it was not.
     """
@@ -233,6 +237,8 @@ class Stored:
         self.purged: float | None = None
         self.isKept = False
         self.place = 0
+        self.uses = 0
+        self.filling: Visit | None = None
         self.isGone = False
         self.isLoaded = True
         self.keys = {
@@ -269,6 +275,19 @@ class Stored:
             if rfc9111.lifetime(said) > until:
                 control["s-maxage" if "s-maxage" in control else "max-age"] = str(until)
         return saying(said, control)
+
+    @property
+    def expires(self) -> float:
+        """RFC 9111 §4.2: when it is not fresh any more."""
+        said = self.effective()
+        if "no-cache" in rfc9111.directives(said.response):
+            return -math.inf
+        return self.received + rfc9111.lifetime(said) - rfc9111.age(said, self.received)
+
+    @property
+    def isImmutable(self) -> bool:
+        """RFC 8246."""
+        return "immutable" in rfc9111.directives(self.said.response)
 
     def age(self, now: float) -> int:
         """RFC 9111 §5.1."""

@@ -100,7 +100,10 @@ class Visit:
         self.excused = False
         self.pardoned = False
         self.outdated = False
-        self.purges: list[tuple[str, str]] = []
+        self.purges: list[tuple[str, str, bool]] = []
+        self.ahead: Stored | None = None
+        self.began = 0.0
+        self.useless = False
         self.background = False
         self.sought = False
         self.stores = False
@@ -299,6 +302,7 @@ class Storing:
         )
         if merged.vary == old.vary:
             merged.selected = old.selected
+        merged.filling = old.filling
         if not _isTagged(response):
             merged.keys = old.keys
         shelf = visit.shelf
@@ -332,6 +336,7 @@ class Storing:
         copy = Stored.__new__(Stored)
         copy.__dict__.update(stored.__dict__)
         copy.selected = selected
+        copy.uses = 0
         self._put(shelf, copy)
         return copy
 
@@ -360,6 +365,7 @@ class Storing:
                 # What is behind the memory is to know of it, as of an update.
                 copy = Stored.__new__(Stored)
                 copy.__dict__.update(stored.__dict__)
+                copy.uses = 0
                 self._put(shelf, copy, stored)
                 copy.isKept = stored.isKept
 

@@ -48,6 +48,7 @@ HAPPENING = {
     "background": 6,
     "invalidated": 20,
     "purged": 20,
+    "refreshed": 8,
     "late": 3,
     "206": 10,
     "206 of a part": 2,

@@ -174,6 +174,31 @@ class TimeTests(RefreshTestCase):
             self.uses(times=3)
             self.assertEqual(self.candidates, 0, lines)
 
+    def test_notWhatIsStillOnItsWay(self) -> None:
+        """Where it goes to a disk, it has a file by then, but not all of it."""
+        self.asks()
+        self.isAsked()
+        assert self.origin is not None
+        self.origin.sends(
+            b"HTTP/1.1 200 OK", b"Cache-Control: max-age=20", b"Content-Length: 5", b"", b"he"
+        )
+        first = self.client
+        [entry] = self.cache.store.find(b"site http://a/").entries
+        for file in (None, object()):
+            entry.body.file = file
+            self.client = self.scenario.client()
+            self.asks()
+            self.gets(body=b"he", hit=True)
+        self.assertEqual(self.candidates, 1)
+        self.scenario.passes(19)
+        self.assertEqual(self.candidates, 0)
+        self.isNotAsked()
+        entry.body.file = None
+        self.origin.sends(b"llo")
+        first.takes()
+        for side in self.scenario.sides:
+            side.takes()
+
     def test_headCountsAsUse(self) -> None:
         """But what is asked is a GET."""
         self.stores(HUNDRED, A)
@@ -573,6 +598,29 @@ class FailureTests(RefreshTestCase):
         self.isNotAsked()
         self.answers(HUNDRED, A, status=b"304 Not Modified", body=b"")
         self.assertIn(b"collapsed", self.gets()[b"cache-status"])
+
+    def test_whoWaitedForWhatDoesNotCountAsksForAll(self) -> None:
+        """Of those for whom it has expired meanwhile, one asks and the others wait again."""
+        for status, line in (
+            (b"302 Found", b"Cache-Control: max-age=50"),
+            (b"200 OK", b"Cache-Control: private"),
+        ):
+            self.scenario.passes(10)
+            clients = [self.scenario.client() for _ in range(3)]
+            for client in clients:
+                client.sends(b"GET / HTTP/1.1", b"Host: a", b"", b"")
+            self.isNotAsked()
+            self.answers(line, status=status, body=b"other")
+            self.isAsked(b'If-None-Match: "a"')
+            self.isNotAsked()
+            self.answers(HUNDRED, A, status=b"304 Not Modified", body=b"")
+            for self.client in clients:
+                self.gets()
+            self.uses()
+            self.scenario.passes(91)
+            self.origin = None
+            self.isAsked(b'If-None-Match: "a"')
+        self.answers(HUNDRED, A, status=b"304 Not Modified", body=b"")
 
     def test_aLeaderThatFailsLeavesWhatIsStale(self) -> None:
         """Those who waited get it, if it may stand in for an error."""
