@@ -130,26 +130,18 @@ class Records:
             self.error = error
 
 
-class Room(threading.local):
-    """
-    Where records are decrypted, one room for each thread.
-
-    OpenSSL works without the interpreter's lock, so no two threads may share it.
-    """
-
-    def __init__(self) -> None:
-        self.octets: Any = None if _ffi is None else _ffi.new("char[]", ROOM_OCTETS)
-        self.view: Any = memoryview(bytearray(0 if _ffi else ROOM_OCTETS))
-
-
-_ROOM: Final[Any] = Room()
+#: Where records are decrypted, one room for each thread: OpenSSL works without the
+#: interpreter's lock, so no two threads may share it.
+_ROOMS: Final[Any] = threading.local()
 _READ: Final[Any] = getattr(_lib, "SSL_read", None)
 _WRITE: Final[Any] = getattr(_lib, "SSL_write", None)
+_SHAKE: Final[Any] = getattr(_lib, "SSL_do_handshake", None)
 _GET_ERROR: Final[Any] = getattr(_lib, "SSL_get_error", None)
 _UNPACK: Final[Any] = getattr(_ffi, "unpack", None)
 _FROM_BUFFER: Final[Any] = getattr(_ffi, "from_buffer", None)
 _WANT_READ: Final[Any] = getattr(_lib, "SSL_ERROR_WANT_READ", None)
 _WANT_WRITE: Final[Any] = getattr(_lib, "SSL_ERROR_WANT_WRITE", None)
+_ZERO_RETURN: Final[Any] = getattr(_lib, "SSL_ERROR_ZERO_RETURN", None)
 
 
 class DirectRecords(Records):
@@ -161,7 +153,10 @@ class DirectRecords(Records):
         """
         super().__init__(connection)
         self._ssl: Any = connection._ssl  # noqa: SLF001 - see above
-        self._octets: Any = _ROOM.octets
+        octets = getattr(_ROOMS, "octets", None)
+        if octets is None:
+            octets = _ROOMS.octets = _ffi.new("char[]", ROOM_OCTETS)
+        self._octets: Any = octets
 
     def read(self) -> bytes:
         """See L{Records.read}."""
@@ -199,6 +194,15 @@ class DirectRecords(Records):
         self.state = DONE
         return sent
 
+    def shake(self) -> bool:
+        """See L{Records.shake}."""
+        result: int = _SHAKE(self._ssl)
+        if result <= 0:
+            self._judge(result)
+            return False
+        self.state = DONE
+        return True
+
     def _judge(self, result: int) -> None:
         """Find out why something was not done."""
         why = _GET_ERROR(self._ssl, result)
@@ -206,6 +210,8 @@ class DirectRecords(Records):
             self.state = WANTS_READ
         elif why == _WANT_WRITE:
             self.state = WANTS_WRITE
+        elif why == _ZERO_RETURN:
+            self.state = ENDED
         else:
             try:
                 self.connection._raise_ssl_error(self._ssl, result)  # noqa: SLF001
@@ -220,10 +226,9 @@ class PublicRecords(Records):
         """See L{Records.read}."""
         if self.state == FAILED:
             return b""
-        room: Any = _ROOM
-        if not room.view:
-            room.view = memoryview(bytearray(ROOM_OCTETS))
-        view = room.view
+        view: Any = getattr(_ROOMS, "view", None)
+        if view is None:
+            view = _ROOMS.view = memoryview(bytearray(ROOM_OCTETS))
         total = 0
         self.state = DONE
         while total <= ROOM_OCTETS - RECORD_OCTETS:
@@ -250,7 +255,7 @@ class PublicRecords(Records):
 
 def recordsOf(connection: Any) -> Records:
     """Find the best way to those of a C{SSL.Connection}."""
-    if _READ is not None and _WRITE is not None and hasattr(connection, "_raise_ssl_error"):
+    if None not in (_READ, _WRITE, _SHAKE, _GET_ERROR) and hasattr(connection, "_raise_ssl_error"):
         try:
             return DirectRecords(connection)
         except AttributeError:
