@@ -137,6 +137,7 @@ _READ: Final[Any] = getattr(_lib, "SSL_read", None)
 _WRITE: Final[Any] = getattr(_lib, "SSL_write", None)
 _SHAKE: Final[Any] = getattr(_lib, "SSL_do_handshake", None)
 _GET_ERROR: Final[Any] = getattr(_lib, "SSL_get_error", None)
+_CLEAR: Final[Any] = getattr(_lib, "ERR_clear_error", None)
 _UNPACK: Final[Any] = getattr(_ffi, "unpack", None)
 _FROM_BUFFER: Final[Any] = getattr(_ffi, "from_buffer", None)
 _WANT_READ: Final[Any] = getattr(_lib, "SSL_ERROR_WANT_READ", None)
@@ -217,6 +218,10 @@ class DirectRecords(Records):
                 self.connection._raise_ssl_error(self._ssl, result)  # noqa: SLF001
             except SSL.Error as error:
                 self.fail(error)
+            finally:
+                # pyOpenSSL leaves what the system said.  The next call for any
+                # connection would take it for its own.
+                _CLEAR()
 
 
 class PublicRecords(Records):
@@ -255,7 +260,9 @@ class PublicRecords(Records):
 
 def recordsOf(connection: Any) -> Records:
     """Find the best way to those of a C{SSL.Connection}."""
-    if None not in (_READ, _WRITE, _SHAKE, _GET_ERROR) and hasattr(connection, "_raise_ssl_error"):
+    if None not in (_READ, _WRITE, _SHAKE, _GET_ERROR, _CLEAR) and hasattr(
+        connection, "_raise_ssl_error"
+    ):
         try:
             return DirectRecords(connection)
         except AttributeError:

@@ -49,6 +49,19 @@ class Secured(Eagerness):
         """See L{INegotiated.negotiatedProtocol}."""
         return self.tls.connection.get_alpn_proto_negotiated() or None
 
+    # Reading
+
+    def pauseProducing(self) -> None:
+        """See L{IPushProducer.pauseProducing<twisted.internet.interfaces.IPushProducer>}."""
+        self.tls.paused = True
+        self.reactor.removeReader(self)
+
+    def resumeProducing(self) -> None:
+        """See L{IPushProducer.resumeProducing<twisted.internet.interfaces.IPushProducer>}."""
+        self.tls.paused = False
+        if self.connected and not self.disconnecting:
+            self.reactor.addReader(self)
+
     # Writing
 
     def writeSequence(self, iovec: Iterable[bytes]) -> None:

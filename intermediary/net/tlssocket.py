@@ -77,6 +77,7 @@ class SocketTLS:
     @ivar transport: None when it is gone.
     @ivar ready: whether a write may go to OpenSSL at once, as an L{Eagerness} has it.
     @ivar shaken: whether the handshake is over.
+    @ivar paused: whether the protocol wants nothing more for now.
     """
 
     def __init__(self, transport: Any, connection: Any) -> None:
@@ -84,10 +85,14 @@ class SocketTLS:
         self.connection: Any = connection
         self.ready: bool = False
         self.shaken: bool = False
+        self.paused: bool = False
         self._records: Records = recordsOf(connection)
         #: What the protocol is told in the place of what ended the transport.
         self._reason: Failure | None = None
         self._end: int = OPEN
+        #: Whether we are the client, and have said something since we last heard something.
+        self._client: bool = False
+        self._unheard: bool = False
         #: The octets of a record that has to be sent again as it was.
         self._again: int = 0
         #: A read has to wait until the socket can be written, or the other way.
@@ -109,6 +114,7 @@ class SocketTLS:
         The protocol is not called from here.
         """
         records = self._records
+        self._client = client
         if client and (records.shake() or records.state != WANTS_READ):
             me: Any = self.transport
             me.startWriting()
@@ -170,6 +176,7 @@ class SocketTLS:
         transport = self.transport
         assert transport is not None
         if data:
+            self._unheard = False
             transport.protocol.dataReceived(data)
         if self._writeWaits:
             self._writeWaits = False
@@ -221,7 +228,7 @@ class SocketTLS:
         if not self.ready:
             if length:
                 self._queue(data)
-        elif length > FLIGHT_OCTETS:
+        elif length > FLIGHT_OCTETS or self._client:
             self._writePart(data, 0, length)
         elif length:
             # The usual case of what comes below: one record.
@@ -275,9 +282,14 @@ class SocketTLS:
         """
         Send octets, in records.
 
-        @return: how far it came.  If that is not the end, the connection's state says why.
+        @return: how far it came.  If that is not the end, the connection's state says why,
+            or the transport's C{sendError}.
         """
         records = self._records
+        if self._client:
+            if self._unheard and self._isCut():
+                return start
+            self._unheard = True
         if stop - start > FLIGHT_OCTETS:
             now = self._seconds()
             if now - self._last >= PAUSE_SECONDS:
@@ -300,23 +312,34 @@ class SocketTLS:
     def _queue(self, data: Any) -> None:
         """Have octets wait for those before them, or for the handshake."""
         me: Any = self.transport
-        if (
-            me is not None
-            and self._records.state < ENDED
-            and (self._end == OPEN or (self._end == CLOSING and me.producer is not None))
-            and me.isWritable()
-        ):
+        if me is not None and self._takes(me):
             me._enqueue(data)  # noqa: SLF001 - its own
 
     def _queueRest(self, data: Any, start: int) -> None:
         """Have octets wait that OpenSSL did not take."""
         self.ready = False
         me: Any = self.transport
-        if self._records.state == FAILED:
+        if self._records.state == FAILED or me.sendError:
             # The caller is in the middle of something: the reactor asks, and is told.
             me.finishWriting()
         else:
             me._enqueue(data, start)  # noqa: SLF001 - its own
+
+    def _isCut(self) -> bool:
+        """
+        Find out whether the peer has reset the connection, without OpenSSL.
+
+        To that, a write that fails would be the end of the connection both ways, and
+        what has arrived lost: the final answer to an upload, as a rule, and nothing else.
+        """
+        me: Any = self.transport
+        if not me.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            return False
+        me.sendError = True
+        me.dataBuffer = b""
+        me._tempDataBuffer = ()  # noqa: SLF001 - Twisted's
+        me.offset = me._tempDataLen = 0  # noqa: SLF001
+        return True
 
     def doWrite(self) -> Any:
         """
@@ -331,14 +354,18 @@ class SocketTLS:
         if not self.shaken or records.state == FAILED:
             me.reactor.removeWriter(me)
             return self._shake()
+        if me.sendError:
+            me.reactor.removeWriter(me)
+            # Whoever reads will find the end soon, behind what there is before it.
+            return CONNECTION_LOST if self.paused or self._end != OPEN else None
         if self._readWaits:
             self._readWaits = False
             why = self.doRead()
             if why is not None or self.transport is None or me._aborting:  # noqa: SLF001
                 return why
         if me.dataBuffer and not self._flush(me):
-            if records.state == FAILED:
-                return self._why()
+            if records.state == FAILED or me.sendError:
+                return self.doWrite()
             if records.state == WANTS_READ:
                 self._writeWaits = True
                 me.reactor.removeWriter(me)
@@ -382,10 +409,17 @@ class SocketTLS:
         self.ready = bool(
             me is not None
             and self.shaken
-            and self._records.state < ENDED
             and not me.dataBuffer
             and (me.producer is None or me.streamingProducer)
+            and self._takes(me)
+        )
+
+    def _takes(self, me: Any) -> bool:
+        """Tell whether a write means anything any more."""
+        return (
+            self._records.state < ENDED
             and (self._end == OPEN or (self._end == CLOSING and me.producer is not None))
+            and not me.sendError
             and me.isWritable()
         )
 
@@ -419,9 +453,9 @@ class SocketTLS:
         self.ready = False
         records = self._records
         me: Any = self.transport
-        if records.state == FAILED:
-            return
-        if records.close():
+        if records.state == FAILED or me.sendError:
+            me.finishWriting()
+        elif records.close():
             self._end = SAID
             me._writeDisconnected = True  # noqa: SLF001 - Twisted's
             try:

@@ -560,38 +560,6 @@ class SocketTests(TLSTestCase):
         talk.transport.write(b"as ever")
         self.assertEqual(talk.wire.written, b"as ever")
 
-    def test_theOtherSide(self) -> None:
-        """A client speaks first."""
-        wire = DialledWire(self.clock)
-        self.addCleanup(wire.close)
-        protocol = Listening()
-        wire.eager.attach(protocol)
-
-        def make(socket: Any) -> Any:
-            connection = SSL.Connection(SSL.Context(SSL.TLS_METHOD), socket)
-            connection.set_connect_state()
-            return connection
-
-        wire.eager.startTLS(OnSocket(make))
-        self.assertIs(type(wire.eager), SecuredDialled)
-        server = self.server.connectionOn(None)
-        wire.eager.write(b"hello")
-        heard = b""
-        for _ in range(6):
-            octets, wire.written = wire.written, b""
-            if octets:
-                server.bio_write(octets)
-            try:
-                heard += server.recv(100)
-            except SSL.WantReadError:
-                pass
-            try:
-                wire.arrive(server.bio_read(1 << 16))
-            except SSL.WantReadError:
-                pass
-        self.assertEqual(protocol.told, ["shaken"])
-        self.assertEqual(heard, b"hello")
-
     def test_anAbortInTheMiddle(self) -> None:
         """Of what is received, in the protocol itself."""
         talk = self.shake()
@@ -627,6 +595,15 @@ class SocketTests(TLSTestCase):
         self.assertEqual(talk.protocol.told, ["shaken"])
         talk.wire.reactor.rest()
         self.assertEqual(talk.protocol.told, ["shaken", "lost"])
+        self.assertIs(talk.reason, ConnectionLost)
+
+    def test_aFailedWriteFromTheQueue(self) -> None:
+        """Is told like any other."""
+        talk = self.shake()
+        while not talk.transport.dataBuffer:
+            talk.transport.write(bytes(60000))
+        talk.wire.peer.close()
+        talk.wire.reactor.rest()
         self.assertIs(talk.reason, ConnectionLost)
 
     def test_thePeerHasItsTimeToClose(self) -> None:
@@ -694,6 +671,118 @@ class SocketTests(TLSTestCase):
             del talk.transport, talk.wire.eager, talk.protocol.transport
             self.assertIsNone(gone())
             self.assertIsNone(connection())
+
+
+class ClientTests(TLSTestCase):
+    """The other side: a client's connection on a socket."""
+
+    def dial(self) -> None:
+        """Connect to a server in memory."""
+        self.wire = DialledWire(self.clock)
+        self.addCleanup(self.wire.close)
+        self.protocol = Listening()
+        self.wire.eager.attach(self.protocol)
+
+        def make(socket: Any) -> Any:
+            connection = SSL.Connection(SSL.Context(SSL.TLS_METHOD), socket)
+            connection.set_connect_state()
+            return connection
+
+        self.transport = self.wire.eager
+        self.transport.startTLS(OnSocket(make))
+        self.peer = self.server.connectionOn(None)
+        self.heard = b""
+
+    def goesOn(self) -> None:
+        """Carry octets both ways."""
+        for _ in range(6):
+            octets, self.wire.written = self.wire.written, b""
+            if octets:
+                self.peer.bio_write(octets)
+            try:
+                self.heard += self.peer.recv(100)
+            except SSL.WantReadError:
+                pass
+            said = self.said()
+            if said:
+                self.wire.arrive(said)
+
+    def said(self) -> bytes:
+        """What the server sends."""
+        try:
+            return bytes(self.peer.bio_read(1 << 16))
+        except SSL.WantReadError:
+            return b""
+
+    def test_aClientSpeaksFirst(self) -> None:
+        """Then all is the same."""
+        self.dial()
+        self.assertIs(type(self.transport), SecuredDialled)
+        self.transport.write(b"hello")
+        self.goesOn()
+        self.assertEqual(self.protocol.told, ["shaken"])
+        self.assertEqual(self.heard, b"hello")
+
+    def answerAndReset(self) -> None:
+        """Have the server answer in two records, and close with octets of ours unread."""
+        self.dial()
+        self.goesOn()
+        self.transport.write(b"the beginning of an upload")
+        for octets in (b"the ", b"answer"):
+            self.peer.send(octets)
+        self.wire.peer.send(self.said())
+        self.wire.peer.close()
+
+    def test_theAnswerToAnUploadThatIsBrokenOff(self) -> None:
+        """It is delivered before the end is told, however much was sent meanwhile."""
+        for size in (20, 1000, 100000):
+            self.answerAndReset()
+            self.transport.write(bytes(size))
+            self.transport.write(bytes(size))
+            self.assertEqual(self.protocol.received, b"")
+            self.assertEqual(self.protocol.told, ["shaken"])
+            self.wire.reactor.rest()
+            self.assertEqual(self.protocol.received, b"the answer")
+            self.assertEqual(self.protocol.told, ["shaken", "lost"])
+            reason: Any = self.protocol.reason
+            self.assertIs(type(reason.value), ConnectionLost)
+
+    def test_theEndOfOneThatDoesNotRead(self) -> None:
+        """It is told at once; and so to one that closes."""
+        for end in (self.pause, self.lose):
+            self.answerAndReset()
+            end()
+            self.transport.write(b"more")
+            self.transport.loseConnection()
+            self.wire.reactor.turn()
+            self.wire.reactor.turn()
+            reason: Any = self.protocol.reason
+            self.assertIs(type(reason.value), ConnectionLost)
+
+    def pause(self) -> None:
+        """Read no more."""
+        self.transport.pauseProducing()
+
+    def lose(self) -> None:
+        """Have a producer hold up an end."""
+        self.transport.registerProducer(self.protocol, True)
+        self.transport.loseConnection()
+        self.transport.write(b"x")
+        self.transport.unregisterProducer()
+
+    def test_aResetThatFallsIntoTheQueue(self) -> None:
+        """Nothing of it is tried any more."""
+        self.dial()
+        self.goesOn()
+        self.transport.registerProducer(self.protocol, True)
+        while "pause" not in self.protocol.told:
+            self.transport.write(bytes(60000))
+        self.peer.send(b"enough")
+        self.wire.peer.send(self.said())
+        self.wire.peer.close()
+        self.wire.reactor.rest()
+        self.assertEqual(self.protocol.received, b"enough")
+        self.assertEqual(self.protocol.told, ["shaken", "pause", "stop", "lost"])
 
 
 class RecordTests(TLSTestCase):
