@@ -115,6 +115,7 @@ COMPILED = (
     "intermediary/wire/cachestatus.py",
     "intermediary/wire/chunked.py",
     "intermediary/wire/clientcertificates.py",
+    "intermediary/wire/clienthello.py",
     "intermediary/wire/combining.py",
     "intermediary/wire/conditional.py",
     "intermediary/wire/connects.py",

@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary import settings
 from intermediary.settings import (
+    AcmeSettings,
     BypassSettings,
     CacheSettings,
     ClientRuleSettings,
@@ -23,8 +24,10 @@ from intermediary.settings import (
     ForwardSettings,
     FrontSettings,
     HTTPSOnlySettings,
+    InterceptSettings,
     Limits,
     OriginTLSSettings,
+    PassageSettings,
     PoolSettings,
     ReverseSettings,
     RouteCacheSettings,
@@ -54,8 +57,11 @@ EXAMPLES: tuple[Any, ...] = (
     DiskSettings(path="cache", sizeOctets=1 << 30),
     RouteCacheSettings(),
     OriginTLSSettings(),
+    InterceptSettings(ca="ca.pem"),
+    AcmeSettings(directory="https://acme.example/", names=("a.example",), storage="acme"),
     UPSTREAM,
     RouteSettings(upstream=UPSTREAM),
+    PassageSettings(upstream=UPSTREAM, names=("db.example.org",)),
     HTTPSOnlySettings(listen=("tcp:80",)),
     FrontSettings(name="front"),
     ForwardSettings(name="egress"),

@@ -360,7 +360,6 @@ class ForwardProxyFactory(ProxyFactory):
         dialling = self._dialling()
         intercept = self.settings.intercept
         trust = None if intercept is None else intercept.trust
-        # Nothing is read before there is such a request.
         tls = self._policies.get(OriginTLSSettings(ca=trust))
         if intercept is not None:
             # Only who intercepts needs OpenSSL for its clients.

@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.verification import PolicyBuilder, Store
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -132,6 +133,18 @@ class SigningTests(SynchronousTestCase):
         root = builder.sign(key, None)
         certificate = Authority(root, key).sign("a.example", keyOf("EC").public_key(), NOW)
         certificate.verify_directly_issued_by(root)
+
+    def test_strictVerifiersAcceptIt(self) -> None:
+        """Those that hold certificates to what browsers ask of public ones."""
+        for within in ([], ["corp.example"]):
+            root, key = makeAuthority("x", 9, within)
+            verifiers = PolicyBuilder().store(Store([root]))
+            for host in ("www.corp.example", ".".join([*["a" * 60] * 3, "corp.example"])):
+                leaf = Authority(root, key).sign(
+                    host, keyOf("EC").public_key(), dt.datetime.now(dt.UTC)
+                )
+                chain = verifiers.build_server_verifier(x509.DNSName(host)).verify(leaf, [])
+                self.assertEqual(chain, [leaf, root])
 
     def test_whatIsNoAuthority(self) -> None:
         """A certificate of a server; one for another key; one that may not sign."""
