@@ -82,10 +82,11 @@ class AnsweringTests(SynchronousTestCase):
         """Leave nothing behind."""
         client = self.scenario.connects()
         with capturedLogs() as events:
-            client.transport.arrive(b"GET / HTTP/1.1\r\n\r\n")
-            client.settle()
-        self.assertEqual([each["why"] for each in events], ["it speaks HTTP without TLS"])
+            client.begins(MemoryClient(b"a.example", (b"smtp",)))
+            client.goesOn()
+        self.assertEqual([each["why"] for each in events], ["no application protocol in common"])
         self.assertEqual(self.scenario.front.connections, 0)
+        self.assertEqual(self.handshakes._watched, {})
 
     def test_whatIsWatched(self) -> None:
         """Is a policy like the one that it has."""

@@ -192,7 +192,7 @@ class LetInTests(MutualCase):
         busy = scenario.connects().shakes(one)
         self.asks(busy)
         idle = scenario.connects().shakes(shows(ALICE))
-        began = scenario.connects()
+        began = scenario.connects().begins(shows(ALICE))
         self.lists(revoked(ROOT, BOB))
         self.successResultOf(scenario.front.tls.reload())
         self.assertTrue(idle.isToldTheEnd)
@@ -203,7 +203,6 @@ class LetInTests(MutualCase):
         self.assertTrue(answer.endswith(b"hi"))
         self.assertTrue(busy.isToldTheEnd)
         with capturedLogs() as events:
-            began.begins(shows(ALICE))
             began.goesOn()
         self.assertFalse(began.transport.connected)
         self.assertIn("has changed meanwhile", events[0]["why"])
