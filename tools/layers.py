@@ -121,7 +121,10 @@ def wrong(arrow: Arrow) -> str | None:
 
 
 #: What reads the configuration file.
-PYDANTIC = frozenset({"intermediary.ops.schema", "intermediary.ops.reading"})
+PYDANTIC = frozenset(
+    f"intermediary.ops.{name}"
+    for name in ("reading", "schema", "tables", "cachetables", "fronttables", "tlstables")
+)
 
 
 def violations(root: Path) -> Iterator[str]:

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from intermediary.ops import schema
+from intermediary.ops import cachetables, fronttables, schema, tables, tlstables
 from intermediary.ops.logformat import _JSON, CERTIFICATES, COMBINED, VARIABLES
 from intermediary.ops.problems import spell
 
@@ -24,7 +24,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
 _INTRODUCTION = """\
 # Configuration
 
-<!-- Written by "python -m tools.reference" from intermediary/ops/schema.py: edit that. -->
+<!-- Written by "python -m tools.reference" from the tables in intermediary/ops: edit those. -->
 
 `twistd -n intermediary --config FILE` reads one TOML file. `--check` reads and
 validates it, says what would run and exits; `--explain` prints the compiled program
@@ -76,29 +76,29 @@ A reverse proxy for two sites (`examples/reverse.toml`):
 """
 
 #: The headings, and the tables of the model that they are about.
-_TABLES: tuple[tuple[str, type[schema.Table]], ...] = (
+_TABLES: tuple[tuple[str, type[tables.Table]], ...] = (
     ("Top level", schema.Document),
-    ("`[forward.NAME]`", schema.ForwardTable),
-    ("`[reverse.NAME]`", schema.ReverseTable),
-    ("`[[reverse.NAME.route]]`", schema.RouteTable),
-    ("`[[reverse.NAME.passthrough]]`", schema.PassageTable),
-    ("`[forward.NAME.timeouts]` and `[reverse.NAME.timeouts]`", schema.TimeoutsTable),
-    ("`tls` of a front", schema.TLSTable),
-    ("`clients` of such a `tls`", schema.ClientsTable),
-    ("`headers` of such `clients`", schema.ClientHeadersTable),
-    ("`client-certificate` of a route or of a forward front", schema.ClientRuleTable),
-    ("`https-only` of a reverse front", schema.HTTPSOnlyTable),
-    ("`intercept` of a forward front", schema.InterceptTable),
-    ("`acme` of such a `tls`", schema.AcmeTable),
+    ("`[forward.NAME]`", fronttables.ForwardTable),
+    ("`[reverse.NAME]`", fronttables.ReverseTable),
+    ("`[[reverse.NAME.route]]`", fronttables.RouteTable),
+    ("`[[reverse.NAME.passthrough]]`", fronttables.PassageTable),
+    ("`[forward.NAME.timeouts]` and `[reverse.NAME.timeouts]`", fronttables.TimeoutsTable),
+    ("`tls` of a front", tlstables.TLSTable),
+    ("`clients` of such a `tls`", tlstables.ClientsTable),
+    ("`headers` of such `clients`", tlstables.ClientHeadersTable),
+    ("`client-certificate` of a route or of a forward front", tlstables.ClientRuleTable),
+    ("`https-only` of a reverse front", fronttables.HTTPSOnlyTable),
+    ("`intercept` of a forward front", fronttables.InterceptTable),
+    ("`acme` of such a `tls`", tlstables.AcmeTable),
     ("`[upstream.NAME]`", schema.UpstreamTable),
-    ("`tls` of an upstream", schema.OriginTLSTable),
+    ("`tls` of an upstream", tlstables.OriginTLSTable),
     ("`[limits]`", schema.LimitsTable),
     ("`[pool]`", schema.PoolTable),
-    ("`[cache]`", schema.CacheTable),
-    ("`disk` of `[cache]`", schema.DiskTable),
-    ("`cache` of a route or of a forward front", schema.RouteCacheTable),
-    ("`force` of such a `cache`", schema.ForceTable),
-    ("`bypass` of such a `cache`", schema.BypassTable),
+    ("`[cache]`", cachetables.CacheTable),
+    ("`disk` of `[cache]`", cachetables.DiskTable),
+    ("`cache` of a route or of a forward front", cachetables.RouteCacheTable),
+    ("`force` of such a `cache`", cachetables.ForceTable),
+    ("`bypass` of such a `cache`", cachetables.BypassTable),
     ("`[log]`", schema.LogTable),
 )
 
@@ -123,7 +123,7 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def _docstring(table: type[schema.Table]) -> Iterator[str]:
+def _docstring(table: type[tables.Table]) -> Iterator[str]:
     """The lines of a table's docstring, without their indentation."""
     for line in (table.__doc__ or "").strip().splitlines():
         yield line.strip()

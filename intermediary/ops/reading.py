@@ -58,19 +58,10 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
+    from .cachetables import CacheTable, RouteCacheTable
     from .consistency import Finding
-    from .schema import (
-        AcmeTable,
-        CacheTable,
-        ClientRuleTable,
-        ClientsTable,
-        ForwardTable,
-        FrontTable,
-        InterceptTable,
-        OriginTLSTable,
-        ReverseTable,
-        RouteCacheTable,
-    )
+    from .fronttables import ForwardTable, FrontTable, InterceptTable, ReverseTable
+    from .tlstables import AcmeTable, ClientRuleTable, ClientsTable, OriginTLSTable
 
 _POSITION = re.compile(r" \(at line (\d+), column (\d+)\)$")
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 from twisted.trial.unittest import SynchronousTestCase
 
-from intermediary.ops import schema
+from intermediary.ops import cachetables, fronttables, schema, tlstables
+from intermediary.ops.tables import Table
 from intermediary.settings import (
     CacheSettings,
     ForceSettings,
@@ -28,9 +29,14 @@ if TYPE_CHECKING:
 
 def tables() -> Iterator[type[BaseModel]]:
     """All tables of the model."""
-    for thing in vars(schema).values():
-        if isinstance(thing, type) and issubclass(thing, schema.Table):
-            yield thing
+    for module in (schema, fronttables, tlstables, cachetables):
+        for thing in vars(module).values():
+            if (
+                isinstance(thing, type)
+                and issubclass(thing, Table)
+                and thing.__module__ == module.__name__
+            ):
+                yield thing
 
 
 def _plain(default: Any) -> Any:
@@ -71,11 +77,11 @@ class ModelTests(SynchronousTestCase):
         for table, settings in (
             (schema.LimitsTable, Limits),
             (schema.PoolTable, PoolSettings),
-            (schema.TimeoutsTable, Timeouts),
-            (schema.CacheTable, CacheSettings),
-            (schema.RouteCacheTable, RouteCacheSettings),
-            (schema.ForceTable, ForceSettings),
-            (schema.OriginTLSTable, OriginTLSSettings),
+            (fronttables.TimeoutsTable, Timeouts),
+            (cachetables.CacheTable, CacheSettings),
+            (cachetables.RouteCacheTable, RouteCacheSettings),
+            (cachetables.ForceTable, ForceSettings),
+            (tlstables.OriginTLSTable, OriginTLSSettings),
         ):
             self.assertEqual(
                 {f.name: _plain(f.default) for f in dataclasses.fields(settings)},
