@@ -31,6 +31,7 @@ from ..program import PARKED
 from .dialling import ESTABLISHED
 from .downstream import DownstreamConnection
 from .handshakes import Handshakes, speakTLS
+from .introduction import Introduced
 from .listener import Listener
 from .prelude import Prelude
 from .sni import isWhole, nameIn
@@ -260,6 +261,9 @@ class Intercepted:
         listener.closing = self._ended
         self._inner = inner = DownstreamConnection(listener)
         inner.peerHost = exchange.peerHost
+        certificate = exchange.clientCertificate
+        if certificate is not None:
+            inner.introduction = Introduced(certificate)
         # The connection inside is one, from here on.
         prelude.unregister()
         self._wrapper = wrapper = _Beneath(owner.wrapping, inner)

@@ -110,6 +110,29 @@ class Introduction:
         return self._known
 
 
+class Introduced:
+    """
+    Who was introduced before: the connection is inside one that knows its client.
+
+    @ivar certificate: see L{Introduction}.
+    """
+
+    __slots__ = ("certificate",)
+
+    #: There is nothing left to find out.
+    problem = ""
+
+    def __init__(self, certificate: ClientCertificate) -> None:
+        self.certificate = certificate
+
+    def completed(self) -> bool:
+        """See L{Introduction.completed}."""
+        return True
+
+    def ended(self) -> None:
+        """See L{Introduction.ended}."""
+
+
 def describe(leaf: x509.Certificate) -> ClientCertificate:
     """
     Read what the rest of the program wants to know of a certificate.

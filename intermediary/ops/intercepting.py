@@ -125,6 +125,7 @@ def inside(exchange: Exchange) -> Front:
         outside.refusal,
         outside.keepsOld,
         intercepted=True,
+        withheld=outside.withheld,
     )
 
 

@@ -26,9 +26,9 @@ from intermediary.net.acmestore import AcmeStore
 from intermediary.net.automatic import ACME_PROTOCOL
 from intermediary.net.certificatefiles import TroubleError
 from intermediary.net.servertls import WATCH_SECONDS, ServerTLS
-from intermediary.settings import AcmeSettings, TLSSettings
+from intermediary.settings import AcmeSettings, ClientTLSSettings, TLSSettings
 
-from .certifying import made
+from .certifying import authority, made
 from .test_certificatefiles import FolderCase
 from .tlspeers import MemoryClient, meet, reasons
 
@@ -333,6 +333,18 @@ class ChallengeTests(AutomaticCase):
                 [formatEvent(each) for each in events],
                 ["site: the authority looks whether a.example leads here"],
             )
+
+    def test_clientsThatHaveToShowACertificate(self) -> None:
+        """An authority that looks has none to show; whoever else has none is refused."""
+        ca = self.put("clients.pem", authority().pem)
+        policy = self.policy("a.example", clients=ClientTLSSettings(ca=ca))
+        pending = self.pending(policy)
+        for highest in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
+            found, protocol = self.looks(policy, b"a.example", highest=highest)
+            self.assertEqual((found, protocol), (pending, ACME_PROTOCOL))
+            stranger = MemoryClient(b"a.example", (HTTP,), highest=highest)
+            failed = meet(stranger, policy.serverConnectionForTLS(None))
+            self.assertEqual(reasons(failed), ["peer did not return a certificate"])
 
     def test_RSA(self) -> None:
         """With TLS 1.2 OpenSSL has chosen the kind of key by then."""

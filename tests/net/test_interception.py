@@ -10,6 +10,7 @@ import gc
 from typing import Any
 
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import SSL
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
@@ -23,10 +24,11 @@ from intermediary.errors import (
 )
 from intermediary.interfaces import ITLSPolicy
 from intermediary.net.interception import QUIET_SECONDS, SAID, Intercepted
-from intermediary.settings import RouteCacheSettings, Timeouts
+from intermediary.net.introduction import Introduced, describe
+from intermediary.settings import ClientRuleSettings, RouteCacheSettings, Timeouts
 
 from ..scenario import DATE, VIA
-from .certifying import authority
+from .certifying import authority, made
 from .intercepted import ESTABLISHED, InterceptScenario
 from .test_handshakes import TLSScenario, TLSSide
 from .tlspeers import MemoryClient, trusting
@@ -193,6 +195,25 @@ class DecryptedTests(InterceptionTestCase):
         scenario.accepts(ORIGIN).takes()
         client.closes()
         self.assertEqual([each.user for each in scenario.records], ["alice", "alice"])
+
+    def test_whatTheClientHasShown(self) -> None:
+        """The certificate of the connection around it counts inside, for rules too."""
+        alice = describe(made("alice", purpose=ExtendedKeyUsageOID.CLIENT_AUTH).certificate)
+        rule = ClientRuleSettings(fingerprint=(alice.fingerprint,))
+        scenario = self.intercepting({"clientCertificate": rule})
+        client = scenario.connects()
+        (outer,) = scenario.front._listener.connections
+        outer.introduction = Introduced(alice)
+        client.sends(b"\r\n".join(CONNECT))
+        self.assertEqual(client.takes(), ESTABLISHED)
+        client.shakes(MemoryClient(b"a.example", context=trusting(scenario.ca)))
+        client.says(*GET)
+        scenario.accepts(ORIGIN).takes()
+        client.closes()
+        self.assertEqual([each.clientCertificate for each in scenario.records], [alice, alice])
+        stranger = scenario.connects()
+        stranger.sends(b"\r\n".join(CONNECT))
+        stranger.getsError(403, "http_request_denied", close=True)
 
     def test_theFrontsOwnRules(self) -> None:
         """What they say of requests holds inside, and of CONNECT, before."""
