@@ -47,6 +47,7 @@ UPSTREAM = UpstreamSettings(name="web", servers=("http://127.0.0.1:9000",))
 EXAMPLES: tuple[Any, ...] = (
     Limits(),
     Timeouts(),
+    AcmeSettings(directory="https://ca.example/", names=("a.example",), storage="acme"),
     TLSSettings(certificate="site.pem"),
     ClientTLSSettings(ca="ca.pem"),
     ClientRuleSettings(),

@@ -9,6 +9,7 @@ for ends at once when it is abandoned.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 #: How long a name may take to be looked at, and a certificate to be made.
 PATIENCE_SECONDS: Final = 180.0
+#: RFC 8555 §8.1: the alphabet of base64url.
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+")
 #: Between two looks at what the server does: at first, and at most.
 _POLL_SECONDS: Final = (0.5, 10.0)
 
@@ -158,6 +161,8 @@ class AcmeClient:
                     said = body.chall.to_partial_json()
                     if said.get("type") == kind:
                         token = str(said["token"])
+                        if _TOKEN.fullmatch(token) is None:
+                            raise ValueError("a token that is none")
                         authorization = f"{token}.{thumbprint.decode('ascii')}"
                         found.append(Challenge(name, token, authorization, body))
                         break

@@ -151,14 +151,15 @@ class AcmeStore:
             os.close(descriptor)
 
     def _clear(self) -> None:
-        leftovers = [os.path.join(self._challenges, name) for name in os.listdir(self._challenges)]
-        for folder in (self._folder, self._certificates):
-            leftovers += [
-                os.path.join(folder, name) for name in os.listdir(folder) if name.startswith(".")
-            ]
-        for path in leftovers:
-            with suppress(OSError):
-                os.unlink(path)
+        for folder in (self._folder, self._certificates, self._challenges):
+            try:
+                names = os.listdir(folder)
+            except OSError as error:
+                raise _refusal(error, folder) from error
+            for name in names:
+                if folder == self._challenges or name.startswith("."):
+                    with suppress(OSError):
+                        os.unlink(os.path.join(folder, name))
 
     # The account
 

@@ -93,6 +93,10 @@ class Automatic:
         """Order nothing more."""
         self._renewals.stop()
 
+    def hurry(self) -> None:
+        """Try what has failed again now, whatever it should wait for."""
+        self._renewals.hurry()
+
     def _obtained(self) -> None:
         if self._reload is not None:
             self._reload()

@@ -69,6 +69,11 @@ class Due:
         """Wait, although nothing has failed."""
         self._time = until
 
+    def hurried(self) -> None:
+        """Do not wait because something has failed."""
+        if self._failures:
+            self._time = 0.0
+
     def succeeded(self) -> None:
         """Wait for nothing, and begin anew with the next failure."""
         self._time = 0.0

@@ -113,6 +113,13 @@ class Renewals:
         if self._started and self._working is None:
             self._turn()
 
+    def hurry(self) -> None:
+        """Try what has failed again now: somebody has mended it."""
+        for each in (self._common, *self._due.values()):
+            each.hurried()
+        if self._started and self._working is None:
+            self._turn()
+
     # Time
 
     def _turn(self) -> None:
@@ -225,8 +232,12 @@ class Renewals:
                 "{front}: ordering for {name} went wrong", failure, front=self._front, name=name
             )
             error = AcmeError("it went wrong in a way that was not foreseen", "report that")
+        now = self._reactor.seconds()
+        if error.common:
+            # It may be the name's fault after all: let the others have their turn first.
+            due.postponed(now)
         which = self._common if error.common else due
-        seconds = which.failed(self._reactor.seconds(), error.retryAfterSeconds)
+        seconds = which.failed(now, error.retryAfterSeconds)
         self._log.warn(
             "{front}: no certificate for {name}: {reason}. To do: {remedy}. The next attempt is in "
             "{again}",

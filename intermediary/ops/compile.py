@@ -111,6 +111,7 @@ class Assembly:
                     pool=self.pool,
                     accessLog=self.accessLog,
                     gauge=shared["gauge"],
+                    answering=() if answers is None else (answers.onRequest,),
                 )
                 fronts.append(AssembledFront(plain.settings, only.listen, plain))
         self.fronts = tuple(fronts)
@@ -146,13 +147,15 @@ class Assembly:
 
     def reload(self) -> bool:
         """
-        Read certificates that have changed now.
+        Read certificates that have changed now, and order those that could not be.
 
         @return: whether there are any that could.
         """
         policies = self._policies()
         for policy in policies:
             policy.reload()
+            if policy.automatic is not None:
+                policy.automatic.hurry()
         return bool(policies)
 
     def _policies(self) -> list[ServerTLS]:

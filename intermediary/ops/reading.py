@@ -115,6 +115,11 @@ def _certificates(
     plain = [
         route.host for each in model.reverse.values() if each.tls is None for route in each.route
     ]
+    for each in model.reverse.values():
+        only = _httpsOnly(each)
+        if only is not None and only.listen:
+            # What is asked for there is answered before it is redirected, for any host.
+            plain.append([])
     for kind, tables in (("forward", model.forward), ("reverse", model.reverse)):
         for name, table in tables.items():
             settings = _tlsSettings(table, source)

@@ -58,6 +58,7 @@ class Server:
         self.polls = 0
         self.offered: tuple[str, ...] = ("http-01", "tls-alpn-01", "dns-01")
         self.authorized = False
+        self.token = TOKEN
         self.fields: dict[str, str] = {}
         #: What it answers instead, by path; by C{"*"} to all.
         self.answers: dict[str, tuple[int, bytes]] = {}
@@ -176,7 +177,7 @@ class Server:
         }
 
     def _challenge(self, kind: str) -> dict[str, Any]:
-        found = {"type": kind, "url": f"{BASE}/challenge/{kind}", "token": TOKEN}
+        found = {"type": kind, "url": f"{BASE}/challenge/{kind}", "token": self.token}
         if self._status == "invalid" and kind == self._kind and self._error:
             found |= {"status": "invalid", "error": self._error}  # type: ignore[dict-item]
         return found

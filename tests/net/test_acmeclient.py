@@ -277,6 +277,14 @@ class FailureTests(ClientCase):
         error = self.refused(self.orders, client)
         self.assertIn("offers no tls-alpn-01 challenge", error.reason)
 
+    def test_aTokenThatIsNone(self) -> None:
+        """It is the name of a file for us."""
+        for token in ("../../account.json", "töken-that-is-long-enough", "", "a b"):
+            self.server.token = token
+            client = self.registered()
+            error = self.refused(self.orders, client)
+            self.assertIn("it answers with what is not ACME", error.reason)
+
     def test_whatIsNotMadeAfterAll(self) -> None:
         """The order fails when all was proved."""
         client = self.registered()

@@ -113,6 +113,10 @@ class FolderTests(StoreCase):
         def refuse(path: str, mode: int = 0) -> None:
             raise PermissionError(errno.EACCES, "Permission denied")
 
+        self.store.prepare()
+        self.patch(os, "listdir", refuse)
+        with self.assertRaises(StoreError), self.store.locked():
+            self.fail("locked")
         self.patch(os, "mkdir", refuse)
         with self.assertRaises(StoreError) as caught:
             self.store.prepare()

@@ -46,10 +46,18 @@ class DueTests(SynchronousTestCase):
             seconds = self.due.failed(NOW, 0.0)
         self.assertEqual(seconds, MOST_SECONDS)
         self.assertFalse(self.due.told(NOW, 0.0, NOW))
+        self.due.hurried()
+        self.assertEqual(self.due.time, 0.0)
         self.due.succeeded()
         self.assertEqual(self.due.time, 0.0)
         self.assertEqual(self.due.failed(NOW, 0.0), 60.0)
         self.due.postponed(NOW + 3)
+        self.assertEqual(self.due.time, NOW + 3)
+
+    def test_whatIsNotFailingIsNotHurried(self) -> None:
+        """There is nothing to mend."""
+        self.due.postponed(NOW + 3)
+        self.due.hurried()
         self.assertEqual(self.due.time, NOW + 3)
 
     def test_questions(self) -> None:

@@ -416,6 +416,13 @@ class FailureTests(RenewalsCase):
         self.passes(FIRST_SECONDS)
         self.assertEqual(self.asked(), ["c.example"])
 
+    def test_whatSeemsToBeTheSameForAll(self) -> None:
+        """The others have their turn, whose turn would never come else."""
+        self.orders.outcomes = [AcmeError("oops", "wait", common=True), 90]
+        self.starts("a.example", "b.example")
+        self.passes(FIRST_SECONDS)
+        self.assertEqual(self.asked(), ["a.example", "b.example", "a.example"])
+
     def test_whatIsSaid(self) -> None:
         """A line with the reason, what to do, and when it goes on."""
         self.orders.outcomes = [AcmeError("it rains", "take an umbrella")]
@@ -430,6 +437,20 @@ class FailureTests(RenewalsCase):
                 )
             ],
         )
+
+    def test_somebodyHasMendedIt(self) -> None:
+        """It is tried at once, for a name and for all; what is well is left alone."""
+        for common in (False, True):
+            self.setUp()
+            self.orders.outcomes = [AcmeError("it rains", "wait", common=common)] * 5
+            self.starts("a.example", "b.example", b=lasting("b.example", NOW, 90))
+            self.renewals.hurry()
+            self.assertEqual(self.asked(), ["a.example", "a.example"])
+            self.passes(2 * FIRST_SECONDS - 1)
+            self.assertEqual(self.asked(), [])
+            self.renewals.stop()
+            self.renewals.hurry()
+            self.assertEqual(self.asked(), [])
 
     def test_whatNobodyForesaw(self) -> None:
         """Is told with its traceback, and tried again."""

@@ -81,16 +81,16 @@ class AnsweringTests(SynchronousTestCase):
 class AssemblyTests(SynchronousTestCase):
     """Of a whole process."""
 
-    def explained(self, challenge: str) -> str:
+    def explained(self, challenge: str, file: str = FILE) -> str:
         """What C{--explain} prints."""
         folder = Path(self.mktemp()).absolute()
         folder.mkdir()
-        text = FILE.replace("CHALLENGE", challenge).replace("DIRECTORY", DIRECTORY)
+        text = file.replace("CHALLENGE", challenge).replace("DIRECTORY", DIRECTORY)
         configuration = parse(text.encode(), str(folder / "proxy.toml"))
-        assembly = assemble(configuration, Clock())
-        self.addCleanup(assembly.stop)
+        self.assembly: Any = assemble(configuration, Clock())
+        self.addCleanup(self.assembly.stop)
         self.assertEqual(list(folder.iterdir()), [])
-        return assembly.explain()
+        return str(self.assembly.explain())
 
     def test_frontsWithoutTLSAnswer(self) -> None:
         """First of all; and it is said what is got, and how."""
@@ -102,6 +102,23 @@ class AssemblyTests(SynchronousTestCase):
             "\n\nsite: certificates for a.example b.example by http-01 from ca.example:14000",
             explained,
         )
+
+    def test_whereItIsRedirectedToTLS(self) -> None:
+        """The answer stands before that, and no other front is needed for it."""
+        file = FILE[: FILE.index("[reverse.plain]")] + FILE[FILE.index("[upstream.web]") :]
+        file = file.replace("[[", 'https-only = { from = ["tcp:8080"] }\n[[', 1)
+        explained = self.explained("http-01", file)
+        self.assertRegex(explained, r"0 acmeanswers\S*\n +1 securelocation")
+        self.assertEqual(explained.count("AcmeAnswers"), 1)
+
+    def test_askedToReadItAgain(self) -> None:
+        """What has failed is tried at once."""
+        self.explained("tls-alpn-01")
+        (front,) = [each for each in self.assembly.fronts if each.factory.tls is not None]
+        hurried: list[int] = []
+        self.patch(front.factory.tls.automatic, "hurry", lambda: hurried.append(1))
+        self.assertTrue(self.assembly.reload())
+        self.assertEqual(hurried, [1])
 
     def test_theOtherChallenge(self) -> None:
         """Needs no step."""
