@@ -43,7 +43,10 @@ class Content:
 
     @ivar announced: its length; None if it comes in chunks.
     @ivar broken: it ended too early.
+    @ivar isFiled: it is behind the memory, too.
     """
+
+    isFiled = False
 
     def __init__(self, announced: int | None) -> None:
         self.announced = announced

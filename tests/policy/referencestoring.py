@@ -251,7 +251,8 @@ class Storing:
                 shelf.misses = 0
 
     def _put(self, shelf: Shelf, new: Stored, old: Stored | None = None) -> None:
-        new.isKept = new.isWorthKeeping(self.now)
+        # What has its content there already stays, worth it or not.
+        new.isKept = new.content.isFiled or new.isWorthKeeping(self.now)
         if new.content.complete:
             self._place(new)
         shelf.stored = [
@@ -267,6 +268,8 @@ class Storing:
         """It is all there from now on."""
         self.places += 1
         stored.place = self.places
+        if stored.isKept:
+            stored.content.isFiled = True
 
     @staticmethod
     def _kept(response: Response, unstored: set[str]) -> Pairs:
