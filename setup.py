@@ -89,6 +89,7 @@ COMPILED = (
     "intermediary/policy/purging.py",
     "intermediary/policy/rangemiss.py",
     "intermediary/policy/readahead.py",
+    "intermediary/policy/reading.py",
     "intermediary/policy/recentchanges.py",
     "intermediary/policy/recentpurges.py",
     "intermediary/policy/redirects.py",

@@ -30,8 +30,8 @@ from ..wire.ranges import (
     rangesFor,
 )
 from ..wire.reuse import isPlain
-from .filling import Reading
 from .pages import LEAST_OCTETS, MOST_OCTETS, WORTH_USES
+from .reading import Reading
 
 if TYPE_CHECKING:
     from ..engine import Engine
