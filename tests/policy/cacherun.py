@@ -30,7 +30,7 @@ from .cachesteps import (
 )
 from .referencefields import Pairs, combined, elements
 from .referencestored import Content, Response
-from .referencestoring import Visit
+from .referencevisit import Visit
 
 if TYPE_CHECKING:
     from .cachefronts import Front

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from .referencefields import Pairs, selecting
 from .referencegiving import Giving
 from .referencestored import ERRORS
-from .referencestoring import Visit
+from .referencevisit import Visit
 
 if TYPE_CHECKING:
     from .referenceroute import Route
     from .referencestored import Content, Response, Stored
-    from .referencestoring import Shelf
+    from .referencevisit import Shelf
 
 LAST_PART = 0.1
 SOONEST_SECONDS = 60

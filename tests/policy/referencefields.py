@@ -40,7 +40,8 @@ DATE_FORMS = (
 
 def combined(fields: Pairs, name: str) -> str | None:
     """RFC 9110 §5.3: all lines of a name as one value; None without any."""
-    values = [value for each, value in fields if each.lower() == name]
+    length = len(name)
+    values = [value for each, value in fields if len(each) == length and each.lower() == name]
     return ", ".join(values) if values else None
 
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from .referencefields import Pairs, combined, normal, notModified, rangeOf, spanOf, without
 from .referenceparts import held, partOf
 from .referencestored import Answer, Response, Stored
-from .referencestoring import Storing, Visit
+from .referencestoring import Storing
 
 if TYPE_CHECKING:
     from .referenceroute import Route
+    from .referencevisit import Visit
 
 #: RFC 9110 §15.4.5: what describes content that a 304 does not have.
 ABOUT_CONTENT = ("content-type", "content-language", "content-length", "content-range")

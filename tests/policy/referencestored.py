@@ -29,7 +29,7 @@ from .referencefields import (
 
 if TYPE_CHECKING:
     from .referenceroute import Route
-    from .referencestoring import Visit
+    from .referencevisit import Visit
 
 LIMIT = 2**31
 #: RFC 5861 §4.
