@@ -44,6 +44,9 @@ SUITES = (
     "tests.net.test_dialling",
     "tests.net.test_downstream",
     "tests.net.test_gate",
+    "tests.net.test_handshakes",
+    "tests.net.test_opening",
+    "tests.net.test_passing",
     "tests.net.test_reactor",
     "tests.net.test_splice",
     "tests.net.test_sweep",
@@ -53,6 +56,7 @@ SUITES = (
     "tests.smoke.test_cache",
     "tests.smoke.test_gateway",
     "tests.smoke.test_misconduct",
+    "tests.smoke.test_passthrough",
     "tests.smoke.test_tunnels",
 )
 

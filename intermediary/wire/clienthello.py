@@ -93,7 +93,8 @@ class ClientHello:
             and self.versions == other.versions
         )
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        return hash((self.name, self.protocols, self.versions))
 
     def __repr__(self) -> str:
         return f"<ClientHello {self.name!r} {self.protocols} {self.versions}>"
@@ -179,8 +180,6 @@ class HelloReader:
     def _isComplete(self) -> bool:
         """Look at the message's own header, and tell whether all of it is there."""
         message = self._message
-        if not message:
-            return False
         if message[0] != _CLIENT_HELLO:
             raise HelloError("it is another message", UNEXPECTED_MESSAGE)
         if len(message) < _MESSAGE_HEADER_OCTETS:

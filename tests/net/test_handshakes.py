@@ -16,16 +16,18 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
-from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.protocols.policies import WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.errors import ConnectionRefused
 from intermediary.net.handshakes import QUIET_SECONDS, speakTLS
 from intermediary.net.servertls import ServerTLS
-from intermediary.settings import Timeouts, TLSSettings
+from intermediary.ops.endpoints import ReverseProxyFactory
+from intermediary.settings import ReverseSettings, Timeouts, TLSSettings
 
 from ..scenario import DATE, VIA, MemoryTransport, Scenario, Side
 from .certifying import made
+from .loopback import LoopbackTestCase
 from .tlspeers import MemoryClient
 from .tlssockets import AcceptedWire
 
@@ -54,7 +56,7 @@ class TLSSide(Side):
     """
     A client that speaks TLS, or does not.
 
-    The front meets it above a wrapper, as above that of C{haproxy:}.
+    The front may meet it above a wrapper, as above that of C{haproxy:}.
     """
 
     tls: Any = None
@@ -118,10 +120,15 @@ class TLSScenario(Scenario):
         path.write_bytes(made("a.example").both)
         return TLSSettings(certificate=str(path), **settings)
 
-    def connects(self) -> TLSSide:
-        """Connect a client."""
-        protocol = WrappingFactory(self.front).buildProtocol(IPv4Address("TCP", "192.0.2.7", 4321))
-        assert isinstance(protocol, ProtocolWrapper)
+    def connects(self, wrapped: bool = True) -> TLSSide:
+        """
+        Connect a client.
+
+        @param wrapped: whether the front meets it above a wrapper.
+        """
+        address = IPv4Address("TCP", "192.0.2.7", 4321)
+        factory: Any = WrappingFactory(self.front) if wrapped else self.front
+        protocol = factory.buildProtocol(address)
         side = TLSSide(self.case, self.clock, protocol, "192.0.2.7")
         self.sides.append(side)
         return side
@@ -161,8 +168,8 @@ class SocketScenario(TLSScenario):
             if isinstance(side, SocketSide):
                 side.transport.close()
 
-    def connects(self) -> TLSSide:
-        """Connect a client."""
+    def connects(self, wrapped: bool = False) -> TLSSide:
+        """Connect a client; there is never a wrapper."""
         side = SocketSide(self.case, self.clock, self.front.buildProtocol(None), "192.0.2.7")
         self.sides.append(side)
         return side
@@ -515,6 +522,40 @@ class EndpointTests(SynchronousTestCase):
         scenario.refuses(ConnectionRefused())
         client.getsError(502, "connection_refused")
         self.assertTrue(scenario.records[0].secure)
+
+
+class SocketTests(LoopbackTestCase):
+    """Eager transports, which begin TLS by themselves when there is something to read."""
+
+    def test_theHandshake(self) -> None:
+        """All of its octets are still there."""
+        path = Path(self.mktemp())
+        path.write_bytes(made("a.example").both)
+        settings = ReverseSettings(
+            name="site", routes=(), tls=TLSSettings(certificate=str(path)), via="test"
+        )
+        front = ReverseProxyFactory(self.reactor, settings)
+        transport, protocol, peer = self.connect(front.buildProtocol(None))
+        peer.setblocking(False)
+        client = MemoryClient(b"a.example")
+        self.turn()
+        self.assertFalse(transport.TLS)
+
+        def stands() -> bool:
+            octets = client.speaks()
+            if octets:
+                peer.sendall(octets)
+            try:
+                client.hears(peer.recv(1 << 16))
+            except BlockingIOError:
+                pass
+            return bool(client.done and protocol.secure)
+
+        self.until(stands)
+        self.assertTrue(transport.TLS)
+        peer.close()
+        self.until(lambda: not front.connections)
+        front.pool.close()
 
 
 class StartingTests(SynchronousTestCase):

@@ -66,6 +66,24 @@ class CountingOpening(Opening):
         return super().look()
 
 
+class Deaf:
+    """A socket of a system that does not wait for more than an octet."""
+
+    def __init__(self, socket: Any, takes: bool) -> None:
+        """
+        @param takes: whether it says that it will.
+        """
+        self._socket = socket
+        self._takes = takes
+
+    def setsockopt(self, *arguments: Any) -> None:
+        if not self._takes:
+            raise OSError(92, "Protocol not available")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._socket, name)
+
+
 CHOSEN = ("choose", "b.example", b"h2")
 
 
@@ -106,7 +124,8 @@ class PeekingTests(LoopbackTestCase):
 
     def test_nothingIsRead(self) -> None:
         """Whoever the connection is for reads it from its first octet on."""
-        _, recording, protocol, peer = self.opens()
+        opening, recording, protocol, peer = self.opens()
+        self.assertIsNone(opening.look())
         peer.sendall(HELLO)
         self.read(protocol)
         self.assertEqual(recording.told, [CHOSEN])
@@ -175,7 +194,7 @@ class PeekingTests(LoopbackTestCase):
         """There, what has come is taken, and handed on as it was."""
         for works in (True, False):
             opening, recording, protocol, peer = self.opens()
-            self.patch(Opening, "_setLowWater", lambda opening, octets, works=works: works)
+            self.transport.socket = Deaf(self.transport.socket, works)
             for index in range(0, len(HELLO), 50):
                 peer.sendall(HELLO[index : index + 50])
                 self.turn(10)

@@ -19,6 +19,7 @@ from intermediary.settings import PassageSettings, Timeouts, UpstreamSettings
 from ..scenario import MemoryTransport, Scenario, Side
 from ..wire.hellos import body, message, real, record, recut
 from .test_handshakes import SILENCE, TLSScenario
+from .tlspeers import MemoryClient
 
 ONE, TWO = "tcp://127.0.0.1:5432", "tcp://127.0.0.1:5433"
 DATABASE = UpstreamSettings(name="db", servers=(ONE, TWO))
@@ -377,8 +378,6 @@ class MixedTests(PassingTestCase):
 
     def test_othersAreForTheFront(self) -> None:
         """It has a certificate for whoever asks for no name, or one that nobody knows."""
-        from .tlspeers import MemoryClient
-
         for name in (b"", b"x.example", b"nodb.example"):
             scenario = self.mixed()
             client = scenario.connects().shakes(MemoryClient(name))
@@ -386,16 +385,14 @@ class MixedTests(PassingTestCase):
 
     def test_howeverItComes(self) -> None:
         """A hello for the front itself is handed on, octet by octet."""
-        from .tlspeers import MemoryClient
-
-        scenario = self.mixed()
-        client = scenario.connects()
-        client.tls = MemoryClient(b"a.example", (b"http/1.1",))
-        octets = client.tls.speaks()
-        for index in range(len(octets)):
-            client.transport.arrive(octets[index : index + 1])
-        client.goesOn()
-        self.assertTrue(client.tls.done)
+        for wrapped in (True, False):
+            client = self.mixed().connects(wrapped)
+            client.tls = MemoryClient(b"a.example", (b"http/1.1",))
+            octets = client.tls.speaks()
+            for index in range(len(octets)):
+                client.transport.arrive(octets[index : index + 1])
+            client.goesOn()
+            self.assertTrue(client.tls.done)
 
     def test_theTimeIsThatOfAHandshake(self) -> None:
         """However the octets come, and whoever they are for."""

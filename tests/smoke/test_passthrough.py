@@ -25,12 +25,21 @@ shutdown-seconds = 20
 
 [reverse.site]
 listen = ["tcp:0:interface=127.0.0.1"]
-tls = { certificate = "certs/a.pem", handshake-seconds = 3, handshakes = 100 }
+tls = { certificate = "certs/a.pem", handshakes = 100 }
 [[reverse.site.route]]
 host = ["a.example"]
 upstream = "web"
 [[reverse.site.passthrough]]
 names = ["db.example", "*.x.example"]
+upstream = "db"
+
+[reverse.hasty]
+listen = ["tcp:0:interface=127.0.0.1"]
+tls = { certificate = "certs/a.pem", handshake-seconds = 3 }
+[[reverse.hasty.route]]
+upstream = "web"
+[[reverse.hasty.passthrough]]
+names = ["db.example"]
 upstream = "db"
 
 [reverse.only]
@@ -208,7 +217,7 @@ class HostileTests(PassthroughTestCase):
         hello = real("db.example")
         streams = []
         for octets in (b"", hello[:1], hello[:5], hello[:100], recut(hello, 50)[:120]):
-            stream = dial(self.proxy.port("site"))
+            stream = dial(self.proxy.port("hasty"))
             self.addCleanup(stream.close)
             if octets:
                 stream.send(octets)

@@ -140,6 +140,7 @@ class HelloTests(SynchronousTestCase):
         hello = ClientHello("a", (b"b",), (1,))
         self.assertNotEqual(hello, ("a", (b"b",), (1,)))
         self.assertNotEqual(hello, ClientHello("b", (b"b",), (1,)))
+        self.assertEqual(len({hello, ClientHello("a", (b"b",), (1,))}), 1)
         self.assertEqual(repr(hello), "<ClientHello 'a' (b'b',) (1,)>")
 
 
