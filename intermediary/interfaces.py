@@ -424,8 +424,9 @@ class ICacheTier(ICacheStore):
         Find who writes the content of an entry.
 
         @return: None if nobody does; or who has C{written}, the octets that can be
-            read from the C{file} of its body already, C{owed}, those that cannot, and
-            C{failed}.
+            read from the C{file} of its body already, C{owed}, those that cannot,
+            C{failed}, and C{dropped}, which fires when what it would have replaced, had
+            it not failed, is gone; None where nothing has to go.
         """
 
     def removeAll(names: list[tuple[bytes, bytes]]) -> Deferred[None]:

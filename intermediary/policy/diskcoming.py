@@ -153,7 +153,8 @@ class Coming:
         del self._writing[entry.key, entry.variant]
         if writing.failed:
             # What it would have replaced is not the current response any more.
-            self._store.calls.tell(None, self._store.dropAll, [(entry.key, entry.variant)])
+            names = [(entry.key, entry.variant)]
+            writing.dropped = self._store.calls.tell(None, self._store.dropAll, names)
 
     def grew(self, entry: Entry) -> bool:
         """Tell whether an entry, whose body grows, is being written still."""

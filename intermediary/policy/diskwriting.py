@@ -53,6 +53,8 @@ class Writing:
     @ivar done: fires with whether the entry was stored.
     @ivar position: how many octets of the body it has taken.
     @ivar failed: it will not be, whatever comes.
+    @ivar dropped: fires when what it would have replaced is gone, as it failed; None
+        as long as it has not, or where another one replaces that.
     """
 
     __slots__ = (
@@ -62,6 +64,7 @@ class Writing:
         "_store",
         "committed",
         "done",
+        "dropped",
         "entry",
         "failed",
         "position",
@@ -76,6 +79,7 @@ class Writing:
         self.position = 0
         self._busy = False
         self.failed = False
+        self.dropped: Deferred[None] | None = None
         self.done: Deferred[bool] = Deferred()
 
     @property

@@ -100,8 +100,16 @@ class TierOffers:
         if isinstance(answer, Deferred):
             self._pending[entry] = None
             writing = self._behind.writingOf(entry)
+            if writing is None and entry.body.file is None:
+                # It is not taken, and what it would have replaced goes.
+                self._drops(entry, answer)
             answer.addErrback(broke)
             answer.addCallback(self._written, entry, writing)
+
+    def _drops(self, entry: Entry, dropped: Deferred[Any]) -> None:
+        """What is behind under the name of an entry is on its way out."""
+        key, variant = entry.key, entry.variant
+        self._looks.change(lambda each: each.key == key and each.variant == variant, dropped)
 
     def _isWorthIt(self, entry: Entry) -> bool:
         if entry.expires - self._reactor.seconds() >= SHORT_SECONDS:
@@ -142,6 +150,8 @@ class TierOffers:
         self._pending.pop(entry, None)
         current = entry if writing is None else writing.entry
         body = current.body
+        if not stored and writing is not None and writing.dropped is not None:
+            self._drops(current, writing.dropped)
         if stored:
             if body.spilling is not None:
                 self._memory.shed(current, body.shed(body.octets))

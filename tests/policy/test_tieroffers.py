@@ -14,7 +14,7 @@ from intermediary.wire.fields import Fields
 from intermediary.wire.freshness import Freshness
 
 from .stored import entryOf
-from .test_tiers import SMALL, TiersTestCase, answer
+from .test_tiers import LARGEST, SMALL, TiersTestCase, answer, ask
 
 if TYPE_CHECKING:
     from intermediary.policy.entries import Entry
@@ -160,3 +160,30 @@ class WritingTests(TiersTestCase):
         body.end()
         self.exact()
         self.assertTrue(self.stored(b"a"))
+
+    def test_whatWasNotWrittenInPlaceOfOthers(self) -> None:
+        """They are not found, whatever is slow: neither if it was given up, nor if it is too big."""
+        for tooBig in (False, True):
+            self.pool.holding = False
+            path = b"/%d" % tooBig
+            self.fetches(b"old", path=path)
+            *_, key = self.memory._byKey
+            self.again()
+            self.pool.holding = True
+            body = Body()
+            entry = self.entry(key, body)
+            if tooBig:
+                body.append(b"x" * (LARGEST + 1))
+            self.tiers.offers.offer(entry)
+            if not tooBig:
+                writing: Any = self.disk.writingOf(entry)
+                writing.cutOff()
+                self.pool.step()
+                self.pool.step()
+            self.assertEqual(len(self.pool.waiting), 1)
+            client = self.client(*ask(path))
+            # The thread that looks for it overtakes the one that drops the row.
+            self.pool.waiting.pop()()
+            self.answers(answer(b"new"))
+            self.gets(client, b"new", b"fwd=uri-miss")
+            self.works()
