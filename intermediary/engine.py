@@ -153,6 +153,12 @@ class Engine:
                 exchange.index = index + 1
                 self._raised(exchange, error)
                 outcome = None
+                if exchange.index == len(steps):
+                    # It was the last one: nobody else lets the client go.
+                    exchange.over = True
+                    exchange.running = False
+                    exchange.downstream.abort()
+                    return
             else:
                 index += 1
                 if outcome is None:

@@ -14,10 +14,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.errors import DestinationUnavailable, RequestDenied
 from intermediary.exchange import Exchange, Reply
-from intermediary.program import PARKED
+from intermediary.program import PARKED, Program
 from intermediary.settings import Timeouts
 from intermediary.wire.fields import Fields
 
+from .ops.exchanges import ended
 from .scenario import DATE, GET, Scenario, Side
 
 if TYPE_CHECKING:
@@ -67,6 +68,26 @@ class MisconductTests(SynchronousTestCase):
         client.resets()
         self.assertEqual(len(runs), 1)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_anEndThatFails(self) -> None:
+        """There is no step after the last one: the client is let go."""
+        told = []
+
+        class Downstream:
+            def exchangeEnded(self, exchange: Exchange) -> None:
+                raise ZeroDivisionError
+
+            def abort(self) -> None:
+                told.append("aborted")
+
+        exchange = ended(request=False)
+        exchange.downstream = cast("Any", Downstream())
+        engine = exchange.front.engine
+        engine.run(exchange, Program("end", {"finish": (engine.end,)}), 0)
+        self.assertEqual(told, ["aborted"])
+        self.assertTrue(exchange.over)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        engine.proceed(exchange)
 
     def test_whoeverComesBackTooLateFindsNothing(self) -> None:
         """A parked hook may call C{proceed} when the exchange is long over."""
