@@ -52,11 +52,14 @@ class Front(NamedTuple):
 
     @ivar kind: C{reverse} or C{forward}.
     @ivar tier: there is a disk behind the memory.
+    @ivar narrow: so many things at once are done for nobody, and one refresh in a second; 0 for
+        the usual budget.
     """
 
     kind: str = "reverse"
     route: Route = Route()
     tier: bool = False
+    narrow: int = 0
 
     def __str__(self) -> str:
         said = [
@@ -64,7 +67,8 @@ class Front(NamedTuple):
             for name, value in self.route._asdict().items()
             if value != Route._field_defaults[name]
         ]
-        return " ".join([f"{self.kind} front{' with a disk' * self.tier}", *said])
+        kind = f"{'narrow ' * bool(self.narrow)}{self.kind} front{' with a disk' * self.tier}"
+        return " ".join([kind, *said])
 
 
 def frontOf(random: Random) -> Front:
@@ -74,7 +78,7 @@ def frontOf(random: Random) -> Front:
     if random.random() < 0.5:
         for each in random.sample(SAID, 2 if random.random() < 0.3 else 1):
             said.update(each)
-    return Front(kind, Route(**said), random.random() < 0.15)
+    return Front(kind, Route(**said), random.random() < 0.15, random.choice((0, 0, 0, 1, 2)))
 
 
 def settingsOf(route: Route) -> RouteCacheSettings:

@@ -5,7 +5,9 @@ A whole front in memory, and what is heard of it: compared with what a model say
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
+from unittest.mock import patch
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
@@ -13,6 +15,7 @@ from twisted.logger import ILogObserver, LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from intermediary.policy import refreshing, revalidation
 from intermediary.settings import CacheSettings, RouteSettings, UpstreamSettings
 
 from ..scenario import MemoryTransport, Scenario
@@ -22,6 +25,8 @@ from .referencefields import Pairs, combined
 from .referencemodel import Model
 from .referencestored import Answer, Forward
 
+#: What is compiled can't be told another budget.
+SOURCES = str(refreshing.__file__).endswith(".py")
 #: The longest content that is stored.
 MAX_OCTETS = 200
 HOST = "a.example"
@@ -79,6 +84,10 @@ class Hearing:
 
     def __init__(self, front: Front) -> None:
         self.case = Case()
+        self._budget = ExitStack()
+        narrow = front.narrow if SOURCES else 0
+        if narrow:
+            self._narrow(narrow)
         scenario = self.scenario = Scenario(self.case)
         self.case._cleanups.clear()
         self.tier: Tier | None = None
@@ -95,6 +104,8 @@ class Hearing:
         self.clock = scenario.clock
         self.model = Model("http", MAX_OCTETS, route, self.partition)
         self.model.tier = front.tier
+        if narrow:
+            self.model.limit(narrow, 1)
         self.clients: dict[int, Client] = {}
         self.origins: list[MemoryTransport] = []
         #: Where each pending request is, with what it asks.
@@ -117,8 +128,15 @@ class Hearing:
                 scenario.reverse(routes=(RouteSettings(upstream=web, cache=cache),))
             self.fronts.append(scenario.front)
 
+    def _narrow(self, background: int) -> None:
+        """Have a budget that sequences can use up."""
+        for module in (refreshing, revalidation):
+            self._budget.enter_context(patch.object(module, "BACKGROUND", background))
+        self._budget.enter_context(patch.object(refreshing, "PER_SECOND", 1.0))
+
     def close(self) -> None:
         """Leave nothing on the disk."""
+        self._budget.close()
         if self.tier is not None:
             self.tier.close()
 

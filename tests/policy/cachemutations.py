@@ -396,6 +396,13 @@ MISTAKES: dict[str, list[Mistake]] = {
     "an origin that fails once is left alone for ever": [
         (refreshing.Quiet, "answered", _returning(None))
     ],
+    "refreshes have no budget": [
+        (
+            refreshing.Refreshing,
+            "_refresh",
+            lambda old: lambda self, candidate, now: old(self, candidate, now) and False,
+        )
+    ],
     "what is immutable is refreshed": [(admission, "evaluate", _mutable)],
     "refreshes come too early": [(ahead, "LAST_PART", lambda old: 0.3)],
     "a HEAD updates nothing": [(admission.Admission, "heard", _returning(None))],

@@ -119,7 +119,8 @@ class Run(Hearing):
         transport, method, asked = self.asked.pop(number)
         recipe = step.recipe
         fields = rendered(recipe.fields, self.clock.seconds(), HOST)
-        if self.front.route.lifetimes or self.front.route.forced is not None:
+        vast = any("99999999999" in value for _, value in fields)
+        if vast or self.front.route.lifetimes or self.front.route.forced is not None:
             # Counted from there, a lifetime is beyond all numbers, of which the model has but one.
             fields = [pair for pair in fields if pair != ("Age", "9999999999")]
         status, fields = self._confirmed(recipe, asked, method, fields)

@@ -246,7 +246,7 @@ def _failing(random: Random, route: Route) -> list[Step]:
     steps: list[Step] = []
     for asking in (first, second):
         steps += [asking, Answering(-1, stored), *[asking] * route.refreshUses]
-        steps.append(Passing(random.choice((1, 2, 3))))
+        steps.append(Passing(random.choice((0, 0, 1, 2, 3))))
     steps.append(Passing(random.choice((48, 50, 51))))
     steps.append(random.choice((Answering(0, failing), Ending(1, True))))
     steps.append(Passing(random.choice((1, 2, 4))))

@@ -67,14 +67,35 @@ class Ahead(Giving):
 
     @ivar candidates: in the order in which they were noted.
     @ivar pending: requests at the origin, by their client.
+    @ivar background: how many may be under way for nobody.
+    @ivar perSecond: how many refreshes may begin.
     """
 
     def __init__(self, scheme: str, maxOctets: int, route: Route, partition: str) -> None:
         super().__init__(scheme, maxOctets, route, partition)
         self.candidates: list[Candidate] = []
         self.pending: dict[int, Visit] = {}
+        self.background = 64
+        self.perSecond = 32
+        self._allowance = 32
+        self._counted = 0.0
+        self._rest = 0
         self._quiet: Quiet | None = None
         self._nobody = 0
+        self._answered: Visit | None = None
+        self._arriving: list[Content] = []
+
+    def limit(self, background: int, perSecond: int) -> None:
+        """Have a smaller budget: so many for nobody at once, and refreshes in a second."""
+        self.background = background
+        self.perSecond = self._allowance = perSecond
+
+    @property
+    def isBusy(self) -> bool:
+        """Whether there is enough under way for nobody."""
+        asked = [each for each in self.pending.values() if each.background]
+        answered = self._answered is not None and self._answered.background
+        return len(asked) + len(self._arriving) + answered >= self.background
 
     def _forward(self, visit: Visit) -> None:
         """Ask the origin."""
@@ -105,6 +126,7 @@ class Ahead(Giving):
             return
         due = stored.expires - min(LAST_PART * lifetime, SOONEST_SECONDS)
         self.count("candidates")
+        self._rest = 0
         self.candidates.append(
             Candidate(due, stored, stored.received, stored.expires, shelf, visit, fields)
         )
@@ -112,35 +134,47 @@ class Ahead(Giving):
     @property
     def due(self) -> int | None:
         """When one is to be asked for next: in whole seconds, as all happens then here."""
-        return math.ceil(min(each.due for each in self.candidates)) if self.candidates else None
+        if not self.candidates:
+            return None
+        return max(math.ceil(min(each.due for each in self.candidates)), self._rest)
 
     def refresh(self) -> None:
-        """Ask for all that is due."""
+        """Ask for all that is due, within the budget."""
+        if self._rest > self.now:
+            return
+        more = int(self.perSecond * (self.now - self._counted))
+        self._allowance = min(self.perSecond, self._allowance + more)
+        self._counted = self.now
         while self.candidates:
             first = min(self.candidates, key=lambda each: each.due)
             if first.due > self.now:
                 break
+            if self.isBusy or self._allowance < 1:
+                self.count("over budget")
+                self._rest = int(self.now) + 1
+                break
             self.candidates.remove(first)
-            self._refresh(first)
+            self._allowance -= self._refresh(first)
 
-    def _refresh(self, candidate: Candidate) -> None:
+    def _refresh(self, candidate: Candidate) -> int:
+        """Ask for one, if it is still what it was; how many were asked for."""
         stored, shelf = candidate.stored, candidate.shelf
         for each in shelf.here:
             if (each.vary, each.selected) == (stored.vary, stored.selected):
                 break
         else:
-            return
+            return 0
         if (each.received, each.expires) != (candidate.received, candidate.expires):
-            return
+            return 0
         if each.expires <= self.now or not each.content.complete:
-            return
+            return 0
         if self._quiet is not None and self._quiet.until > self.now:
             self.count("quiet")
             if self._quiet.until < candidate.expires:
                 self.candidates.append(candidate._replace(due=self._quiet.until))
-            return
+            return 0
         if shelf.leader is not None:
-            return
+            return 0
         self._nobody -= 1
         asked = candidate.visit
         later = Visit(self._nobody, "GET", asked.target, asked.host, candidate.fields)
@@ -151,6 +185,7 @@ class Ahead(Giving):
         shelf.leader = later
         self.count("refreshed")
         self._forward(later)
+        return 1
 
     # What comes of it
 
@@ -215,6 +250,16 @@ class Ahead(Giving):
         for shelf, before in back:
             self.count("back")
             self._put(shelf, before)
+        self._arrived(content)
+
+    def bring(self, content: Content, piece: bytes, end: bool) -> None:
+        """See L{Storing.bring}."""
+        super().bring(content, piece, end)
+        if end:
+            self._arrived(content)
+
+    def _arrived(self, content: Content) -> None:
+        self._arriving = [each for each in self._arriving if each is not content]
 
     def purge(self, kind: str, value: str, soft: bool) -> None:
         """What is under way may be what was purged; it depends on what comes."""
@@ -250,3 +295,5 @@ class Ahead(Giving):
         if again:
             self.candidates.clear()
             self._quiet = None
+            self._rest = 0
+            self._allowance = self.perSecond

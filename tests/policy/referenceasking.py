@@ -55,9 +55,7 @@ class Asking(Ahead):
         """A client asks."""
         if visit.method not in ("GET", "HEAD"):
             visit.reason = "method"
-            if self.route.goesPast(visit.target, visit.fields):
-                # Its answer is no GET's, either.
-                visit.demand = {"cache-control": "no-store"}
+            visit.past = self.route.goesPast(visit.target, visit.fields)
             self._forward(visit)
         elif visit.content or combined(visit.fields, "if-match") is not None:
             visit.reason = "bypass"
@@ -171,6 +169,7 @@ class Asking(Ahead):
                 self.count("brought")
             for each in found:
                 self._look(each)
+        self.refresh()
 
     def _hasSeenEnough(self, visit: Visit, shelf: Shelf) -> bool:
         """Whether it waited while the origin failed others, and would have to ask itself."""
@@ -282,6 +281,9 @@ class Asking(Ahead):
     ) -> None:
         """RFC 5861 §3."""
         if shelf.leader is not None:
+            return
+        if self.isBusy:
+            self.count("busy")
             return
         fields = without(visit.fields, "range", *PRECONDITIONS)
         later = Visit(visit.client, "GET", visit.target, visit.host, fields)

@@ -48,10 +48,12 @@ class Model(Asking):
         """
         visit = self.pending.pop(client)
         late = self._isLate(visit, response)
+        self._answered = visit
         self._respond(visit, response, late)
         if client not in self.pending:
             self._resolve(visit, late or visit.useless)
             self._over(visit, response.status)
+        self._answered = None
         self.bring(response.content, piece, end)
 
     def _isLate(self, visit: Visit, response: Response | None) -> bool:
@@ -146,6 +148,8 @@ class Model(Asking):
             self.count("timed")
         visit.stores = True
         stored.filling = visit
+        if visit.background and not stored.content.complete:
+            self._arriving.append(response.content)
         if visit.joined and stored.status != 206:
             shelf.passUntil = 0.0
         if response.status == 206:

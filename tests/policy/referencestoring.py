@@ -157,6 +157,10 @@ class Storing:
         """
         for shelf in self.shelves.values():
             self.count("evicted" if shelf.stored else "nothing to evict")
+            for each in shelf.stored:
+                if each.isUnwritten and not again and each.isWorthKeeping(self.now):
+                    each.isKept = True
+                    self._place(each)
             shelf.stored = [each for each in shelf.stored if each.isKept]
             for each in shelf.stored:
                 each.isGone = True
@@ -166,6 +170,7 @@ class Storing:
 
     def _put(self, shelf: Shelf, new: Stored, old: Stored | None = None) -> None:
         # What has its content there already stays, worth it or not.
+        new.isUnwritten = False
         new.isKept = new.content.isFiled or new.isWorthKeeping(self.now)
         if new.content.complete:
             self._place(new)
@@ -274,8 +279,7 @@ class Storing:
             self._freshen(visit, stored, response)
         else:
             self.count("head expires")
-            if stored.purged is None or stored.purged > self.now:
-                stored.purged = self.now
+            stored.purged = self.now if stored.purged is None else min(stored.purged, self.now)
             shelf = visit.shelf
             assert shelf is not None
             if stored in shelf.stored:
@@ -284,7 +288,8 @@ class Storing:
                 copy.__dict__.update(stored.__dict__)
                 copy.uses = 0
                 self._put(shelf, copy, stored)
-                copy.isKept = stored.isKept
+                if not stored.isUnwritten:
+                    copy.isKept = stored.isKept
 
     def bring(self, content: Content, piece: bytes, end: bool) -> None:
         """More of some content arrives."""
@@ -335,7 +340,7 @@ class Storing:
         value = combined(response.fields, "content-location")
         other = resolved(self.scheme, visit.host, visit.target, value)
         # RFC 9110 §9.3.3: the same value.
-        if other is None or other != visit.target or visit.wants("no-store"):
+        if other is None or other != visit.target or visit.past:
             return False
         visit.shelf = self._shelf(visit)
         return visit.shelf is not None
@@ -353,8 +358,11 @@ class Storing:
                 self.count("purged")
                 if not soft:
                     self._remove(each)
-                elif each.purged is None:
-                    each.purged = self.now
+                    continue
+                each.purged = self.now if each.purged is None else min(each.purged, self.now)
+                if not each.content.complete:
+                    # It would be there as if it were fresh.
+                    each.isKept, each.isUnwritten = False, True
 
     def _covers(self, kind: str, value: str, host: str, target: str) -> bool:
         """Whether a purge by key, prefix or host is about a URI."""

@@ -89,6 +89,7 @@ class Visit:
         self.began = 0.0
         self.useless = False
         self.background = False
+        self.past = False
         self.sought = False
         self.stores = False
 
