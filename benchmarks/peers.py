@@ -163,8 +163,11 @@ proxy_cache_path {folder}/cache levels=1:2 keys_zone=hits:64m max_size=1g inacti
     open_file_cache max=1000 inactive=1h;
     open_file_cache_valid 1h;"""
 
-#: With the defaults of the product: TLS 1.2 and 1.3, and sessions in tickets.
+#: TLS 1.2 and 1.3, as Debian's own configuration has it: without that, releases before
+#: 1.23.4 leave out 1.3, and resume sessions without an exchange of keys.  The rest is as it
+#: comes: sessions in tickets.
 NGINX_TLS = """ ssl;
+        ssl_protocols TLSv1.2 TLSv1.3;
         ssl_certificate {certificate};
         ssl_certificate_key {certificate}"""
 

@@ -523,9 +523,9 @@ class ITLSPolicy(Interface):
         @param socket: a connected C{socket.socket} that does not block.
         @return: an C{OpenSSL.SSL.Connection(context, socket)} in its accept or
             connect state, with everything set: the name to send, what to
-            verify, the session to resume.  The transport makes itself its
-            C{app_data}, which has C{failVerification(reason)} as Twisted's
-            C{TLSMemoryBIOProtocol} does: called from a callback of OpenSSL, it
+            verify, the session to resume.  What speaks TLS for the transport
+            makes itself its C{app_data}, which has C{failVerification(reason)}
+            as Twisted's C{TLSMemoryBIOProtocol} does: called from a callback of OpenSSL, it
             ends the connection with this L{Failure<twisted.python.failure.Failure>}
             before anything is delivered or sent.
         @raise Exception: it can't be made; the connection ends with that.
