@@ -128,6 +128,10 @@ class Records:
             forgetFrames(error)
             self.state = FAILED
             self.error = error
+            if _CLEAR is not None:
+                # pyOpenSSL leaves what the system said, and the queue is that of all
+                # connections: it has to be empty when one is asked why (SSL_get_error(3)).
+                _CLEAR()
 
 
 #: Where records are decrypted, one room for each thread: OpenSSL works without the
@@ -218,10 +222,6 @@ class DirectRecords(Records):
                 self.connection._raise_ssl_error(self._ssl, result)  # noqa: SLF001
             except SSL.Error as error:
                 self.fail(error)
-            finally:
-                # pyOpenSSL leaves what the system said.  The next call for any
-                # connection would take it for its own.
-                _CLEAR()
 
 
 class PublicRecords(Records):

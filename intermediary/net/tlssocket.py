@@ -98,7 +98,6 @@ class SocketTLS:
         #: A read has to wait until the socket can be written, or the other way.
         self._readWaits: bool = False
         self._writeWaits: bool = False
-        self._seconds: Any = transport.reactor.seconds
         #: Octets that go in small records, and when more than a flight was written.
         self._small: int = 0
         self._last: float = -PAUSE_SECONDS
@@ -291,7 +290,8 @@ class SocketTLS:
                 return start
             self._unheard = True
         if stop - start > FLIGHT_OCTETS:
-            now = self._seconds()
+            me: Any = self.transport
+            now: float = me.reactor.seconds()
             if now - self._last >= PAUSE_SECONDS:
                 self._small = FLIGHT_OCTETS
             self._last = now

@@ -10,6 +10,7 @@ from threading import Thread
 from typing import Any
 
 from OpenSSL import SSL
+from OpenSSL._util import lib
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.net.records import (
@@ -36,7 +37,7 @@ class RecordsTests(SynchronousTestCase):
     kind: type[Records] = DirectRecords
 
     def setUp(self) -> None:
-        """Shake hands over two sockets of UNIX's."""
+        """Have two sockets of UNIX's."""
         context = SSL.Context(SSL.TLS_METHOD)
         context.use_certificate(made("a.example").certificate)
         context.use_privatekey(made("a.example").privateKey)
@@ -163,6 +164,15 @@ class RecordsTests(SynchronousTestCase):
         self.assertEqual(self.records.state, FAILED)
         self.assertEqual(self.records.error.args, (32, "EPIPE"))
         self.assertFalse(self.records.close())
+
+    def test_aFailureIsNobodyElses(self) -> None:
+        """OpenSSL's queue of errors, one for all connections of a thread, is empty after it."""
+        self.shake()
+        self.sockets[1].close()
+        self.assertFalse(self.records.write(b"x", 0, 1))
+        self.assertEqual(lib.ERR_peek_error(), 0)
+        self.assertFalse(self.records.close())
+        self.assertEqual(lib.ERR_peek_error(), 0)
 
     def test_aHandshakeThatFails(self) -> None:
         """The reason is OpenSSL's."""
