@@ -52,6 +52,7 @@ COMPILED = (
     "intermediary/net/socketattempt.py",
     "intermediary/net/splice.py",
     "intermediary/net/sweep.py",
+    "intermediary/net/tlssending.py",
     "intermediary/net/tlssocket.py",
     "intermediary/net/tunnel.py",
     "intermediary/net/upstream.py",

@@ -36,7 +36,8 @@ from zope.interface.verify import verifyObject
 from intermediary.interfaces import ITLSPolicy
 from intermediary.net.records import RECORD_OCTETS
 from intermediary.net.servertls import ServerTLS
-from intermediary.net.tlssocket import CLOSE_SECONDS, FLIGHT_OCTETS, PAUSE_SECONDS, SEGMENT_OCTETS
+from intermediary.net.tlssending import FLIGHT_OCTETS, PAUSE_SECONDS, SEGMENT_OCTETS
+from intermediary.net.tlssocket import CLOSE_SECONDS
 from intermediary.net.transport import EagerServer, SecuredDialled, SecuredServer
 from intermediary.settings import TLSSettings
 
@@ -433,34 +434,6 @@ class SameTests(TLSTestCase):
         talk.wire.lost(ConnectionDone())
         self.assertEqual(protocol.told[3:], ["stop", "lost"])
 
-    def test_aPullProducer(self) -> None:
-        """It is asked as long as it has something."""
-        talk = self.shake()
-        left = [b"a", b"b" * 100000, b"c"]
-
-        class Pulled:
-            def resumeProducing(self) -> None:
-                if left:
-                    talk.transport.write(left.pop(0))
-                else:
-                    talk.transport.unregisterProducer()
-
-            def stopProducing(self) -> None:
-                raise AssertionError
-
-        talk.transport.registerProducer(Pulled(), False)
-        for _ in range(20):
-            # Twisted's has a task for it, of all the process.
-            if self.Policy is Plain:
-                talk.transport.protocol._producer._producer._coopTask._oneWorkUnit()
-            talk.goesOn()
-            if not left:
-                break
-        talk.goesOn()
-        self.assertEqual(len(talk.heard), 100002)
-        if self.Policy is not Plain:
-            self.assertIsNone(talk.transport.producer)
-
     def test_aPausedTransportIsNotRead(self) -> None:
         """All that has come is delivered later."""
         talk = self.shake()
@@ -560,6 +533,30 @@ class SocketTests(TLSTestCase):
         talk.transport.write(b"as ever")
         self.assertEqual(talk.wire.written, b"as ever")
 
+    def test_aPullProducer(self) -> None:
+        """It is asked as long as it has something."""
+        talk = self.shake()
+        left = [b"a", b"b" * 100000, b"c"]
+
+        class Pulled:
+            def resumeProducing(self) -> None:
+                if left:
+                    talk.transport.write(left.pop(0))
+                else:
+                    talk.transport.unregisterProducer()
+
+            def stopProducing(self) -> None:
+                raise AssertionError
+
+        talk.transport.registerProducer(Pulled(), False)
+        for _ in range(20):
+            talk.goesOn()
+            if not left:
+                break
+        talk.goesOn()
+        self.assertEqual(len(talk.heard), 100002)
+        self.assertIsNone(talk.transport.producer)
+
     def test_anAbortInTheMiddle(self) -> None:
         """Of what is received, in the protocol itself."""
         talk = self.shake()
@@ -596,6 +593,26 @@ class SocketTests(TLSTestCase):
         talk.wire.reactor.rest()
         self.assertEqual(talk.protocol.told, ["shaken", "lost"])
         self.assertIs(talk.reason, ConnectionLost)
+
+    def test_whatFailedBehindWhatIsDelivered(self) -> None:
+        """A write meanwhile does not change what it was."""
+        talk = self.shake()
+        talk.protocol.dataReceived = talk.transport.write
+        talk.client.connection.send(bytes(2000))
+        talk.wire.arrive(talk.client.speaks() + b"\x17\x03\x03\x00\x20" + bytes(32))
+        self.assertIs(talk.reason, SSL.Error)
+        self.assertIn("bad record mac", str(talk.protocol.reason.value))
+
+    def test_anAnswerToWhoEnds(self) -> None:
+        """It leaves, if it is there at once."""
+        talk = self.shake()
+        talk.protocol.dataReceived = lambda data: talk.transport.write(b"answer")
+        talk.client.connection.send(bytes(2000))
+        talk.client.connection.shutdown()
+        talk.wire.arrive(talk.client.speaks())
+        self.assertIs(talk.reason, ConnectionDone)
+        self.assertTrue(talk.isToldTheEnd)
+        self.assertEqual(talk.heard, b"answer")
 
     def test_aFailedWriteFromTheQueue(self) -> None:
         """Is told like any other."""
