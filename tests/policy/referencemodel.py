@@ -229,7 +229,7 @@ class Model(Asking):
             for each in found
             if (visit.entries and each is entries[0]) or each.validators.tag == new.strongTag
         ]
-        if not found or found[0].content.broken:
+        if not found or found[0].content.broken or found[0].content.isLost:
             # §4.3.2: it may be about what the client has, and only if it says so.
             if isConditional(visit.fields) and notModified(visit.fields, 200, new):
                 self.count("own 304")

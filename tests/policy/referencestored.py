@@ -44,9 +44,11 @@ class Content:
     @ivar announced: its length; None if it comes in chunks.
     @ivar broken: it ended too early.
     @ivar isFiled: it is behind the memory, too.
+    @ivar isLost: some of it is not here any more.
     """
 
     isFiled = False
+    isLost = False
 
     def __init__(self, announced: int | None) -> None:
         self.announced = announced
@@ -324,7 +326,8 @@ class Stored:
 
     def mayStandIn(self, demand: dict[str, str], now: float) -> bool:
         """RFC 5861 §4."""
-        return not self.content.broken and rfc9111.mayReplaceError(
+        lost = self.content.broken or self.content.isLost
+        return not lost and rfc9111.mayReplaceError(
             self.effective(), demand, now, 0.0 if self.passing else self.route.error
         )
 

@@ -293,6 +293,7 @@ class Storing:
 
     def bring(self, content: Content, piece: bytes, end: bool) -> None:
         """More of some content arrives."""
+        before = bool(content.octets)
         content.octets += piece
         if end:
             content.complete = True
@@ -300,11 +301,12 @@ class Storing:
                 if each.content.isOf(content):
                     self._place(each)
         for shelf in self.shelves.values():
-            shelf.stored = [
-                each
-                for each in shelf.stored
-                if not (each.content.isOf(content) and len(each.content.octets) > self.maxOctets)
-            ]
+            for each in list(shelf.stored):
+                if each.content.isOf(content) and len(each.content.octets) > self.maxOctets:
+                    shelf.stored.remove(each)
+                    # What came before is for those who read it, if there is anybody.
+                    nobody = each.filling is not None and each.filling.background
+                    each.content.isLost = before or nobody or each.content is not content
 
     def breaks(self, content: Content) -> None:
         """RFC 9111 §3.3: it ends too early."""
