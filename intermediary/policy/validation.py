@@ -54,10 +54,10 @@ class Validation:
         if visit is None or forward is None:
             return
         purges = self._purges
-        if visit.epoch >= 0 and purges.overtook(visit, EMPTY) and not visit.isStored:
+        if visit.epoch >= 0 and purges.overtook(visit, EMPTY):
             # A 304 must not bring back what was purged since it was looked up; what
             # was so softly is validated after it, by this.
-            visit.forget()
+            visit.forgetGone()
         if visit.epoch >= 0:
             # The first time it is asked for as soon as it was looked up.
             visit.requested = self._seconds()

@@ -112,13 +112,16 @@ class Visit:
         self.tail = None
         self.stored = False
 
-    @property
-    def isStored(self) -> bool:
-        """Whether all of what it asks about is in the store still."""
-        about = [*self.entries, *self.others]
-        if self.part is not None:
-            about.append(self.part)
-        return all(entry.queue is not None for entry in about)
+    def forgetGone(self) -> None:
+        """Have nothing asked about that is not in the store any more."""
+        entries = tuple([entry for entry in self.entries if entry.queue is not None])
+        if entries and entries[0] is not self.entries[0]:
+            # The others are not what would answer it.
+            entries = ()
+        self.entries = entries
+        self.others = tuple([entry for entry in self.others if entry.queue is not None])
+        if self.part is not None and self.part.queue is None:
+            self.part = None
 
     def keep(self, file: Any) -> None:
         """Keep a file open, until L{letGo}; it is open."""

@@ -5,6 +5,7 @@ Takes the steps of a sequence, with a front and with its model.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from twisted.internet.address import IPv4Address
@@ -239,7 +240,7 @@ class Run(Hearing):
                 self.waited = 0
             if seconds <= 0:
                 break
-            due = self.model.due
+            due = self._due()
             if due is not None and now < due <= now + seconds:
                 seconds = due - now if due - now <= 1 else due - 1 - now
             if self.asked or self.growing:
@@ -251,6 +252,14 @@ class Run(Hearing):
                 self.settle()
                 self.model.settle()
                 self.compare()
+
+    def _due(self) -> int | None:
+        """When something is due next, as the model says or as the cache does."""
+        found = [] if self.model.due is None else [self.model.due]
+        refreshing = self.scenario.cache.refreshing
+        if refreshing._timer is not None:
+            found.append(math.ceil(refreshing._at))
+        return min(found, default=None)
 
     def _evict(self, step: Evicting) -> None:
         """Only what nobody waits for or reads: that is the same whoever has it."""

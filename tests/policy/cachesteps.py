@@ -181,6 +181,8 @@ def sequence(random: Random, route: Route = PLAIN, *, tier: bool = False) -> lis
         if pending and chance < 0.55:
             steps.append(_answering(random, plain, route, parted=parted))
             pending -= 1
+        elif parted and chance < 0.58 and len(steps) < LONG:
+            steps += _weakening(random)
         elif route.refreshUses and chance < 0.70 and len(steps) < LONG:
             steps += _refreshing(random, plain, route)
         elif chance < 0.80:
@@ -200,6 +202,23 @@ def sequence(random: Random, route: Route = PLAIN, *, tier: bool = False) -> lis
         else:
             steps.append(_purging(random))
     return steps
+
+
+def _weakening(random: Random) -> list[Step]:
+    """A part is found to be current, by a tag that may be another one."""
+    fields = (("Cache-Control", "max-age=5"), ("ETag", '"t1"'))
+    part = Recipe(200, "", False, fields, 12, False, False, "part")
+    confirming = part._replace(confirms=random.choice(("weak", "weak", "first", "none")))
+    wanted = ("Range", "bytes=1-2")
+    condition = ("If-Range", random.choice(('"t1"', '"t1"', 'W/"t1"', '"t2"')))
+    return [
+        Asking("GET", "/a", (("Range", "bytes=0-7"),)),
+        Answering(-1, part),
+        Passing(random.choice((3, 5, 10))),
+        Asking("GET", "/a", (wanted, condition) if random.random() < 0.8 else (wanted,)),
+        Answering(-1, confirming),
+        Answering(-1, part),
+    ]
 
 
 def _refreshing(random: Random, plain: bool, route: Route) -> list[Step]:

@@ -245,6 +245,29 @@ class OnItsWayTests(CacheTestCase):
                 self.assertIn(b"fwd=stale", self.gets()[b"cache-status"])
             self.scenario.cache.purge(Purge.ofPrefix(b""))
 
+    def test_whatIsSentAgainBesideWhatIsGone(self) -> None:
+        """Of several that it asks about, another may have been validated meanwhile."""
+        short = b"Cache-Control: max-age=10"
+        self.stores(short, b'ETag: "1"', b"Vary: X")
+        self.asks(b"X: b")
+        self.isAsked()
+        self.answers(short, b'ETag: "2"', b"Vary: X")
+        self.gets()
+        self.scenario.passes(11)
+        self.asks()
+        self.isAsked(b'If-None-Match: "1", "2"')
+        with self.anotherClient():
+            self.asks(b"X: b", b"Cache-Control: no-cache")
+            self.isAsked()
+            self.answers(LONG, b'ETag: "2"', status=b"304 Not Modified", body=b"")
+            self.gets()
+        self.scenario.cache.purge(KINDS[0], soft=True)
+        assert self.origin is not None
+        self.origin.closes()
+        self.isAsked(b'If-None-Match: "1"')
+        self.origin.closes()
+        self.assertIn(b"fwd=stale; ttl=-1", self.gets()[b"cache-status"])
+
     def test_whoWaits(self) -> None:
         """One asks anew, and the others wait for that."""
         clients = [self.scenario.client() for _ in range(20)]
