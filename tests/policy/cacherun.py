@@ -209,6 +209,13 @@ class Run(Hearing):
             close(grown.transport)
             return
         self.note(f"origin: {grown.rest!r}")
+        grown.content.isRead = any(
+            each.method != "HEAD"
+            and each.answer is not None
+            and each.answer.content is not None
+            and each.answer.content.isOf(grown.content)
+            for each in self.clients.values()
+        )
         self.model.bring(grown.content, grown.rest, end=True)
         rest = grown.rest
         if grown.content.announced is None:

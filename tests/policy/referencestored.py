@@ -44,10 +44,12 @@ class Content:
     @ivar announced: its length; None if it comes in chunks.
     @ivar broken: it ended too early.
     @ivar isFiled: it is behind the memory, too.
+    @ivar isRead: somebody reads it.
     @ivar isLost: some of it is not here any more.
     """
 
     isFiled = False
+    isRead = True
     isLost = False
 
     def __init__(self, announced: int | None) -> None:

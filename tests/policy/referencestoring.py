@@ -293,7 +293,6 @@ class Storing:
 
     def bring(self, content: Content, piece: bytes, end: bool) -> None:
         """More of some content arrives."""
-        before = bool(content.octets)
         content.octets += piece
         if end:
             content.complete = True
@@ -304,9 +303,8 @@ class Storing:
             for each in list(shelf.stored):
                 if each.content.isOf(content) and len(each.content.octets) > self.maxOctets:
                     shelf.stored.remove(each)
-                    # What came before is for those who read it, if there is anybody.
-                    nobody = each.filling is not None and each.filling.background
-                    each.content.isLost = before or nobody or each.content is not content
+                    # The rest is for those who read it already, if there is anybody.
+                    each.content.isLost = not content.isRead
 
     def breaks(self, content: Content) -> None:
         """RFC 9111 §3.3: it ends too early."""
