@@ -19,9 +19,10 @@ from multiprocessing import Pool
 from random import Random
 from typing import Any
 
+from .cachedrawing import sequence
 from .cachefronts import Front, frontOf
 from .cacherun import Run
-from .cachesteps import Answering, Step, sequence
+from .cachesteps import Answering, Step
 
 
 def drawn(seed: str) -> tuple[list[Step], Front]:

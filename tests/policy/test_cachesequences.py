@@ -19,10 +19,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from intermediary.policy import arrival as arrivalModule
 
 from ..wire import strategies
+from .cachedrawing import sequence
 from .cachefronts import SAID, Front
 from .cachemutations import MISTAKES, found
 from .cachesequences import attempt, check, drawn, shortened, told
-from .cachesteps import Answering, Asking, Passing, Recipe, sequence
+from .cachesteps import Answering, Asking, Passing, Recipe
 from .referenceroute import Route
 
 if TYPE_CHECKING:

@@ -1,0 +1,327 @@
+# -*- test-case-name: tests.policy.test_cachesequences -*-
+"""
+Sequences of L{steps<tests.policy.cachesteps>}, drawn at random.
+
+Where nothing would ever meet by chance, several steps that belong together are drawn
+at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .cachesteps import (
+    Answering,
+    Asking,
+    Ending,
+    Evicting,
+    Leaving,
+    Passing,
+    Purging,
+    Recipe,
+    Step,
+)
+from .referenceroute import Route
+
+if TYPE_CHECKING:
+    from random import Random
+
+#: How many steps a sequence has.
+LEAST, MOST = 6, 22
+#: From so many on, nothing is made up that takes several.
+LONG = 30
+
+TARGETS = ("/a",) * 16 + ("/%61", "/./a", "/b", "/b", "/a?q", "/c/d")
+SECONDS = ("0", "1", "5", "10", "10", "30", "60", "60", "100", "3600")
+MALFORMED = ("abc", "-1", '"60"', "1.5", "", " 5", "99999999999", "1e3")
+STATUSES = (200,) * 30 + (204, 204, 301, 302, 404, 404, 410, 418, 429, 500, 500, 503, 503, 503)
+TAGS = ('"t1"', '"t1"', '"t2"', 'W/"t1"', 'W/"t3"')
+PASSING = (1, 1, 2, 3, 5, 5, 7, 10, 11, 20, 31, 61, 61, 100, 130, 600, 3500, 3700)
+
+REQUEST_CONTROL = (
+    "no-cache", "no-cache", "no-store", "max-age=0", "max-age=5", "max-age=20", "max-age=60",
+    "max-stale", "max-stale=5", "max-stale=60", "min-fresh=5", "min-fresh=30", "only-if-cached",
+    "stale-if-error=10", "stale-if-error=9999", "no-transform", "MAX-AGE=10", "max-age=x",
+    "max-stale=x", "min-fresh=x", "no-store=1", "foo=bar", "max-age=5, max-age=50", ",",
+    "max-stale, max-age=40", "min-fresh=5, max-stale=10", 'max-age="7"',
+)  # fmt: skip
+RESPONSE_CONTROL = (
+    "public", "public", "private", "no-store", "no-cache", "must-revalidate", "proxy-revalidate",
+    "stale-while-revalidate=10", "stale-while-revalidate=60", "stale-while-revalidate=x",
+    "stale-if-error=10", "stale-if-error=5000", "must-understand", "no-store, must-understand",
+    "immutable", "no-transform", 'private="x-secret"', 'no-cache="x-secret, set-cookie"',
+    "no-cache=x-secret", "no-store=0", "PUBLIC", "Private", 'foo="a, no-store"', "must-revalidate=1",
+    'private=""', "no-store x", "stale-if-error",
+)  # fmt: skip
+TARGETED = (
+    "max-age=30", "max-age=30, public", "no-store", "private", "max-age=abc", "MAX-AGE=5", "",
+    "max-age=0", "no-cache", "max-age=5.5", "max-age=-5", "no-store=?0, max-age=20",
+    "stale-while-revalidate=10, max-age=5", "max-age=10;x=1", "must-revalidate, max-age=5",
+    "max-age=5, max-age=50", "s-maxage=20", "max-age=60,",
+)  # fmt: skip
+VARIES = ("X-Vary",) * 4 + ("Accept-Language",) * 3 + (
+    "Accept-Language, X-Vary", "x-vary, x-vary", "*", "X-Vary, *", "a b", ",", "Authorization",
+)  # fmt: skip
+LANGUAGES = ("en", "de", "en, de", "de,en", "EN", "en,,de", "fr")
+VALUES = ("a", "a", "b", "a, b", "a,b", "")
+RANGES = (
+    "bytes=0-3", "bytes=2-", "bytes=-4", "bytes=5-1000", "bytes=900-", "bytes=0-0,2-3", "bytes=x",
+    "items=0-1", "bytes=3-1", "bytes=-0", "BYTES=1-2", "bytes=", "bytes=0-1,900-",
+)  # fmt: skip
+#: Those of who asks for one part after the other, of twelve octets or of very many.
+PARTS = ("bytes=0-3", "bytes=4-7", "bytes=8-") * 3 + (
+    "bytes=0-3", "bytes=0-3", "bytes=2-5", "bytes=-4", "bytes=-8", "bytes=0-7", "bytes=1-2",
+    "bytes=5-5", "bytes=0-11", "bytes=0-1,6-7", "bytes=0-150", "bytes=150-",
+)  # fmt: skip
+#: How an origin answers a request for a range.
+RANGED = ("part",) * 20 + ("few",) * 4 + (
+    "whole", "whole", "less", "more", "careless", "unsatisfied", "short", "unknown", "several",
+)  # fmt: skip
+COOKIES = (
+    "lang=de", "lang=en", "lang=", "sess=1", "sess=1; lang=de", "lang=de; lang=en", "x=y", "lang",
+    'a="; lang=de', "x=y; lang=de",
+)  # fmt: skip
+DEVICES = ("tv", "tv", "radio", "tv, big", "")
+LOCATIONS = (
+    "/a", "/b", "/b", "b", "HERE/a", "HERE/b#f", "//HOST/a", "http://other/a", "//other/b", "/%62",
+    "http://[", "", "?q",
+)  # fmt: skip
+
+
+PLAIN = Route()
+
+
+def sequence(random: Random, route: Route = PLAIN, *, tier: bool = False) -> list[Step]:
+    """
+    Make up a sequence.
+
+    @param route: has to have something to do.
+    @param tier: so has what is behind the memory.
+    """
+    steps: list[Step] = []
+    pending = 0
+    # Who is everything at once has no hits.
+    plain = random.random() < 0.5
+    parted = random.random() < (0.6 if route.rangeMiss == "whole" else 0.3)
+    for _ in range(random.randrange(LEAST, MOST)):
+        if tier and random.random() < 0.15:
+            steps.append(Evicting(random.random() < 0.3))
+        chance = random.random()
+        if pending and chance < 0.55:
+            steps.append(_answering(random, plain, route, parted=parted))
+            pending -= 1
+        elif parted and chance < 0.58 and len(steps) < LONG:
+            steps += _weakening(random)
+        elif route.refreshUses and chance < 0.70 and len(steps) < LONG:
+            steps += _refreshing(random, plain, route)
+        elif chance < 0.80:
+            steps.append(_asking(random, plain, route, parted=parted))
+            pending += 1
+            if random.random() < 0.75:
+                steps.append(_answering(random, plain, route, parted=parted))
+                pending -= 1
+            elif random.random() < 0.15:
+                steps += _overtaking(random)
+        elif chance < 0.91:
+            steps.append(Passing(random.choice(PASSING)))
+        elif chance < 0.94:
+            steps.append(Ending(random.randrange(4), random.random() < 0.4))
+        elif chance < 0.96:
+            steps.append(Leaving(random.randrange(4)))
+        else:
+            steps.append(_purging(random))
+    return steps
+
+
+def _weakening(random: Random) -> list[Step]:
+    """A part is found to be current, by a tag that may be another one."""
+    fields = (("Cache-Control", "max-age=5"), ("ETag", '"t1"'))
+    part = Recipe(200, "", False, fields, 12, False, False, "part")
+    confirming = part._replace(confirms=random.choice(("weak", "weak", "first", "none")))
+    wanted = ("Range", "bytes=1-2")
+    condition = ("If-Range", random.choice(('"t1"', '"t1"', 'W/"t1"', '"t2"')))
+    return [
+        Asking("GET", "/a", (("Range", "bytes=0-7"),)),
+        Answering(-1, part),
+        Passing(random.choice((3, 5, 10))),
+        Asking("GET", "/a", (wanted, condition) if random.random() < 0.8 else (wanted,)),
+        Answering(-1, confirming),
+        Answering(-1, part),
+    ]
+
+
+def _refreshing(random: Random, plain: bool, route: Route) -> list[Step]:
+    """Something is used often, for long enough to be asked for before it expires."""
+    if random.random() < 0.15:
+        return _failing(random, route)
+    asking = Asking("GET", "/a", _asking(random, plain, route, parted=False).fields)
+    answer = _answering(random, plain, route, parted=False)
+    for chance, field in ((0.4, ("Surrogate-Key", "k1")), (0.1, ("Cache-Control", "immutable"))):
+        if random.random() < chance:
+            fields = (*answer.recipe.fields, field)
+            answer = answer._replace(recipe=answer.recipe._replace(fields=fields))
+    steps: list[Step] = [asking, answer]
+    steps += [asking] * route.refreshUses
+    for _ in range(random.randrange(1, 3)):
+        steps.append(Passing(random.choice(PASSING)))
+        # What is asked for then may be answered at once, or when it has expired.
+        if random.random() < 0.3:
+            steps.append(asking)
+        if random.random() < 0.2:
+            steps.append(_purging(random))
+        if random.random() < 0.8:
+            recipe = _answering(random, plain, route, parted=False).recipe
+            if random.random() < 0.5:
+                recipe = recipe._replace(status=200, half=True, chunked=random.random() < 0.2)
+                steps.append(Answering(random.randrange(4), recipe))
+                if random.random() < 0.4:
+                    tag = Purging("tag", "k1", random.random() < 0.5)
+                    steps.append(random.choice((tag, _purging(random))))
+                steps.append(Ending(0, random.random() < 0.7))
+            else:
+                steps.append(Answering(random.randrange(4), recipe))
+        steps.append(asking)
+    return steps
+
+
+def _failing(random: Random, route: Route) -> list[Step]:
+    """Two that are used often are due one after the other, and the origin fails the first."""
+    stored = Recipe(200, "", False, (("Cache-Control", "max-age=60"),), 12, False, False)
+    first, second = Asking("GET", "/a", ()), Asking("GET", "/b", ())
+    failing = stored._replace(
+        status=random.choice((503, 503, 500, 200)), half=random.random() < 0.2
+    )
+    steps: list[Step] = []
+    for asking in (first, second):
+        steps += [asking, Answering(-1, stored), *[asking] * route.refreshUses]
+        steps.append(Passing(random.choice((0, 0, 1, 2, 3))))
+    steps.append(Passing(random.choice((48, 50, 51))))
+    steps.append(random.choice((Answering(0, failing), Ending(1, True))))
+    steps.append(Passing(random.choice((1, 2, 4))))
+    if random.random() < 0.3:
+        steps.append(Ending(0, random.random() < 0.5))
+    steps.append(random.choice((Answering(0, failing), Passing(1))))
+    return [*steps, Passing(4), second]
+
+
+def _purging(random: Random) -> Purging:
+    kind = random.choice(("key", "key", "prefix", "host", "tag"))
+    value = random.choice(("k1", "k2") if kind == "tag" else ("/a", "/b", "/"))
+    return Purging(kind, value, random.random() < 0.6)
+
+
+def _overtaking(random: Random) -> list[Step]:
+    """A change of what somebody has just asked for."""
+    recipe = Recipe(200, "", False, (), 2, False, False)
+    method = random.choice(("POST", "PUT", "DELETE"))
+    # Who asked last is the last of those who wait, as a rule.
+    return [Asking(method, "/a", ()), Answering(-1, recipe)]
+
+
+def _asking(random: Random, plain: bool, route: Route, *, parted: bool) -> Asking:
+    fields: list[tuple[str, str | int]] = []
+    rare = 0.2 if parted or route.refreshUses else 0.4 if plain else 1.0
+
+    def maybe(chance: float, name: str, *values: str | int) -> None:
+        if random.random() < chance * rare:
+            fields.append((name, random.choice(values)))
+
+    method = "GET"
+    chance = random.random()
+    if chance < 0.09:
+        method = "HEAD"
+    elif chance < 0.15:
+        method = random.choice(("POST", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"))
+    maybe(0.6 if route.ignoreClient else 0.25, "Cache-Control", *REQUEST_CONTROL)
+    maybe(0.03, "Cache-Control", *REQUEST_CONTROL)
+    maybe(0.04, "Pragma", "no-cache", "no-cache", "x")
+    maybe(0.10, "Authorization", "Basic eDp5")
+    maybe(0.15, "If-None-Match", *TAGS, '"c"', '"c", "t2"', "*", "x", 'W/"c", "c"')
+    maybe(0.08, "If-Modified-Since", -1000, -100, -10, 0, 50, "x")
+    if random.random() < (0.6 if parted else 0.12):
+        fields.append(("Range", random.choice(PARTS if parted else RANGES)))
+        if parted:
+            maybe(0.8, "If-Range", '"t1"', '"t1"', '"t1"', '"t2"', 'W/"t1"', -100)
+        else:
+            maybe(0.6, "If-Range", '"t1"', '"t2"', 'W/"t1"', 'W/"t1"', -100, -10, "x")
+    else:
+        # Which means nothing.
+        maybe(0.04, "If-Range", '"t1"', 'W/"t1"', -100)
+    maybe(0.01, "If-Match", '"t1"')
+    if random.random() < 0.4:
+        fields.append(("X-Vary", random.choice(VALUES)))
+    if random.random() < 0.3:
+        fields.append(("Accept-Language", random.choice(LANGUAGES)))
+    if random.random() < (0.5 if route.keyCookies or route.bypass else 0.05):
+        fields.append(("Cookie", random.choice(COOKIES)))
+        maybe(0.03, "Cookie", "lang=fr")
+    if random.random() < (0.5 if route.keyFields or route.bypass else 0.05):
+        fields.append(("X-Device", random.choice(DEVICES)))
+        maybe(0.10, "Connection", "X-Device")
+    if route.forces and random.random() < 0.10:
+        fields.append(("Authorization", "Basic eDp5"))
+    return Asking(method, random.choice(TARGETS), tuple(fields))
+
+
+def _answering(random: Random, plain: bool, route: Route, *, parted: bool) -> Answering:
+    fields: list[tuple[str, str | int]] = []
+    rare = 0.3 if plain else 1.0
+
+    def maybe(chance: float, name: str, *values: str | int) -> None:
+        if random.random() < chance:
+            fields.append((name, random.choice(values)))
+
+    if random.random() < (0.35 if route.lifetimes else 0.85):
+        fields.append(("Cache-Control", _control(random, rare)))
+    maybe(0.03 * rare, "Cache-Control", *RESPONSE_CONTROL)
+    maybe(0.15, "Expires", -10, 0, 5, 30, 100, "0", "-1", "x")
+    if random.random() < 0.85:
+        fields.append(("Date", random.choice((0,) * 8 + (-5, -30, 5, 30))))
+    maybe(0.12, "Age", "0", "3", "8", "20", "x", "5, 7", "-1", "9999999999")
+    maybe(0.08 if parted else 0.25, "Vary", *VARIES)
+    if parted and random.random() < 0.9:
+        # Or nothing would ever belong together.
+        fields.append(("ETag", random.choice(('"t1"',) * 6 + ('"t2"', 'W/"t1"'))))
+    else:
+        maybe(0.55, "ETag", *TAGS, 'W/"t1"')
+    maybe(0.02, "ETag", "bad")
+    maybe(0.30, "Last-Modified", -1000, -1000, -100, -10, 0, "x")
+    maybe(0.08 * rare, "CDN-Cache-Control", *TARGETED)
+    cookies = route.storeCookies or "set-cookie" in route.ignored
+    maybe(0.3 if cookies else 0.08 * rare, "Set-Cookie", "a=b")
+    maybe(0.15, "X-Secret", "s")
+    maybe(0.03, "Via", "1.0 other")
+    maybe(0.20, "Content-Type", "text/plain")
+    maybe(0.10, "Content-Language", "en", "de")
+    maybe(0.15, "Surrogate-Key", "k1", "k1 k2", "k3")
+    maybe(0.05, "Cache-Tag", "k2,k1")
+    maybe(0.20, "Location", *LOCATIONS)
+    maybe(0.15, "Content-Location", *LOCATIONS)
+    recipe = Recipe(
+        200 if parted and random.random() < 0.7 else random.choice(STATUSES),
+        random.choice(("first", "first", "last", "weak", "wrong", "modified", "none", "", "", "")),
+        random.random() < 0.03,
+        tuple(fields),
+        random.choice((0,) + (12,) * 20 + (300,)),
+        random.random() < (0.05 if parted else 0.2),
+        random.random() < 0.12,
+        "unasked" if random.random() < 0.01 else random.choice(RANGED),
+    )
+    return Answering(random.randrange(4), recipe)
+
+
+def _control(random: Random, rare: float) -> str:
+    found = []
+    if random.random() < 0.85:
+        found.append("max-age=" + random.choice(SECONDS))
+    if random.random() < 0.08:
+        found.append("s-maxage=" + random.choice(SECONDS))
+    if random.random() < 0.06 * rare:
+        name = random.choice(("max-age=", "s-maxage=", "stale-while-revalidate="))
+        found.append(name + random.choice(MALFORMED))
+    while random.random() < 0.45 * rare:
+        found.append(random.choice(RESPONSE_CONTROL))
+    if random.random() < 0.15:
+        found.append("stale-while-revalidate=" + random.choice(("5", "20", "60")))
+    random.shuffle(found)
+    return random.choice((", ", ", ", ",", " , ,")).join(found)
