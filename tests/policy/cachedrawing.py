@@ -106,6 +106,8 @@ def sequence(random: Random, route: Route = PLAIN, *, tier: bool = False) -> lis
     for _ in range(random.randrange(LEAST, MOST)):
         if tier and random.random() < 0.15:
             steps.append(Evicting(random.random() < 0.3))
+        elif tier and random.random() < 0.02 and not pending:
+            steps += _telling(random)
         chance = random.random()
         if pending and chance < 0.55:
             steps.append(_answering(random, plain, route, parted=parted))
@@ -131,6 +133,24 @@ def sequence(random: Random, route: Route = PLAIN, *, tier: bool = False) -> lis
         else:
             steps.append(_purging(random))
     return steps
+
+
+def _telling(random: Random) -> list[Step]:
+    """A HEAD tells of what is stored, which leaves memory then."""
+    stored = Recipe(
+        200, "", False, (("Cache-Control", "max-age=100"), ("ETag", '"t1"')), 12, False, False
+    )
+    told = (("Cache-Control", "max-age=60"), ("ETag", random.choice(('"t1"', '"t2"', '"t2"'))))
+    asking = Asking("GET", "/a", ())
+    return [
+        asking,
+        Answering(-1, stored),
+        Asking("HEAD", "/a", (("Cache-Control", "no-cache"),)),
+        Answering(-1, stored._replace(fields=told)),
+        Evicting(random.random() < 0.5),
+        asking,
+        Answering(-1, stored),
+    ]
 
 
 def _weakening(random: Random) -> list[Step]:

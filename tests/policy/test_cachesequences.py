@@ -75,7 +75,7 @@ HAPPENING = {
 #: Mistakes that are found soon enough for each run.
 SOON = (
     "Age is ignored",
-    "private is ignored",
+    "Pragma is ignored",
     "Vary is not compared",
     "a 304 does not update",
     "nothing is invalidated",
