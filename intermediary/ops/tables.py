@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from . import listeners, values
+from . import listeners, tlsvalues, values
 from .logformat import compileFormat
 
 
@@ -61,10 +61,10 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Grace = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Uses = Annotated[int, Field(ge=0)]
-CertificateField = Annotated[str, AfterValidator(fit(values.certificateField))]
-SubjectPattern = Annotated[str, AfterValidator(fit(values.subjectPattern))]
-AlternativePattern = Annotated[str, AfterValidator(fit(values.alternativePattern))]
-Fingerprint = Annotated[str, AfterValidator(fit(values.certificateFingerprint))]
+CertificateField = Annotated[str, AfterValidator(fit(tlsvalues.certificateField))]
+SubjectPattern = Annotated[str, AfterValidator(fit(tlsvalues.subjectPattern))]
+AlternativePattern = Annotated[str, AfterValidator(fit(tlsvalues.alternativePattern))]
+Fingerprint = Annotated[str, AfterValidator(fit(tlsvalues.certificateFingerprint))]
 CookieName = Annotated[str, AfterValidator(fit(values.cookieName))]
 KeyField = Annotated[str, AfterValidator(fit(values.keyField))]
 ParameterPattern = Annotated[str, AfterValidator(fit(values.parameterPattern))]
@@ -79,17 +79,17 @@ Network = Annotated[str, AfterValidator(fit(values.network))]
 Intercepted = Annotated[str, AfterValidator(fit(values.intercepted))]
 Destination = Annotated[str, AfterValidator(fit(values.destination))]
 ServerURL = Annotated[str, AfterValidator(fit(values.upstreamURL))]
-Protocol = Annotated[str, AfterValidator(fit(values.protocol))]
-CertificateName = Annotated[str, AfterValidator(fit(values.certificateName))]
+Protocol = Annotated[str, AfterValidator(fit(tlsvalues.protocol))]
+CertificateName = Annotated[str, AfterValidator(fit(tlsvalues.certificateName))]
 Host = Annotated[str, AfterValidator(fit(values.hostPattern))]
 PathPrefix = Annotated[str, AfterValidator(fit(values.pathPrefix))]
 Pseudonym = Annotated[str, AfterValidator(fit(values.pseudonym))]
 FilePath = Annotated[str, AfterValidator(fit(values.file))]
-AutomaticName = Annotated[str, AfterValidator(fit(values.automaticName))]
-DirectoryURL = Annotated[str, AfterValidator(fit(values.directory))]
-Email = Annotated[str, AfterValidator(fit(values.email))]
-PEMFile = Annotated[str, AfterValidator(fit(values.pemFile))]
-ServerName = Annotated[str, AfterValidator(fit(values.serverName))]
+AutomaticName = Annotated[str, AfterValidator(fit(tlsvalues.automaticName))]
+DirectoryURL = Annotated[str, AfterValidator(fit(tlsvalues.directory))]
+Email = Annotated[str, AfterValidator(fit(tlsvalues.email))]
+PEMFile = Annotated[str, AfterValidator(fit(tlsvalues.pemFile))]
+ServerName = Annotated[str, AfterValidator(fit(tlsvalues.serverName))]
 FolderPath = Annotated[str, AfterValidator(fit(values.folder))]
 AccessLogPath = Annotated[str, AfterValidator(fit(values.accessLog))]
 Format = Annotated[str, AfterValidator(fit(lambda text: compileFormat(text) and text))]

@@ -15,11 +15,8 @@ from urllib.parse import urlsplit
 
 from ..errors import RequestInvalid
 from ..policy.access import Exceptions
-from ..policy.clientrules import AlternativePattern, SubjectPattern, Wording, fingerprint
 from ..policy.routing import normalPath
 from ..wire.cachekey import mayBeKeyed, normaliseTarget
-from ..wire.clientcertificates import STANDARD
-from ..wire.forwarding import END_TO_END, HOP_BY_HOP
 from ..wire.storing import storableStatuses
 from ..wire.target import hostToASCII
 
@@ -47,14 +44,6 @@ _FACTORS = {
 
 _DURATION = re.compile(r"([0-9]{1,12})\s*([smhdwy])")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
-
-
-#: Authorities with a name of their own.
-_AUTHORITIES = {
-    "letsencrypt": "https://acme-v02.api.letsencrypt.org/directory",
-    "letsencrypt-staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
-}
-_EMAIL = re.compile(r"[^\s@,:<>?&\"]+@[^\s@,:<>?&\"]+\.[^\s@,:<>?&\".]+")
 
 
 class Unfit(ValueError):
@@ -126,94 +115,11 @@ def file(text: str) -> str:
     return text
 
 
-def certificateName(text: str) -> str:
-    """Check a name that a certificate may be for: no pattern."""
-    if "*" in text:
-        raise Unfit("is a pattern", 'name one that it is for, as in "www.example.org"')
-    return hostName(text, 'write it as in "example.org"')
-
-
-def automaticName(text: str) -> str:
-    """
-    Check a name to get a certificate for.
-
-    @return: it in ASCII lower case.
-    """
-    if "*" in text:
-        raise Unfit(
-            "is a wildcard, which is proved by dns-01 alone, and that is not done here",
-            "name each host, or get it elsewhere and put it into certificates = FOLDER",
-        )
-    remedy = 'write it as in "www.example.org"'
-    if _isAddress(text):
-        raise Unfit("is an address, and certificates are got for names", remedy)
-    found = hostName(text, remedy).removesuffix(".")
-    if re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", found) is None:
-        raise Unfit("is no host name", remedy)
-    return found
-
-
-def isAutomatic(host: str) -> bool:
-    """Tell whether there can be a certificate, got by itself, for a host of a route."""
-    try:
-        automaticName(host)
-    except Unfit:
-        return False
-    return True
-
-
-def directory(text: str) -> str:
-    """
-    Check who is asked for certificates.
-
-    @return: the URL of an ACME server's directory.
-    """
-    if text in _AUTHORITIES:
-        return _AUTHORITIES[text]
-    remedy = (
-        f'write "letsencrypt", "letsencrypt-staging", or a URL as "{_AUTHORITIES["letsencrypt"]}"'
-    )
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as error:
-        raise Unfit(f"is not a valid URL ({oneLine(error)})", remedy) from error
-    if parts.scheme != "https" or not parts.hostname or port == 0 or parts.username is not None:
-        raise Unfit("is not an https:// URL", remedy)
-    return text
-
-
-def email(text: str) -> str:
-    """Check an address to write to."""
-    if not text.isascii() or _EMAIL.fullmatch(text) is None:
-        raise Unfit("is not an address", 'write it as in "hostmaster@example.org"')
-    return text
-
-
 def folder(text: str) -> str:
     """Check the path of a folder, which need not be there."""
     if not text.strip() or "\0" in text:
         raise Unfit("is not a path", 'name a folder, such as "/var/cache/intermediary"')
     return text
-
-
-def pemFile(text: str) -> str:
-    """Check the path of a file of certificates or keys; it is opened at the start."""
-    if not text.strip() or "\0" in text or text.endswith("/"):
-        raise Unfit("is not the path of a file", 'name one, such as "/etc/ssl/backend.pem"')
-    return text
-
-
-def serverName(text: str) -> str:
-    """
-    Check the name or address that a server proves to be.
-
-    @return: it in ASCII lower case.
-    """
-    remedy = 'write it as it is in the certificate, as in "backend.example.org"'
-    if "*" in text:
-        raise Unfit("is a pattern, and a server has one name", remedy)
-    return hostName(text, remedy)
 
 
 def name(text: str) -> str:
@@ -254,49 +160,6 @@ def keyField(text: str) -> str:
             "nothing of the client",
         )
     return text
-
-
-def certificateField(text: str) -> str:
-    """Check the name of a field that tells servers of certificates, and that clients can't send."""
-    fieldName(text)
-    spelled = text.lower().replace("_", "-").encode("ascii")
-    if "_" in text:
-        raise Unfit("has an underscore, which many servers drop", "write hyphens")
-    if spelled in STANDARD:
-        raise Unfit("has a meaning of its own (RFC 9440)", 'write headers = "rfc9440" to send it')
-    if spelled in END_TO_END or spelled in HOP_BY_HOP or spelled.startswith(b"proxy-"):
-        raise Unfit("has a meaning in HTTP", 'name one of your own, such as "X-Client-Subject"')
-    return text
-
-
-def subjectPattern(text: str) -> str:
-    """Check a pattern of subjects of certificates."""
-    try:
-        SubjectPattern(text)
-    except Wording as error:
-        raise Unfit(error.message, error.remedy) from error
-    return text
-
-
-def alternativePattern(text: str) -> str:
-    """Check a pattern of alternative names of certificates."""
-    try:
-        AlternativePattern(text)
-    except Wording as error:
-        raise Unfit(error.message, error.remedy) from error
-    return text
-
-
-def certificateFingerprint(text: str) -> str:
-    """
-    Check the fingerprint of a certificate.
-
-    @return: it without colons, in lower case.
-    """
-    try:
-        return fingerprint(text)
-    except Wording as error:
-        raise Unfit(error.message, error.remedy) from error
 
 
 def cookieName(text: str) -> str:
@@ -392,7 +255,7 @@ def serverURL(text: str) -> str:
     # As the resolver will, late: it brings more of Twisted than the rest of this.
     from ..net.resolver import nameProblem
 
-    if not _isAddress(name) and (problem := nameProblem(name)):
+    if not isAddress(name) and (problem := nameProblem(name)):
         raise Unfit(f'names a host that can\'t be looked up: "{name}" is {problem}', remedy)
     authority = _bracketed(name)
     plain = f"{parts.scheme}://{authority}" + ("" if port is None else f":{port}")
@@ -417,13 +280,6 @@ def upstreamURL(text: str) -> str:
     if urlsplit(plain).port is None:
         raise Unfit("has no port", remedy)
     return f"tcp{plain[4:]}"
-
-
-def protocol(text: str) -> str:
-    """Check the name of a protocol for ALPN (RFC 7301 §3.1)."""
-    if re.fullmatch(r"[!-~]{1,255}", text) is None:
-        raise Unfit("is not the name of a protocol", 'write it as in "h2" or "acme-tls/1"')
-    return text
 
 
 def hostName(text: str, remedy: str = "") -> str:
@@ -456,9 +312,9 @@ def hostPattern(text: str) -> str:
         bare = bare[1:-1]
     if "*" in bare:
         raise Unfit("has a wildcard where none can be", remedy)
-    if "/" in bare or (":" in bare and not _isAddress(bare)):
+    if "/" in bare or (":" in bare and not isAddress(bare)):
         raise Unfit("is more than a host", remedy)
-    if star and _isAddress(bare):
+    if star and isAddress(bare):
         raise Unfit("is a wildcard of an address", remedy)
     return star + hostName(bare, remedy)
 
@@ -530,7 +386,7 @@ def network(text: str) -> str:
 
 def destination(text: str) -> str:
     """Check an exception from the guard: a network, an address or a host."""
-    checked = network(text) if "/" in text or _isAddress(text) else hostPattern(text)
+    checked = network(text) if "/" in text or isAddress(text) else hostPattern(text)
     try:
         Exceptions((checked,))
     except ValueError as error:
@@ -542,7 +398,7 @@ def destination(text: str) -> str:
 
 def intercepted(text: str) -> str:
     """Check whom something is said about interception of: a network, an address or a host."""
-    checked = network(text) if "/" in text or _isAddress(text) else hostPattern(text)
+    checked = network(text) if "/" in text or isAddress(text) else hostPattern(text)
     try:
         Exceptions((checked,))
     except ValueError as error:
@@ -551,7 +407,7 @@ def intercepted(text: str) -> str:
     return checked
 
 
-def _isAddress(text: str) -> bool:
+def isAddress(text: str) -> bool:
     """Tell whether a host is an IP literal."""
     try:
         ip_address(text)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from intermediary.ops import values
+from intermediary.ops import tlsvalues, values
 from intermediary.ops.values import Unfit
 from intermediary.policy.routing import Route, normalPath
 from intermediary.program import Program
@@ -233,9 +233,9 @@ class ProtocolTests(Case):
     def test_whatTheyMayBe(self) -> None:
         """Visible ASCII, and short enough for one octet of length."""
         for good in ("h2", "acme-tls/1", "x" * 255):
-            self.assertEqual(values.protocol(good), good)
+            self.assertEqual(tlsvalues.protocol(good), good)
         for bad in ("", "a b", "\u00e4", "x" * 256, "h2\n"):
-            self.assertUnfit(values.protocol, bad, "is not the name of a protocol")
+            self.assertUnfit(tlsvalues.protocol, bad, "is not the name of a protocol")
 
 
 class TLSTests(Case):
@@ -244,9 +244,9 @@ class TLSTests(Case):
     def test_files(self) -> None:
         """They need not be there yet."""
         for good in ("ca.pem", "/etc/ssl/a b.pem", "../x"):
-            self.assertEqual(values.pemFile(good), good)
+            self.assertEqual(tlsvalues.pemFile(good), good)
         for bad in ("", " ", "a\0b", "certs/"):
-            self.assertUnfit(values.pemFile, bad, "is not the path of a file")
+            self.assertUnfit(tlsvalues.pemFile, bad, "is not the path of a file")
 
     def test_namesOfServers(self) -> None:
         """A name or an address, as certificates have them."""
@@ -256,10 +256,10 @@ class TLSTests(Case):
             ("2001:DB8::1", "2001:db8::1"),
             ("192.0.2.1", "192.0.2.1"),
         ):
-            self.assertEqual(values.serverName(written), meant)
-        self.assertUnfit(values.serverName, "*.example", "is a pattern")
+            self.assertEqual(tlsvalues.serverName(written), meant)
+        self.assertUnfit(tlsvalues.serverName, "*.example", "is a pattern")
         for bad in ("", "a b", "a:443", "https://a"):
-            self.assertUnfit(values.serverName, bad, "is not a valid host name")
+            self.assertUnfit(tlsvalues.serverName, bad, "is not a valid host name")
 
 
 class AutomaticTests(Case):
@@ -272,8 +272,8 @@ class AutomaticTests(Case):
             ("bücher.example", "xn--bcher-kva.example"),
             ("localhost", "localhost"),
         ):
-            self.assertEqual(values.automaticName(text), name)
-            self.assertTrue(values.isAutomatic(text))
+            self.assertEqual(tlsvalues.automaticName(text), name)
+            self.assertTrue(tlsvalues.isAutomatic(text))
         for text, message in (
             ("*.example.org", "is a wildcard, which is proved by dns-01 alone"),
             ("192.0.2.1", "is an address"),
@@ -282,8 +282,8 @@ class AutomaticTests(Case):
             ("a~b", "is no host name"),
             ("", "is not a valid host name"),
         ):
-            self.assertUnfit(values.automaticName, text, message)
-            self.assertFalse(values.isAutomatic(text))
+            self.assertUnfit(tlsvalues.automaticName, text, message)
+            self.assertFalse(tlsvalues.isAutomatic(text))
 
     def test_directories(self) -> None:
         """Two by name, all others by URL, and only by one that nobody reads along."""
@@ -292,16 +292,16 @@ class AutomaticTests(Case):
             ("letsencrypt-staging", "https://acme-staging-v02.api.letsencrypt.org/directory"),
             ("https://ca.example:14000/dir", "https://ca.example:14000/dir"),
         ):
-            self.assertEqual(values.directory(text), url)
+            self.assertEqual(tlsvalues.directory(text), url)
         for text in ("lets-encrypt", "http://ca.example/", "https://", "https://u:p@ca.example/"):
-            self.assertUnfit(values.directory, text, "is not an https:// URL")
-        self.assertUnfit(values.directory, "https://[", "is not a valid URL")
+            self.assertUnfit(tlsvalues.directory, text, "is not an https:// URL")
+        self.assertUnfit(tlsvalues.directory, "https://[", "is not a valid URL")
 
     def test_addressesToWriteTo(self) -> None:
         """One, that may stand behind C{mailto:}."""
-        self.assertEqual(values.email("a.b+c@example.org"), "a.b+c@example.org")
+        self.assertEqual(tlsvalues.email("a.b+c@example.org"), "a.b+c@example.org")
         for text in ("a", "a@b", "mailto:a@b.example", "a@b.example,c@d.example", "a@b.example?x"):
-            self.assertUnfit(values.email, text, "is not an address")
+            self.assertUnfit(tlsvalues.email, text, "is not an address")
 
 
 class HostPatternTests(Case):
