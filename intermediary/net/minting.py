@@ -28,7 +28,7 @@ from OpenSSL import SSL
 
 from .pem import CertificateError, readCertificates, readKey
 from .servertls import PROTOCOLS
-from .tlscontext import makeContext
+from .tlscontext import agree, makeContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -229,7 +229,7 @@ class Mint:
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.set_session_id(self._session)
         context.set_timeout(int(CONTEXT_SECONDS))
-        context.set_alpn_select_callback(_agree)
+        context.set_alpn_select_callback(lambda _, offered: agree(PROTOCOLS, offered))
         context.use_certificate(certificate)
         context.use_privatekey(self._key)
         for each in authority.chain:
@@ -239,14 +239,6 @@ class Mint:
 
     def __repr__(self) -> str:
         return f"<Mint names={len(self._contexts)} minted={self.minted}>"
-
-
-def _agree(_: Any, offered: list[bytes]) -> bytes:
-    """Called by OpenSSL: choose what is spoken above, as L{ServerTLS} does."""
-    for protocol in PROTOCOLS:
-        if protocol in offered:
-            return protocol
-    raise SSL.Error([("", "", "no application protocol in common")])
 
 
 def _checkAuthority(certificate: x509.Certificate) -> None:

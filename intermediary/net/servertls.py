@@ -33,7 +33,7 @@ from .pem import CertificateError
 from .resolver import Resolver
 from .stapling import Stapling
 from .tickets import Generations
-from .tlscontext import makeContext
+from .tlscontext import agree, makeContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -199,14 +199,10 @@ class ServerTLS:
 
     def _agree(self, connection: Any, offered: list[bytes]) -> bytes:
         """Called by OpenSSL: choose what is spoken above."""
-        for protocol in self._protocols:
-            if protocol in offered:
-                return protocol
         automatic = self.automatic
         if automatic is not None and offered == _ACME and automatic.answers(connection):
             return _ACME[0]
-        # RFC 7301 §3.2; a client that means another server must not be answered.
-        raise SSL.Error([("", "", "no application protocol in common")])
+        return agree(self._protocols, offered)
 
     # ITLSPolicy
 

@@ -94,4 +94,17 @@ def makeContext(profile: str = "intermediate") -> SSL.Context:
     return context
 
 
-__all__ = ["PROFILES", "Profile", "makeContext"]
+def agree(spoken: tuple[bytes, ...], offered: list[bytes]) -> bytes:
+    """
+    Choose what is spoken above TLS: the first of ours that a client offers.
+
+    @raise OpenSSL.SSL.Error: there is none; a client that means another server must not
+        be answered (RFC 7301 §3.2).
+    """
+    for protocol in spoken:
+        if protocol in offered:
+            return protocol
+    raise SSL.Error([("", "", "no application protocol in common")])
+
+
+__all__ = ["PROFILES", "Profile", "agree", "makeContext"]

@@ -10,7 +10,7 @@ from typing import Any
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
-from intermediary.net.tlscontext import PROFILES, makeContext
+from intermediary.net.tlscontext import PROFILES, agree, makeContext
 
 from .certifying import made
 from .tlspeers import MemoryClient, meet, reasons
@@ -73,6 +73,14 @@ class ProfileTests(SynchronousTestCase):
                 highest=highest, lowest=SSL.TLS1_VERSION, ciphers=b"ALL:@SECLEVEL=0"
             )
             self.assertIsNotNone(meet(again, refusing))
+
+    def test_ourOrderCounts(self) -> None:
+        """RFC 7301 §3.2: of protocols it is the server that chooses, and none is none."""
+        spoken = (b"h2", b"http/1.1")
+        self.assertEqual(agree(spoken, [b"http/1.1", b"smtp", b"h2"]), b"h2")
+        self.assertEqual(agree(spoken, [b"smtp", b"http/1.1"]), b"http/1.1")
+        error = self.assertRaises(SSL.Error, agree, spoken, [b"smtp"])
+        self.assertIn("no application protocol in common", reasons(error))
 
     def test_thereAreNoOthers(self) -> None:
         """A name that is none is a mistake."""
