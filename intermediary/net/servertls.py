@@ -214,10 +214,13 @@ class ServerTLS:
         """See L{ITLSPolicy.connectionOn}."""
         context = self._keys.newest()
         if self.authorities is None:
-            connection = SSL.Connection(context, socket)
+            connection: Any = SSL.Connection(context, socket)
         else:
             connection = AskedConnection(context, socket)
             connection.asked = self.authorities
+        # OpenSSL may call back to this one after another took its place, and when its
+        # generation has gone; pyOpenSSL keeps what it calls no longer than the context.
+        connection.beganWith = context
         connection.set_accept_state()
         return connection
 

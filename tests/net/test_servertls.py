@@ -5,7 +5,9 @@ L{intermediary.net.servertls}: what clients are shown and what is agreed on.
 
 from __future__ import annotations
 
+import gc
 import socket
+import weakref
 from typing import Any
 
 from OpenSSL import SSL
@@ -195,6 +197,21 @@ class ResumptionTests(PolicyCase):
             self.put("a.pem", RENEWED.both)
             self.successResultOf(policy.reload())
             self.assertTrue(self.resumes(policy, b"a.example", client))
+
+    def test_whatAConnectionBeganWithStays(self) -> None:
+        """OpenSSL may call back to it, as for a second ClientHello (RFC 8446 §4.1.4)."""
+        policy = self.policy()
+        first = weakref.ref(policy._keys.newest())
+        server = policy.serverConnectionForTLS(None)
+        server.bio_write(MemoryClient(b"a.example").speaks())
+        self.assertRaises(SSL.WantReadError, server.do_handshake)
+        self.assertIsNot(server.get_context(), first())
+        policy._keys.retire()
+        gc.collect()
+        self.assertIsNotNone(first())
+        del server
+        gc.collect()
+        self.assertIsNone(first())
 
     def test_keysHaveTheirTime(self) -> None:
         """With an old ticket, a client makes a whole handshake."""
