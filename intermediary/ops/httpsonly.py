@@ -9,7 +9,7 @@ redirects, of whoever has some.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..policy.routing import Route, RouteTable
 from ..policy.securelocation import SecureLocation
@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from ..interfaces import IAccessLog
     from ..net.pool import Pool
     from ..program import Step
-    from ..settings import ReverseSettings
+    from ..settings import PassageSettings, ReverseSettings
     from .endpoints import Gauge
     from .programs import Sections
+
+#: What HTTP is called where clients say what they speak (RFC 7301).
+_HTTP: Final = frozenset(("http/1.1", "h2"))
 
 
 class RedirectingFactory(ProxyFactory):
@@ -88,7 +91,10 @@ class _Hosts:
     def __init__(self, settings: ReverseSettings, certified: Callable[[str], bool]) -> None:
         unused = Program("", {})
         named = [each for each in settings.routes if each.host]
-        self._table = RouteTable(Route(each.host, "/", unused) for each in named)
+        hosts = [each.host for each in named]
+        # Clients of theirs come by the same port, and it is for them to say what they speak.
+        hosts += [each.names for each in settings.passthrough if _isWeb(each)]
+        self._table = RouteTable(Route(each, "/", unused) for each in hosts)
         self._certified = None if len(named) == len(settings.routes) else certified
 
     def __call__(self, host: str) -> bool:
@@ -96,6 +102,11 @@ class _Hosts:
         if self._table.candidates(authority.encode("ascii")):
             return True
         return self._certified is not None and self._certified(host)
+
+
+def _isWeb(passage: PassageSettings) -> bool:
+    """Tell whether clients that are passed through may be browsers."""
+    return not passage.alpn or not _HTTP.isdisjoint(passage.alpn)
 
 
 __all__ = ["RedirectingFactory"]

@@ -17,6 +17,7 @@ from intermediary.ops.httpsonly import RedirectingFactory
 from intermediary.ops.reading import parse
 from intermediary.settings import (
     HTTPSOnlySettings,
+    PassageSettings,
     ReverseSettings,
     RouteSettings,
     UpstreamSettings,
@@ -61,12 +62,21 @@ class RedirectTests(SynchronousTestCase):
     """The plain side."""
 
     def scenario(
-        self, *routes: RouteSettings, certified: Any = None, answering: Any = (), **only: Any
+        self,
+        *routes: RouteSettings,
+        certified: Any = None,
+        answering: Any = (),
+        passthrough: tuple[PassageSettings, ...] = (),
+        **only: Any,
     ) -> Scenario:
         """The front that redirects to another."""
         scenario = Scenario(self)
         settings = ReverseSettings(
-            name="site", via="test", routes=routes, httpsOnly=HTTPSOnlySettings(**only)
+            name="site",
+            via="test",
+            routes=routes,
+            passthrough=passthrough,
+            httpsOnly=HTTPSOnlySettings(**only),
         )
         scenario.front = RedirectingFactory(
             scenario.clock,
@@ -111,6 +121,24 @@ class RedirectTests(SynchronousTestCase):
             client = scenario.client()
             client.sends(b"GET //evil.example/ HTTP/1.1", b"Host: " + host, b"", b"")
             client.getsError(404, "destination_not_found")
+
+    def test_whoIsPassedThrough(self) -> None:
+        """Those that may be browsers come by the same way."""
+        upstream = UpstreamSettings(name="other", servers=("tcp://127.0.0.1:9443",))
+
+        def passage(name: str, *alpn: str) -> PassageSettings:
+            return PassageSettings(upstream=upstream, names=(name,), alpn=alpn)
+
+        passages = (passage("p.example"), passage("q.example", "h2"), passage("r.example", "imap"))
+        scenario = self.scenario(NAMED, passthrough=passages)
+        client = scenario.client()
+        for host in (b"p.example", b"q.example"):
+            client.sends(b"GET / HTTP/1.1", b"Host: " + host, b"", b"")
+            client.gets(
+                b"HTTP/1.1 308 Permanent Redirect", b"Location: https://" + host + b"/", ...
+            )
+        client.sends(b"GET / HTTP/1.1", b"Host: r.example", b"", b"")
+        client.getsError(404, "destination_not_found")
 
     def test_aRouteForAnyHost(self) -> None:
         """Then there has to be a certificate; which name was given makes the difference."""
