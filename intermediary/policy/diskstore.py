@@ -142,17 +142,23 @@ class DiskStore:
         if self._touched and now - self._touchedAt >= TOUCH_SECONDS:
             touched, self._touched = self._touched, {}
             self._touchedAt = now
-        return self.calls.ask([], self._find, key, touched).addCallback(self._shelved, key)
+        before = self.coming.under(key)
+        return self.calls.ask([], self._find, key, touched).addCallback(self._shelved, key, before)
 
     def _find(self, key: bytes, touched: dict[str, float]) -> list[Row]:
         if touched:
             self.index.touch(touched)
         return self.index.find(key)
 
-    def _shelved(self, rows: list[Row], key: bytes) -> Shelf | None:
+    def _shelved(
+        self, rows: list[Row], key: bytes, before: list[Entry]
+    ) -> Shelf | Deferred[Shelf | None] | None:
         # What is on its way is newer than what it will replace.
         coming = self.coming.under(key)
         variants = {entry.variant for entry in coming}
+        if before and not variants.issuperset(entry.variant for entry in before):
+            # It has arrived, perhaps after the thread looked; or it was given up.
+            return self.find(key)
         entries = coming + [
             entry
             for row in rows

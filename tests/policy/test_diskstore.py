@@ -199,6 +199,30 @@ class KeepingTests(DiskTests):
         self.add(entryOf(A, b"x"))
         self.assertEqual(len(self.successResultOf(self.store.shelf(A)).entries), 1)
 
+    def test_whatArrivesWhileAThreadLooks(self) -> None:
+        """It is found, also by a look that came too early for its row."""
+        self.pool.holding = True
+        adding = self.store.add(entryOf(b"a", b"content"))
+        finding = self.store.find(b"a")
+        slow = self.pool.waiting.pop()
+        look = self.store.index.find
+        looks: list[bytes] = []
+
+        def late(key: bytes) -> Any:
+            looks.append(key)
+            return look(key) if len(looks) > 1 else []
+
+        self.patch(self.store.index, "find", late)
+        while self.pool.waiting:
+            self.pool.step()
+        self.assertTrue(self.successResultOf(adding))
+        self.pool.holding = False
+        slow()
+        shelf = self.successResultOf(finding)
+        assert shelf is not None
+        self.assertEqual([self.content(each) for each in shelf.entries], [b"content"])
+        self.assertEqual(looks, [b"a", b"a"])
+
     def test_theSameVariantIsReplaced(self) -> None:
         """And its file goes; who has it open reads on."""
         self.add(entryOf(A, b"old"), entryOf(A, b"other", variant=b"br"))
