@@ -198,6 +198,21 @@ class DiskIndex:
                 gone += self._delete(connection, "key = ? AND variant = ? LIMIT 1", name)
         return gone
 
+    def forgetAll(self, keys: Iterable[bytes]) -> tuple[list[int], list[str]]:
+        """
+        Delete all rows under keys, in one transaction.
+
+        @return: how many there were under each, and their names.
+        """
+        counts: list[int] = []
+        names: list[str] = []
+        with self.connections.transaction() as connection:
+            for key in keys:
+                gone = self._delete(connection, "key = ?", (key,))
+                counts.append(len(gone))
+                names += gone
+        return counts, names
+
     def forget(self, name: str) -> None:
         """Delete the row of a file that is not there."""
         with self.connections.transaction() as connection:

@@ -21,6 +21,7 @@ from ..interfaces import ICacheTier
 from .diskcalls import DiskCalls, DiskHangs
 from .diskcoming import Coming
 from .diskfiles import Files
+from .diskforgetting import Forgetting
 from .diskindex import DiskIndex
 from .diskrows import DiskRows
 from .entries import Shelf
@@ -81,6 +82,7 @@ class DiskStore:
         self.readAhead = ReadAhead(self.calls.inThread, reactor)
         self.index = DiskIndex(os.path.join(folder, "index.sqlite"), limitOctets)
         self.coming = Coming(self, urlOf, reactor.seconds)
+        self._forgetting = Forgetting(self.calls, self.index.forgetAll, self.files.remove)
         self._touched: dict[str, float] = {}
         self._touchedAt = reactor.seconds()
 
@@ -239,7 +241,8 @@ class DiskStore:
 
     def forget(self, key: bytes) -> Deferred[int]:
         """See L{ICacheStore.forget}."""
-        return self.purge(Purge.ofKey(key))
+        self.coming.cancelCovered(Purge.ofKey(key))
+        return self._forgetting.add(key)
 
     def dropAll(self, names: list[tuple[bytes, bytes]]) -> None:
         """Drop rows and their files, by key and variant; in a thread."""
