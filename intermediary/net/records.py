@@ -69,7 +69,8 @@ class Records:
         Give what has come, some records of it.
 
         All of a record is given at once, so that nothing is left in OpenSSL while the
-        socket has nothing to read.
+        socket has nothing to read.  After a message that is for OpenSSL itself, it may
+        be that nothing is given though there is something: then the socket has it.
 
         @return: nothing where C{state} says why; there may be a state after something,
             too.
@@ -142,6 +143,8 @@ _WRITE: Final[Any] = getattr(_lib, "SSL_write", None)
 _SHAKE: Final[Any] = getattr(_lib, "SSL_do_handshake", None)
 _GET_ERROR: Final[Any] = getattr(_lib, "SSL_get_error", None)
 _CLEAR: Final[Any] = getattr(_lib, "ERR_clear_error", None)
+_CLEAR_MODE: Final[Any] = getattr(_lib, "SSL_clear_mode", None)
+_AUTO_RETRY: Final[Any] = getattr(_lib, "SSL_MODE_AUTO_RETRY", 0)
 _UNPACK: Final[Any] = getattr(_ffi, "unpack", None)
 _FROM_BUFFER: Final[Any] = getattr(_ffi, "from_buffer", None)
 _WANT_READ: Final[Any] = getattr(_lib, "SSL_ERROR_WANT_READ", None)
@@ -162,6 +165,10 @@ class DirectRecords(Records):
         if octets is None:
             octets = _ROOMS.octets = _ffi.new("char[]", ROOM_OCTETS)
         self._octets: Any = octets
+        if _CLEAR_MODE is not None:
+            # Or a read would go on for as long as messages come that are for OpenSSL
+            # itself (new keys, tickets), and nobody else would have a turn.
+            _CLEAR_MODE(self._ssl, _AUTO_RETRY)
 
     def read(self) -> bytes:
         """See L{Records.read}."""

@@ -87,7 +87,7 @@ class SocketTLS(Sending):
             return None
         if not shaken:
             if records.state == WANTS_WRITE:
-                me.startWriting()
+                self._readLater(me)
             elif records.state != WANTS_READ:
                 return self._over()
             return None
@@ -138,12 +138,28 @@ class SocketTLS(Sending):
             me.startWriting()
         if state >= WANTS_WRITE and self.transport is not None:
             if state == WANTS_WRITE:
-                self._readWaits = True
-                me = transport
-                me.startWriting()
+                self._readLater(transport)
             else:
                 return self._over()
         return None
+
+    def _readLater(self, me: Any) -> None:
+        """Read on when the socket can be written: until then, what is there has to wait."""
+        self._readWaits = True
+        me.reactor.removeReader(me)
+        me.startWriting()
+
+    def _readNow(self, me: Any) -> bool:
+        """
+        The socket can be written: go on with a read that has waited for that.
+
+        @return: whether it is to be done.
+        """
+        self._readWaits = False
+        if self.paused and self._end == OPEN:
+            return False
+        me.reactor.addReader(me)
+        return True
 
     def _over(self) -> Any:
         """The peer sends no more, or nothing can be said any more."""
@@ -159,7 +175,7 @@ class SocketTLS(Sending):
         me.disconnecting = True
         if before != SAID:
             me.reactor.removeReader(me)
-            if me.dataBuffer:
+            if me.dataBuffer and self.shaken:
                 return None
             records.close()
         me.connectionLost(DONE)
@@ -188,16 +204,20 @@ class SocketTLS(Sending):
         records = self._records
         if not self.shaken or records.state == FAILED:
             me.reactor.removeWriter(me)
+            if self._readWaits:
+                self._readNow(me)
             return self._shake()
         if me.sendError:
             me.reactor.removeWriter(me)
             # Whoever reads will find the end soon, behind what there is before it.
-            return CONNECTION_LOST if self.paused or self._end != OPEN else None
-        if self._readWaits:
-            self._readWaits = False
+            lost = self.paused or self._readWaits or self._end != OPEN
+            return CONNECTION_LOST if lost else None
+        if self._readWaits and self._readNow(me):
             why = self.doRead()
-            if why is not None or self.transport is None or me._aborting:  # noqa: SLF001
+            if why is not None or self._readWaits or self.transport is None:
                 return why
+            if me._aborting:  # noqa: SLF001
+                return None
         if me.dataBuffer and not self._flush(me):
             if records.state == FAILED or me.sendError:
                 return self.doWrite()
@@ -252,6 +272,9 @@ class SocketTLS(Sending):
         me: Any = self.transport
         if records.state == FAILED or me.sendError:
             me.finishWriting()
+        elif self._readWaits:
+            # OpenSSL is in the middle of an answer of its own, which has to leave first.
+            me.startWriting()
         elif records.close():
             self._end = SAID
             me._writeDisconnected = True  # noqa: SLF001 - Twisted's

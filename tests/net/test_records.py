@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 from threading import Thread
-from typing import Any
+from typing import Any, ClassVar
 
 from OpenSSL import SSL
 from OpenSSL._util import lib
@@ -29,12 +29,15 @@ from intermediary.net.records import (
 )
 
 from .certifying import made
+from .tlskeys import APPLICATION, Speaker
 
 
 class RecordsTests(SynchronousTestCase):
     """Those by which everything is done here: the direct ones."""
 
     kind: type[Records] = DirectRecords
+    #: What four messages are read as, of which the last one is content.
+    turns: ClassVar[list[bytes]] = [b"", b"", b"", b"x"]
 
     def setUp(self) -> None:
         """Have two sockets of UNIX's."""
@@ -48,7 +51,8 @@ class RecordsTests(SynchronousTestCase):
         connection = SSL.Connection(context, ours)
         connection.set_accept_state()
         self.records = self.kind(connection)
-        self.peer = SSL.Connection(SSL.Context(SSL.TLS_METHOD), theirs)
+        self.speaker = Speaker()
+        self.peer = SSL.Connection(self.speaker.context, theirs)
         self.peer.set_connect_state()
 
     def shake(self) -> None:
@@ -119,6 +123,17 @@ class RecordsTests(SynchronousTestCase):
         while octets:
             octets = octets[self.peer.send(octets[:RECORD_OCTETS]) :]
 
+    def test_messagesForOpenSSLItself(self) -> None:
+        """After each it is for the reactor to say who is next."""
+        self.shake()
+        said = b"".join(self.speaker.newKeys() for _ in range(3))
+        self.sockets[1].send(said + self.speaker.record(APPLICATION, b"x"))
+        read = [self.records.read()]
+        while not read[-1]:
+            self.assertEqual(self.records.state, WANTS_READ)
+            read.append(self.records.read())
+        self.assertEqual(read, self.turns)
+
     def test_aFullSocket(self) -> None:
         """The same octets again, when there is room."""
         self.shake()
@@ -186,6 +201,8 @@ class PublicRecordsTests(RecordsTests):
     """Those for a pyOpenSSL of another make."""
 
     kind = PublicRecords
+    # The mode that this depends on can't be cleared.
+    turns: ClassVar[list[bytes]] = [b"x"]
 
 
 class ChoosingTests(SynchronousTestCase):

@@ -43,14 +43,12 @@ from intermediary.settings import TLSSettings
 
 from .certifying import made
 from .loopback import Recorder
+from .tlskeys import APPLICATION, Speaker
 from .tlspeers import MemoryClient
 from .tlssockets import AcceptedWire, DialledWire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-#: What a record is of (RFC 8446 §5.1).
-ALERT, HANDSHAKE, APPLICATION = 21, 22, 23
 
 
 @implementer(IHandshakeListener)
@@ -670,6 +668,62 @@ class SocketTests(TLSTestCase):
         self.assertEqual(len(talk.heard), written)
         self.assertEqual(talk.protocol.received, b"bye")
         self.assertIs(talk.reason, ConnectionDone)
+
+    def test_anEndInTheHandshakeWithOctetsQueued(self) -> None:
+        """They never leave, so nothing waits for them."""
+        talk = self.connect()
+        talk.transport.write(b"early")
+        talk.wire.arrive(talk.client.speaks())
+        talk.wire.arrive(b"\x15\x03\x03\x00\x02\x01\x00")
+        self.assertFalse(talk.wire.connected)
+        self.assertIs(talk.reason, ConnectionDone)
+
+    def wantingKeys(self) -> tuple[Talk, Speaker, bytes]:
+        """
+        Have a client ask for new keys, and read none of the answers.
+
+        @return: with who speaks in its place from now on, and what that has to say first.
+        """
+        speaker = Speaker()
+        talk = self.shake(context=speaker.context)
+        for _ in range(3000):
+            said = speaker.newKeys(True)
+            try:
+                self.assertEqual(talk.wire.peer.send(said), len(said))
+            except BlockingIOError:
+                return talk, speaker, said
+            talk.wire.reactor.turn()
+            talk.wire.reactor.turn()
+        raise AssertionError("there is room for all the answers")
+
+    def test_answersThatNobodyReads(self) -> None:
+        """What the peer says has to wait for them, and the reactor has rest meanwhile."""
+        talk, speaker, said = self.wantingKeys()
+        talk.wire.reactor.rest()
+        self.assertTrue(talk.wire.connected)
+        talk.transport.pauseProducing()
+        talk.transport.resumeProducing()
+        talk.wire.reactor.rest()
+        # As soon as it reads, it goes on.
+        talk.goesOn()
+        talk.wire.arrive(said + speaker.record(APPLICATION, b"x"))
+        talk.transport.write(b"y")
+        talk.goesOn()
+        self.assertEqual((talk.protocol.received, talk.heard), (b"x", b"y"))
+
+    def test_anEndBehindThem(self) -> None:
+        """It is said when they have left, also by one that is paused."""
+        for paused in (False, True):
+            talk, _, _ = self.wantingKeys()
+            if paused:
+                talk.transport.pauseProducing()
+            talk.transport.loseConnection()
+            talk.wire.reactor.rest()
+            self.assertTrue(talk.wire.connected)
+            self.assertTrue(talk.isToldTheEnd)
+            talk.wire.peer.close()
+            talk.wire.reactor.rest()
+            self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_nothingWaitsForTheGarbageCollector(self) -> None:
         """Neither after an end nor after a failure."""
