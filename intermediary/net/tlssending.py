@@ -60,6 +60,8 @@ class Sending:
         #: Whether we are the client, and have said something since we last heard something.
         self._client: bool = False
         self._unheard: bool = False
+        #: A read has to wait until the socket can be written, and all that is ours, too.
+        self._readWaits: bool = False
         #: The octets of a record that has to be sent again as it was.
         self._again: int = 0
         #: Octets that go in small records, and when more than a flight was written.
@@ -212,6 +214,7 @@ class Sending:
         self.ready = bool(
             me is not None
             and self.shaken
+            and not self._readWaits
             and not me.dataBuffer
             and (me.producer is None or me.streamingProducer)
             and self._takes(me)

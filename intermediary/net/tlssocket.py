@@ -28,7 +28,7 @@ from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.main import CONNECTION_LOST
 
 from .eagerness import DONE
-from .records import FAILED, WANTS_READ, WANTS_WRITE
+from .records import ENDED, FAILED, WANTS_READ, WANTS_WRITE
 from .tlssending import CLOSING, HEARD, OPEN, SAID, Sending
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ class SocketTLS(Sending):
         self.paused: bool = False
         #: What the protocol is told in the place of what ended the transport.
         self._reason: Failure | None = None
-        #: A read has to wait until the socket can be written, or the other way.
-        self._readWaits: bool = False
+        #: A write has to wait until there is something to read.
         self._writeWaits: bool = False
         #: Ends a connection whose peer does not.
         self._timer: IDelayedCall | None = None
@@ -144,22 +143,21 @@ class SocketTLS(Sending):
         return None
 
     def _readLater(self, me: Any) -> None:
-        """Read on when the socket can be written: until then, what is there has to wait."""
+        """
+        Read on when the socket can be written: until then, what is there has to wait.
+
+        OpenSSL has not sent all of a message of its own, and what is ours comes after it.
+        """
         self._readWaits = True
+        self.ready = False
         me.reactor.removeReader(me)
         me.startWriting()
 
-    def _readNow(self, me: Any) -> bool:
-        """
-        The socket can be written: go on with a read that has waited for that.
-
-        @return: whether it is to be done.
-        """
+    def _readNow(self, me: Any) -> None:
+        """What a read has waited for has left."""
         self._readWaits = False
-        if self.paused and self._end == OPEN:
-            return False
-        me.reactor.addReader(me)
-        return True
+        if not self.paused or self._end != OPEN:
+            me.reactor.addReader(me)
 
     def _over(self) -> Any:
         """The peer sends no more, or nothing can be said any more."""
@@ -212,15 +210,17 @@ class SocketTLS(Sending):
             # Whoever reads will find the end soon, behind what there is before it.
             lost = self.paused or self._readWaits or self._end != OPEN
             return CONNECTION_LOST if lost else None
-        if self._readWaits and self._readNow(me):
-            why = self.doRead()
-            if why is not None or self._readWaits or self.transport is None:
-                return why
-            if me._aborting:  # noqa: SLF001
-                return None
+        if self._readWaits:
+            # This is how OpenSSL is asked for that alone.
+            if not records.shake():
+                return None if records.state == WANTS_WRITE else self._over()
+            self._readNow(me)
         if me.dataBuffer and not self._flush(me):
             if records.state == FAILED or me.sendError:
                 return self.doWrite()
+            if records.state == ENDED:
+                # The peer has said so and is gone: this failed like any other.
+                return CONNECTION_LOST
             if records.state == WANTS_READ:
                 self._writeWaits = True
                 me.reactor.removeWriter(me)

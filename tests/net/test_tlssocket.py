@@ -43,7 +43,7 @@ from intermediary.settings import TLSSettings
 
 from .certifying import made
 from .loopback import Recorder
-from .tlskeys import APPLICATION, Speaker
+from .tlskeys import ALERT, APPLICATION, Speaker
 from .tlspeers import MemoryClient
 from .tlssockets import AcceptedWire, DialledWire
 
@@ -668,6 +668,26 @@ class SocketTests(TLSTestCase):
         self.assertEqual(len(talk.heard), written)
         self.assertEqual(talk.protocol.received, b"bye")
         self.assertIs(talk.reason, ConnectionDone)
+
+    def test_anAnswerToWhoDoesNotWaitForIt(self) -> None:
+        """OpenSSL may say of a write that fails that the peer has ended."""
+        speaker = Speaker()
+        talk = self.shake(context=speaker.context)
+        talk.protocol.dataReceived = lambda data: talk.transport.write(b"answer")
+        said = speaker.newKeys(True) + speaker.record(APPLICATION, bytes(2000))
+        talk.wire.peer.send(said + speaker.record(ALERT, b"\x01\x00"))
+        talk.wire.peer.shutdown(socket.SHUT_RD)
+        talk.wire.reactor.rest()
+        self.assertIs(talk.reason, ConnectionLost)
+
+    def test_aSmallWriteBehindAnswers(self) -> None:
+        """It waits for them."""
+        talk, _, _ = self.wantingKeys()
+        talk.transport.write(b"y")
+        self.assertTrue(talk.transport.dataBuffer)
+        talk.goesOn()
+        self.assertEqual(talk.heard, b"y")
+        self.assertIsNone(talk.reason)
 
     def test_anEndInTheHandshakeWithOctetsQueued(self) -> None:
         """They never leave, so nothing waits for them."""

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from OpenSSL import SSL
 
 #: What is in a record.
-HANDSHAKE, APPLICATION = 22, 23
+ALERT, HANDSHAKE, APPLICATION = 21, 22, 23
 
 
 class Speaker:
@@ -63,4 +63,4 @@ class Speaker:
         return message
 
 
-__all__ = ["APPLICATION", "HANDSHAKE", "Speaker"]
+__all__ = ["ALERT", "APPLICATION", "HANDSHAKE", "Speaker"]
