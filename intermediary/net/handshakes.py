@@ -22,7 +22,7 @@ from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 
 from ..errors import PlainRequest
 from ..wire.clienthello import HelloError, encodeAlert
-from .introduction import Introduction
+from .introduction import NOTHING_SHOWN, Introduction
 from .opening import Opening
 from .passing import passThrough
 from .tlsproblems import reasonsOf
@@ -242,7 +242,7 @@ def _worded(error: Error) -> str:
     """Say what OpenSSL did not like."""
     reasons = reasonsOf(error)
     if "peer did not return a certificate" in reasons:
-        return "it showed no certificate, and here clients have to"
+        return NOTHING_SHOWN
     return ", ".join(reasons) or "it hung up"
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from zope.interface import implementer
 
@@ -29,6 +30,8 @@ TYPES: Final = {
     x509.NameOID.EMAIL_ADDRESS: "emailAddress",
     x509.NameOID.SERIAL_NUMBER: "serialNumber",
 }
+#: Why somebody is refused who has to show a certificate.
+NOTHING_SHOWN: Final = "it showed no certificate, and here clients have to"
 
 
 def now() -> dt.datetime:
@@ -85,7 +88,13 @@ class Introduction:
         known: ClientCertificate | None = connection.presented
         if known is None:
             leaf = self._leaf = connection.get_peer_certificate(as_cryptography=True)
-            if leaf is not None and leaf.not_valid_after_utc <= now():
+            if leaf is None:
+                # OpenSSL resumes also one of somebody who was not asked: of an authority
+                # that looks whether a name leads here, or of who pretended to be that.
+                if connection.get_verify_mode() & SSL.VERIFY_FAIL_IF_NO_PEER_CERT:
+                    self.problem = NOTHING_SHOWN
+                    return False
+            elif leaf.not_valid_after_utc <= now():
                 self.problem = f"the certificate of {spelled(leaf.subject)} has expired since"
                 return False
         elif self._policy.settings.clients.tellsChain:
@@ -194,4 +203,4 @@ def _alternatives(leaf: x509.Certificate) -> Iterable[tuple[str, str]]:
             yield "ip", str(each.value)
 
 
-__all__ = ["TYPES", "Introduction", "describe", "now", "spelled", "typeOf"]
+__all__ = ["NOTHING_SHOWN", "TYPES", "Introduction", "describe", "now", "spelled", "typeOf"]

@@ -10,25 +10,27 @@ import time
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.logger import capturedLogs
-from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from intermediary.interfaces import ITLSPolicy
 from intermediary.net.acmekeys import challengeCertificate, keyPEM, makeKey
 from intermediary.net.answering import AnsweringHandshakes
 from intermediary.net.automatic import ACME_PROTOCOL
-from intermediary.settings import AcmeSettings, TLSSettings
+from intermediary.settings import AcmeSettings, ClientTLSSettings, TLSSettings
 
+from .clients import ClientCase
 from .test_handshakes import TLSScenario
 from .tlspeers import MemoryClient
 
 
-class AnsweringTests(SynchronousTestCase):
-    """A front that gets its certificates by itself."""
+class AnsweringCase(ClientCase):
+    """Has a front that gets its certificates by itself, and is looked at for that."""
 
     def setUp(self) -> None:
+        super().setUp()
         self.scenario = TLSScenario(self)
         self.scenario.clock.advance(max(0.0, time.time() - self.scenario.clock.seconds()))
         acme = AcmeSettings(
@@ -37,7 +39,7 @@ class AnsweringTests(SynchronousTestCase):
             storage=self.mktemp(),
             termsAgreed=True,
         )
-        self.scenario.reverse(tls=TLSSettings(acme=acme))
+        self.scenario.reverse(tls=TLSSettings(acme=acme, clients=self.clients()))
         self.handshakes: Any = self.scenario.front._listener.handshakes
         self.assertIsInstance(self.handshakes, AnsweringHandshakes)
         tls: Any = self.scenario.front.tls
@@ -53,6 +55,14 @@ class AnsweringTests(SynchronousTestCase):
 
     def tearDown(self) -> None:
         self.assertEqual(self.handshakes._watched, {})
+
+    def clients(self) -> ClientTLSSettings | None:
+        """Say what clients are asked for."""
+        return None
+
+
+class AnsweringTests(AnsweringCase):
+    """Handshakes with whoever looks, and with others."""
 
     def test_anAuthorityIsDone(self) -> None:
         """RFC 8737 §3: the connection is closed, in order, and nothing is answered over it."""
@@ -97,3 +107,39 @@ class AnsweringTests(SynchronousTestCase):
         self.assertFalse(watched.isAnswer())
         for make in (watched.serverConnectionForTLS, watched.connectionOn):
             self.assertIs(make(None), watched._made)
+
+
+class AskingTests(AnsweringCase):
+    """Where clients have to show certificates."""
+
+    def clients(self) -> ClientTLSSettings:
+        """Ask for them."""
+        return ClientTLSSettings(ca=self.ca)
+
+    def test_anAuthorityHasNone(self) -> None:
+        """It gets its answer, and nothing else."""
+        client = self.scenario.connects()
+        client.shakes(MemoryClient(b"a.example", (ACME_PROTOCOL,)))
+        self.assertEqual(client.tls.subject, "ACME challenge")
+        self.assertTrue(client.isToldTheEnd)
+
+    def test_itsSessionLetsNobodyIn(self) -> None:
+        """Who pretends to be one has a session then that nobody is known by."""
+        library: Any = SSL._lib  # type: ignore[attr-defined]
+        for highest in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
+            first: Any = MemoryClient(b"a.example", (ACME_PROTOCOL,), highest)
+            self.scenario.connects().shakes(first).takes()
+            # pyOpenSSL has neither for one connection.
+            library.SSL_CTX_set_alpn_protos(first.context._context, b"\x08http/1.1", 9)
+            again = MemoryClient(b"a.example", context=first.context, session=first.session())
+            client = self.scenario.connects()
+            with capturedLogs() as events:
+                client.begins(again)
+                client.goesOn()
+            self.assertTrue(library.SSL_session_reused(again.connection._ssl))
+            self.assertFalse(client.transport.connected)
+            (event,) = events
+            self.assertEqual(event["why"], "it showed no certificate, and here clients have to")
+            # Of many in a second, the log has one.
+            self.scenario.passes(2)
+        self.assertEqual(self.scenario.records, [])
