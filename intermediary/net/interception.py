@@ -28,13 +28,13 @@ from zope.interface import implementer
 from ..errors import ClientGone
 from ..interfaces import ITLSPolicy
 from ..program import PARKED
+from ..wire.clienthello import HANDSHAKE, HelloError, HelloReader
 from .dialling import ESTABLISHED
 from .downstream import DownstreamConnection
 from .handshakes import Handshakes, speakTLS
 from .introduction import Introduced
 from .listener import Listener
 from .prelude import Prelude
-from .sni import isWhole, nameIn
 from .tlsproblems import reasonsOf
 
 if TYPE_CHECKING:
@@ -47,8 +47,6 @@ if TYPE_CHECKING:
     from .minting import Mint
     from .sweep import Sweeper
 
-#: The type of the record that TLS begins with (RFC 8446 §5.1).
-HANDSHAKE: Final = 0x16
 #: Between two lines of the log about clients that do not let one host be intercepted.
 QUIET_SECONDS: Final = 600.0
 #: Hosts of which it is known when they were in the log.
@@ -199,7 +197,12 @@ class Intercepted:
         self._owner = owner
         self._exchange: Exchange | None = exchange
         self._host = host
-        self._isAddress = isIPAddress(host) or isIPv6Address(host)
+        #: Reads the name that is asked for where the host is none.
+        self._reader: HelloReader | None = None
+        if isIPAddress(host) or isIPv6Address(host):
+            self._reader = HelloReader()
+        #: How much of what came early it has read.
+        self._read = 0
         self._prelude: Prelude | None = None
         self._wrapper: Any = None
         self._inner: DownstreamConnection | None = None
@@ -231,11 +234,16 @@ class Intercepted:
         early = prelude.early
         if early[0] != HANDSHAKE:
             self._tunnel()
-        elif not self._isAddress:
-            self._serve(prelude)
-        elif not isWhole(early):
-            return False
-        elif self._owner.excepts(nameIn(early)):
+            return True
+        name = ""
+        if self._reader is not None:
+            fresh, self._read = early[self._read :], len(early)
+            found = _nameIn(self._reader, fresh)
+            if found is None:
+                return False
+            self._reader = None
+            name = found
+        if self._owner.excepts(name):
             self._tunnel()
         else:
             self._serve(prelude)
@@ -353,4 +361,19 @@ class Intercepted:
         return f"<Intercepted {self._host} {self._inner!r}>"
 
 
-__all__ = ["HANDSHAKE", "QUIET_SECONDS", "Intercepted", "Interception"]
+def _nameIn(reader: HelloReader, fresh: bytes) -> str | None:
+    """
+    Read on what a client says first.
+
+    @return: the name that it asks for, empty if it asks for none or says nothing that
+        could be read; None if there is more to come.
+    """
+    try:
+        hello = reader.feed(fresh)
+    except HelloError:
+        # OpenSSL says what is wrong.
+        return ""
+    return None if hello is None else hello.name
+
+
+__all__ = ["QUIET_SECONDS", "Intercepted", "Interception"]

@@ -470,6 +470,34 @@ class TunnelTests(InterceptionTestCase):
             self.assertEqual(origin.takes(), octets)
             self.assertTrue(client.isRead)
 
+    def test_aGreetingInManyRecords(self) -> None:
+        """What is excepted is so however its greeting is cut (RFC 8446 §5.1)."""
+        scenario = self.intercepting(excepted=("*.bank.example",))
+        octets = MemoryClient(b"www.bank.example").speaks()
+        head, message = octets[:3], octets[5:]
+        pieces = [message[at : at + 99] for at in range(0, len(message), 99)]
+        records = [head + len(each).to_bytes(2, "big") + each for each in pieces]
+        self.assertGreater(len(records), 2)
+        client = scenario.opens(b"192.0.2.9:443")
+        for each in records[:-1]:
+            client.sends(each)
+            scenario.connectsNowhere()
+        client.sends(records[-1])
+        origin = scenario.accepts("tunnel://192.0.2.9:443")
+        self.assertEqual(origin.takes(), b"".join(records))
+
+    def test_anAddressAndNoGreeting(self) -> None:
+        """OpenSSL says what it thinks of it."""
+        scenario = self.intercepting()
+        client = scenario.opens(b"192.0.2.9:443")
+        with capturedLogs() as events:
+            client.sends(b"\x16\x03\x01\x00\x05\x02\x00\x00\x01\x00")
+            client.settle()
+        self.assertEqual(client.takes()[:1], b"\x15")
+        (event,) = events
+        self.assertEqual((event["host"], event["why"]), ("192.0.2.9", "unexpected message"))
+        self.assertEqual(scenario.front.connections, 0)
+
     def test_aNameThatIsExceptedAndAnother(self) -> None:
         """SNI is no way past the interception of what the CONNECT names."""
         scenario = self.intercepting(excepted=("*.bank.example",))
