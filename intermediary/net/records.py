@@ -35,6 +35,9 @@ ROOM_OCTETS: Final = 8 * RECORD_OCTETS
 #: A record of so many is one of several, as a rule: it is as much as fits into a segment.
 FULL_OCTETS: Final = 1300
 
+#: SSL_MODE_AUTO_RETRY of OpenSSL's C{ssl.h}.
+_AUTO_RETRY: Final = 0x4
+
 # What a connection said when it was last called.  The last two are final.
 
 #: It did what it should.
@@ -144,7 +147,6 @@ _SHAKE: Final[Any] = getattr(_lib, "SSL_do_handshake", None)
 _GET_ERROR: Final[Any] = getattr(_lib, "SSL_get_error", None)
 _CLEAR: Final[Any] = getattr(_lib, "ERR_clear_error", None)
 _CLEAR_MODE: Final[Any] = getattr(_lib, "SSL_clear_mode", None)
-_AUTO_RETRY: Final[Any] = getattr(_lib, "SSL_MODE_AUTO_RETRY", 0)
 _UNPACK: Final[Any] = getattr(_ffi, "unpack", None)
 _FROM_BUFFER: Final[Any] = getattr(_ffi, "from_buffer", None)
 _WANT_READ: Final[Any] = getattr(_lib, "SSL_ERROR_WANT_READ", None)

@@ -197,6 +197,38 @@ class RecordsTests(SynchronousTestCase):
         self.assertIn("http request", str(self.records.error))
 
 
+class ContentTests(SynchronousTestCase):
+    """Records that have none for us."""
+
+    def test_oneAtATime(self) -> None:
+        """Whoever sends many takes no more time than others: here, a server its tickets."""
+        context = SSL.Context(SSL.TLS_METHOD)
+        context.use_certificate(made("a.example").certificate)
+        context.use_privatekey(made("a.example").privateKey)
+        sockets = socket.socketpair()
+        for each in sockets:
+            self.addCleanup(each.close)
+            each.setblocking(False)
+        peer = SSL.Connection(context, sockets[1])
+        peer.set_accept_state()
+        connection = SSL.Connection(SSL.Context(SSL.TLS_METHOD), sockets[0])
+        connection.set_connect_state()
+        records = DirectRecords(connection)
+        for _ in range(3):
+            records.shake()
+            try:
+                peer.do_handshake()
+            except SSL.WantReadError:
+                pass
+        self.assertEqual(connection.get_protocol_version_name(), "TLSv1.3")
+        peer.send(b"hello")
+        for _ in range(2):
+            self.assertEqual(records.read(), b"")
+            self.assertEqual(records.state, WANTS_READ)
+        self.assertEqual(records.read(), b"hello")
+        self.assertEqual(records.state, DONE)
+
+
 class PublicRecordsTests(RecordsTests):
     """Those for a pyOpenSSL of another make."""
 
