@@ -30,7 +30,8 @@ def certificateFindings(
     @param settings: the same, with paths that lead there.
     @return: what is wrong, and what works and is odd.
     """
-    if not (settings.certificate or settings.certificates):
+    named = bool(settings.certificate or settings.certificates)
+    if not (named or settings.clients):
         return [], []
     # Only who has TLS needs OpenSSL.
     from ..net.authorityfiles import AuthorityFiles
@@ -48,9 +49,9 @@ def certificateFindings(
         return Finding((*path, *trouble.key.split(".")), value, message, trouble.remedy)
 
     files = CertificateFiles(settings)
-    _, troubles = files.look()
+    troubles = files.look()[1] if named else []
     automatic = () if settings.acme is None else settings.acme.names
-    if not troubles and settings.default not in automatic:
+    if named and not troubles and settings.default not in automatic:
         try:
             ByName(files.certificates, list, settings.default)
         except CertificateError as error:
@@ -61,7 +62,7 @@ def certificateFindings(
     if troubles:
         return [finding(each) for each in troubles], []
     now = dt.datetime.now(dt.UTC)
-    odd = files.oddities(now)
+    odd = files.oddities(now) if named else []
     if clients is not None:
         odd += clients.oddities(now)
     return [], [finding(each) for each in odd]

@@ -185,6 +185,18 @@ class FindingTests(CertificateCase):
         [warning] = self.warnings('{ certificate = "must.pem", stapling = false }')
         self.assertIn("refused by clients without an OCSP response; remove stapling", warning)
 
+    def test_clientsOfWhoHasNoFiles(self) -> None:
+        """Who vouches for clients is looked at beside C{acme}, too."""
+        acme = 'acme = { terms-agreed = true, names = ["a.example"] }'
+        [problem] = self.problems(f'{{ {acme}, clients = {{ ca = "none.pem" }} }}')
+        self.assertEqual(
+            problem,
+            '3: reverse.site.tls.clients.ca = "none.pem": '
+            "can't be read: No such file or directory; name a file that this user may read",
+        )
+        self.put("ca.pem", authority().pem)
+        self.assertEqual(self.warnings(f'{{ {acme}, clients = {{ ca = "ca.pem" }} }}'), [])
+
     def test_keysThatGoTogether(self) -> None:
         """And those that do not."""
         for tls, said in (
