@@ -95,7 +95,7 @@ class ConfigurationTests(SynchronousTestCase):
         self.assertGreater(len(paths), 2)
         folder = Path(self.mktemp())
         folder.mkdir()
-        site = made("localhost")
+        site = made("localhost", "www.example.org")
         root = authority()
         for name, octets in (
             ("site.pem", site.pem),

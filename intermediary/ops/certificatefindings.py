@@ -13,14 +13,16 @@ from .consistency import Finding
 from .problems import ABSENT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from ..net.certificatefiles import Trouble
+    from ..net.certificates import ByName
     from ..settings import TLSSettings
     from .places import Path
 
 
 def certificateFindings(
-    path: Path, table: Mapping[str, Any], settings: TLSSettings
+    path: Path, table: Mapping[str, Any], settings: TLSSettings, hosts: Sequence[str] = ()
 ) -> tuple[list[Finding], list[Finding]]:
     """
     Read the certificates of a front, as it would.
@@ -28,6 +30,7 @@ def certificateFindings(
     @param path: that of its C{tls}.
     @param table: what stands there.
     @param settings: the same, with paths that lead there.
+    @param hosts: what the front's routes are for.
     @return: what is wrong, and what works and is odd.
     """
     named = bool(settings.certificate or settings.certificates)
@@ -51,9 +54,11 @@ def certificateFindings(
     files = CertificateFiles(settings)
     troubles = files.look()[1] if named else []
     automatic = () if settings.acme is None else settings.acme.names
-    if named and not troubles and settings.default not in automatic:
+    byName: ByName | None = None
+    if named and not troubles:
+        default = "" if settings.default in automatic else settings.default
         try:
-            ByName(files.certificates, list, settings.default)
+            byName = ByName(files.certificates, list, default)
         except CertificateError as error:
             troubles.append(Trouble("default", settings.default, error.message, error.remedy))
     clients = None if settings.clients is None else AuthorityFiles(settings.clients)
@@ -65,7 +70,29 @@ def certificateFindings(
     odd = files.oddities(now) if named else []
     if clients is not None:
         odd += clients.oddities(now)
+    if byName is not None:
+        odd += _unnamed(settings, byName, hosts, automatic)
     return [], [finding(each) for each in odd]
+
+
+def _unnamed(
+    settings: TLSSettings, byName: ByName, hosts: Sequence[str], automatic: Sequence[str]
+) -> Iterator[Trouble]:
+    """Find hosts whose clients get a certificate for something else."""
+    from ..net.certificatefiles import Trouble
+
+    exact = {host.removesuffix(".") for host in hosts if not host.startswith("*.")}
+    lacking = [
+        host for host in sorted(exact.difference(automatic)) if host.encode("ascii") not in byName
+    ]
+    if lacking:
+        key = "certificates" if settings.certificates else "certificate"
+        yield Trouble(
+            key,
+            getattr(settings, key),
+            f"is not for {' '.join(lacking)}, which a route is for: clients refuse it there",
+            "get one that is, or mend the host of the route",
+        )
 
 
 __all__ = ["certificateFindings"]

@@ -98,8 +98,9 @@ def _certificates(
             if settings is None:
                 continue
             path, written = (kind, name, "tls"), document[kind][name]["tls"]
+            hosts = [host for route in getattr(table, "route", ()) for host in route.host]
             for found in (
-                certificateFindings(path, written, settings),
+                certificateFindings(path, written, settings, hosts),
                 acmeFindings(path, written, settings, plain),
             ):
                 wrong += found[0]

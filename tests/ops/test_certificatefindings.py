@@ -48,9 +48,9 @@ class CertificateCase(FolderCase):
         """Without the name of the file."""
         return [each.removeprefix(f"{self.source}:") for each in text]
 
-    def warnings(self, tls: str) -> list[str]:
+    def warnings(self, tls: str, document: str = SITE) -> list[str]:
         """All that is odd."""
-        configuration = parse(SITE.replace("{tls}", tls).encode(), self.source)
+        configuration = parse(document.replace("{tls}", tls).encode(), self.source)
         return self.short([str(each) for each in configuration.warnings])
 
 
@@ -184,6 +184,23 @@ class FindingTests(CertificateCase):
         self.assertEqual(self.warnings('{ certificate = "must.pem" }'), [])
         [warning] = self.warnings('{ certificate = "must.pem", stapling = false }')
         self.assertIn("refused by clients without an OCSP response; remove stapling", warning)
+
+    def test_hostsThatNoCertificateIsFor(self) -> None:
+        """Clients refuse what they get there; of wildcards nothing can be said."""
+        hosts = 'host = ["b.example", "A.example.", "*.c.example"]\nupstream'
+        document = SITE.replace("upstream", hosts, 1)
+        site = 'certificate = "site.pem", key = "site.key"'
+        [warning] = self.warnings(f"{{ {site} }}", document)
+        self.assertEqual(
+            warning,
+            '3: reverse.site.tls.certificate = "site.pem": is not for b.example, which a route '
+            "is for: clients refuse it there; get one that is, or mend the host of the route",
+        )
+        acme = "acme = { terms-agreed = true }"
+        self.assertEqual(self.warnings(f"{{ {site}, {acme} }}", document), [])
+        self.put("b.pem", made("*.example").both)
+        (self.folder / "b.pem").chmod(0o600)
+        self.assertEqual(self.warnings('{ certificates = "." }', document), [])
 
     def test_clientsOfWhoHasNoFiles(self) -> None:
         """Who vouches for clients is looked at beside C{acme}, too."""

@@ -149,7 +149,7 @@ class OptionsTests(SynchronousTestCase):
     def test_checkSaysWhoSpeaksTLS(self) -> None:
         """And with which certificates."""
         pem = Path(self.mktemp()).absolute()
-        pem.write_bytes(made("a.example").both)
+        pem.write_bytes(made("example.org").both)
         pem.chmod(0o600)
         tls = b'tls = { certificate = "%b" }\n[[reverse.site.route]]\nhost' % bytes(pem)
         path = self.file(STABLE.replace(b"[[reverse.site.route]]\nhost", tls, 1))
