@@ -100,6 +100,9 @@ class ConfigurationTests(SynchronousTestCase):
         for name, octets in (
             ("site.pem", site.pem),
             ("site.key", site.key),
+            ("proxy.pem", site.pem),
+            ("proxy.key", site.key),
+            ("our-authority.pem", root.pem),
             ("ca.pem", root.pem),
             ("ca.key", root.key),
             ("clients-ca.pem", root.pem),

@@ -55,7 +55,7 @@ def configurationOf(document: Document, source: str, warnings: Iterable[Problem]
         name: UpstreamSettings(
             name=name,
             servers=tuple(table.servers),
-            tls=_originTLSSettings(table.tls, source),
+            tls=originTLSSettings(table.tls, source),
         )
         for name, table in document.upstream.items()
     }
@@ -145,7 +145,7 @@ def _located(path: str | None, source: str) -> str | None:
     return os.path.normpath(os.path.join(folder, path))
 
 
-def _originTLSSettings(table: OriginTLSTable, source: str) -> OriginTLSSettings:
+def originTLSSettings(table: OriginTLSTable, source: str) -> OriginTLSSettings:
     """Make the settings of TLS with the servers of an upstream."""
     return OriginTLSSettings(
         ca=_located(table.ca, source),
@@ -331,4 +331,10 @@ def _reverseSettings(
     )
 
 
-__all__ = ["configurationOf", "httpsOnly", "interceptSettings", "tlsSettings"]
+__all__ = [
+    "configurationOf",
+    "httpsOnly",
+    "interceptSettings",
+    "originTLSSettings",
+    "tlsSettings",
+]

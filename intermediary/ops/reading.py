@@ -20,8 +20,15 @@ from .authorityfindings import authorityFindings
 from .certificatefindings import certificateFindings
 from .clientconsistency import clientInconsistencies, clientOddities
 from .consistency import inconsistencies, oddities
-from .fromtables import configurationOf, httpsOnly, interceptSettings, tlsSettings
+from .fromtables import (
+    configurationOf,
+    httpsOnly,
+    interceptSettings,
+    originTLSSettings,
+    tlsSettings,
+)
 from .httpsfindings import httpsFindings
+from .originfindings import originFindings
 from .passagefindings import passageFindings
 from .places import Places, dotted
 from .problems import ABSENT, ConfigurationError, Problem, nearest, spell
@@ -113,6 +120,11 @@ def _certificates(
             )
             wrong += both[0]
             odd += both[1]
+    for name, upstream in model.upstream.items():
+        if any(url.startswith("https:") for url in upstream.servers):
+            origin = originTLSSettings(upstream.tls, source)
+            written = document["upstream"][name].get("tls", {})
+            wrong += originFindings(("upstream", name, "tls"), written, origin)
     return wrong, odd
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from intermediary.ops import reading
 from intermediary.ops.config import Configuration, ForwardFront, Guard, LogSettings, ReverseFront
 from intermediary.ops.problems import ABSENT, ConfigurationError, Problem
 from intermediary.ops.reading import parse
@@ -119,6 +120,8 @@ class GoodTests(SynchronousTestCase):
             bodyOctets=10 << 20,
             connections=50,
         )
+        # These are not there.
+        self.patch(reading, "originFindings", lambda *arguments: [])
         self.assertEqual(
             parse(EVERYTHING, "/etc/proxy/all.toml"),
             Configuration(

@@ -31,6 +31,8 @@ from intermediary.ops.options import Options
 from intermediary.ops.problems import Problem
 from intermediary.ops.service import ProxyService, StartError, makeService
 
+from ..net.certifying import authority
+
 
 @implementer(IFront)
 class FakeFront(Factory):
@@ -490,17 +492,21 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertEqual([child.name for child in service], ["forward"])
 
     def test_filesThatCantBeUsed(self) -> None:
-        """They are told of as by C{--check}, and the process does not start."""
+        """Any more: they are told of as by C{--check}, and the process does not start."""
         path = Path(self.mktemp())
+        ca = Path(self.mktemp()).absolute()
+        ca.write_bytes(authority().pem)
         path.write_text(
             '[reverse.site]\nlisten = ["tcp:1"]\n[[reverse.site.route]]\nupstream = "web"\n'
-            '[upstream.web]\nservers = ["https://h"]\ntls = { ca = "/nowhere/ca.pem" }\n',
+            '[upstream.web]\nservers = ["https://h"]\n'
+            f'tls = {{ ca = "{ca}" }}\n',
             encoding="utf-8",
         )
         options = Options()
         options.parseOptions(["--config", str(path)])
+        ca.unlink()
         told = io.StringIO()
         self.patch(sys, "stderr", told)
         error = self.assertRaises(StartError, makeService, options)
-        self.assertIn('upstream.web.tls.ca = "/nowhere/ca.pem": can\'t be read', str(error))
+        self.assertIn(f'upstream.web.tls.ca = "{ca}": can\'t be read', str(error))
         self.assertEqual(told.getvalue(), f"{error}\n")
