@@ -64,6 +64,21 @@ def oddities(settings: InterceptSettings, authority: Authority, now: dt.datetime
     odd = authority.oddity(now)
     if odd is not None:
         found.append(Trouble("ca", settings.ca, *odd))
+    beyond = [
+        each
+        for each in settings.only
+        if "/" not in each and not authority.vouchesFor(each.removeprefix("*.").removesuffix("."))
+    ]
+    if beyond:
+        found.append(
+            Trouble(
+                "only",
+                settings.ca,
+                f"the authority may not vouch for all of {' '.join(beyond)}: what it may not, is "
+                "tunnelled unseen",
+                "make one that may (intermediary-make-ca --within), or remove what it may not",
+            )
+        )
     path = settings.key or settings.ca
     try:
         mode = os.stat(path).st_mode

@@ -306,7 +306,8 @@ def hostPattern(text: str) -> str:
     """
     remedy = 'write a name without port as "example.org", or "*.example.org"'
     if text == "*":
-        raise Unfit("is not a host", "leave host out to match any")
+        # Not of routes alone.
+        raise Unfit("is not a host", f"{remedy}; a route without host is for any")
     star, bare = ("*.", text[2:]) if text.startswith("*.") else ("", text)
     if bare.startswith("[") and bare.endswith("]"):
         bare = bare[1:-1]

@@ -5,6 +5,7 @@ L{intermediary.ops.authorityfindings}: a file with a front that intercepts, read
 
 from __future__ import annotations
 
+from intermediary.ops.makeca import makeAuthority, write
 from intermediary.ops.problems import ConfigurationError
 from intermediary.ops.reading import parse
 from intermediary.settings import InterceptSettings
@@ -95,6 +96,24 @@ class AuthorityFindingsTests(FolderCase):
         (warning,) = parse(EGRESS.replace("{table}", table).encode(), self.source).warnings
         self.assertEqual(warning.table, "forward.egress.intercept.key")
         self.assertIn("pass for every server", warning.message)
+
+    def test_whatTheAuthorityMayNotVouchFor(self) -> None:
+        """It is not decrypted, whatever C{only} says."""
+        write(str(self.folder / "limited"), *makeAuthority("x", 9, ["example.org"]))
+        for only, said in (
+            ('["*.example.org", "a.example.org", "192.0.2.0/24"]', []),
+            ('["a.example.org", "*.Example.com", "b.example"]', ["*.example.com b.example"]),
+        ):
+            table = f'{{ ca = "limited/ca.pem", key = "limited/ca.key", only = {only} }}'
+            found = parse(EGRESS.replace("{table}", table).encode(), self.source).warnings
+            self.assertEqual(
+                [each.message for each in found],
+                [
+                    f"the authority may not vouch for all of {each}: "
+                    "what it may not, is tunnelled unseen"
+                    for each in said
+                ],
+            )
 
     def test_valuesThatAreNone(self) -> None:
         """Patterns, ports, paths."""
