@@ -87,11 +87,17 @@ class AcmeStore:
         self._account = os.path.join(self._folder, "account.json")
 
     def problem(self) -> StoreError | None:
-        """Find what keeps the folder from being used; that it is not there does not."""
+        """Find what keeps the folder from being used; that it is not there yet does not."""
         for path in (self._top, self._folder, self._challenges, self._certificates):
             try:
                 mode = os.stat(path).st_mode
             except FileNotFoundError:
+                refused = _unmakeable(path)
+                if refused:
+                    return _refusal(OSError(refused, os.strerror(refused)), path)
+                if path in (self._top, self._folder):
+                    # All else is in it.
+                    return None
                 continue
             except OSError as error:
                 return _refusal(error, path)
@@ -273,6 +279,17 @@ class AcmeStore:
 
     def __repr__(self) -> str:
         return f"<AcmeStore {self._folder}>"
+
+
+def _unmakeable(path: str) -> int:
+    """Tell why a folder can't be made, as an error of the system; 0 if it can."""
+    parent = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(parent):
+        return errno.ENOENT
+    mayUse = os.access(
+        parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids
+    )
+    return 0 if mayUse else errno.EACCES
 
 
 def _refusal(error: OSError, path: str) -> StoreError:

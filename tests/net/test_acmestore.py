@@ -92,10 +92,33 @@ class FolderTests(StoreCase):
         assert problem is not None
         self.assertIn("is no folder", str(problem))
         elsewhere = AcmeStore(str(self.top.parent / "none" / "acme"), DIRECTORY)
+        problem = elsewhere.problem()
         with self.assertRaises(StoreError) as caught:
             elsewhere.prepare()
+        self.assertEqual(str(problem), str(caught.exception))
         self.assertIn("No such file or directory", caught.exception.message)
         self.assertIn("make the folder", caught.exception.remedy)
+
+    def test_whatCantBeMadeIsRefused(self) -> None:
+        """Before anybody orders, and nothing is made by looking."""
+        asked = []
+
+        def refuse(path: str, mode: int, **options: bool) -> bool:
+            asked.append(path)
+            return False
+
+        store = AcmeStore(f"{self.top}/", DIRECTORY)
+        self.assertIsNone(store.problem())
+        self.patch(os, "access", refuse)
+        problem = store.problem()
+        assert problem is not None
+        self.assertIn("can't be used: Permission denied", problem.message)
+        self.assertIn("runs as", problem.remedy)
+        self.top.mkdir(0o700)
+        self.assertIsNotNone(store.problem())
+        self.assertEqual(asked, [str(self.top.absolute().parent), str(self.top.absolute())])
+        store.prepare()
+        self.assertIsNone(store.problem())
 
     def test_serversAreKeptApart(self) -> None:
         """What one vouches for is not taken for what another does."""

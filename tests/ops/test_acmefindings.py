@@ -73,6 +73,7 @@ class SettingsTests(AcmeCase):
 
     def test_everyKey(self) -> None:
         """A value other than the default for each; paths count from the file."""
+        (self.folder / "x").mkdir()
         self.assertEqual(
             self.acme(
                 'terms-agreed = true, directory = "https://ca.example/dir", email = "a@example.org", '
