@@ -102,8 +102,19 @@ class SecureOrigin:
         self.origin = Origin(self._secure)
 
     def _secure(self, stream: Stream) -> None:
-        tls = self.context.wrap_socket(stream.socket, server_side=True)
+        tls = self.context.wrap_socket(
+            stream.socket, server_side=True, do_handshake_on_connect=False
+        )
         stream.socket = tls
+        try:
+            tls.do_handshake()
+        except ssl.SSLError:
+            # Whoever closes with something unread resets the connection, and a client that
+            # writes at that moment never reads the alert.
+            tls.shutdown(socket.SHUT_WR)
+            while tls.recv(4096):
+                pass
+            raise
         self.resumed.append(tls.session_reused)
         self.agreed.append(tls.selected_alpn_protocol())
         self._serve(stream)
