@@ -41,10 +41,8 @@ def acmeFindings(
 
     wrong = [found(*each) for each in (*_unready(acme), *_unnamed(acme), *_unsafe(acme))]
     if not _isInstalled():
-        message, remedy = (
-            "needs the package acme, which is not installed",
-            ("pip install 'intermediary[acme]'"),
-        )
+        message = "needs the package acme, which is not installed"
+        remedy = "pip install 'acme >= 5', or this package with its extra acme"
         wrong.append(Finding((*path, "acme"), ABSENT, message, remedy))
     default = settings.default
     # With files, it may be a name of theirs.

@@ -244,7 +244,7 @@ class ProblemTests(AcmeCase):
             self.assertEqual(
                 problem,
                 "3: reverse.site.tls.acme: needs the package acme, which is not installed; "
-                "pip install 'intermediary[acme]'",
+                "pip install 'acme >= 5', or this package with its extra acme",
             )
             storage.mkdir(exist_ok=True)
             storage.chmod(0o700)
