@@ -26,6 +26,11 @@ CONTENTS: Final = (
 #: Those of RFC 9440, which are nobody's to send but ours.
 STANDARD: Final = frozenset((b"client-cert", b"client-cert-chain"))
 
+#: What nearly all names of fields are made of, and the comma, which is in none.
+_PLAIN: Final = b"abcdefghijklmnopqrstuvwxyz0123456789-,"
+#: The rest of what may be in them (RFC 9110 §5.6.2), to what it may be taken for.
+_HYPHENS: Final = bytes.maketrans(b"!#$%&'*+.^_`|~", b"-" * 14)
+
 #: What C{verified} says, as nginx does.
 SUCCESS: Final = b"SUCCESS"
 NONE: Final = b"NONE"
@@ -33,18 +38,20 @@ NONE: Final = b"NONE"
 
 def withheld(fields: Fields, names: frozenset[bytes]) -> Fields:
     """
-    Leave out fields of these names, also with underscores where they have hyphens.
+    Leave out fields of these names, also with something else where they have hyphens.
 
-    CGI, and WSGI with it, knows C{Client_Cert} and C{Client-Cert} by the same name.
+    CGI, and WSGI with it, knows C{Client_Cert} and C{Client-Cert} by the same name, and some
+    servers C{Client.Cert}, too.
 
     @param names: in lower case, with hyphens.
     @return: the fields themselves where there are none.
     """
-    if fields.encoded.find(b"_") >= 0:
-        found = {name for name in fields.index if name.replace(b"_", b"-") in names}
+    index = fields.index
+    if b",".join(index).translate(None, _PLAIN):
+        found = {name for name in index if name.translate(_HYPHENS) in names}
         return fields.without(found) if found else fields
     # Asked this way round, as there are few of these names.
-    return fields if fields.index.keys().isdisjoint(names) else fields.without(names)
+    return fields if index.keys().isdisjoint(names) else fields.without(names)
 
 
 def byteSequence(octets: bytes) -> bytes:

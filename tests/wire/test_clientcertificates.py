@@ -33,7 +33,7 @@ class WithheldTests(SynchronousTestCase):
         return [name for name, _ in withheld(fields, STANDARD | {b"x-client-subject"})]
 
     def test_inEachSpelling(self) -> None:
-        """Case, underscores, several of them."""
+        """Case, underscores and whatever else may be one to a server, several of them."""
         self.assertEqual(
             self.kept(
                 b"Accept",
@@ -45,8 +45,11 @@ class WithheldTests(SynchronousTestCase):
                 b"X-Client-Subjects",
                 b"Client",
                 b"client_certs",
+                *(b"Client%cCert" % each for each in b"!#$%&'*+.^_`|~"),
+                b"Client.Cert~Chain",
+                b"Client.Certs",
             ),
-            [b"Accept", b"X-Client-Subjects", b"Client", b"client_certs"],
+            [b"Accept", b"X-Client-Subjects", b"Client", b"client_certs", b"Client.Certs"],
         )
 
     def test_nothingIsMadeOfNothing(self) -> None:
