@@ -94,6 +94,8 @@ class Sending:
         """
         octets = 0
         for piece in pieces:
+            if not isinstance(piece, bytes):
+                raise TypeError("Data must be bytes")
             octets += len(piece)
         if octets <= RECORD_OCTETS:
             self.write(b"".join(pieces))

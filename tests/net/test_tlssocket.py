@@ -113,10 +113,10 @@ class Talk:
     @ivar protocol: the server's.
     """
 
-    def __init__(self, case: TLSTestCase, client: MemoryClient) -> None:
+    def __init__(self, case: TLSTestCase, client: MemoryClient, protocol: Any = None) -> None:
         self.case = case
         self.client = client
-        self.protocol: Any = Listening()
+        self.protocol: Any = protocol or Listening()
         self.wire = AcceptedWire(self.protocol, case.clock, "192.0.2.7")
         case.addCleanup(self.wire.close)
         self.transport = self.wire.eager
@@ -937,6 +937,16 @@ class RecordTests(TLSTestCase):
 
 class FullTests(TLSTestCase):
     """A socket that takes no more."""
+
+    def test_piecesAreOctets(self) -> None:
+        """As everywhere: nothing is sent of others, nor of what comes before them."""
+        talk = self.shake()
+        odd: Any
+        for odd in (bytearray(9000), memoryview(bytes(9000)), "x"):
+            for first in (b"x", bytes(20000)):
+                with self.assertRaises(TypeError):
+                    talk.transport.writeSequence([first, odd])
+        self.assertEqual(talk.goesOn().heard, b"")
 
     def test_nothingIsLost(self) -> None:
         """Whatever is written while the client reads as it likes."""
