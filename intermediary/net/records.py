@@ -268,7 +268,10 @@ class PublicRecords(Records):
 
 
 def recordsOf(connection: Any) -> Records:
-    """Find the best way to those of a C{SSL.Connection}."""
+    """Find the best way to those of a C{SSL.Connection}, which has just been made."""
+    if _CLEAR is not None:
+        # pyOpenSSL leaves what OpenSSL has said of a name that it does not take.
+        _CLEAR()
     if None not in (_READ, _WRITE, _SHAKE, _GET_ERROR, _CLEAR) and hasattr(
         connection, "_raise_ssl_error"
     ):

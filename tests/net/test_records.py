@@ -189,6 +189,13 @@ class RecordsTests(SynchronousTestCase):
         self.assertFalse(self.records.close())
         self.assertEqual(lib.ERR_peek_error(), 0)
 
+    def test_whatComesBeforeIsNobodysEither(self) -> None:
+        """Such as that of a name that can't be said."""
+        self.peer.set_tlsext_host_name(b"a" * 256)
+        self.assertNotEqual(lib.ERR_peek_error(), 0)
+        recordsOf(self.peer)
+        self.assertEqual(lib.ERR_peek_error(), 0)
+
     def test_aHandshakeThatFails(self) -> None:
         """The reason is OpenSSL's."""
         self.sockets[1].send(b"GET / HTTP/1.1\r\n\r\n")
