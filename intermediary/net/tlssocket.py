@@ -91,6 +91,8 @@ class SocketTLS(Sending):
                 return self._over()
             return None
         self.shaken = True
+        # With TLS 1.3 a server refuses a client after this, which has to be heard.
+        self._unheard = self._client
         if me.dataBuffer or self._end != OPEN:
             me.startWriting()
         self.settle()

@@ -838,6 +838,25 @@ class ClientTests(TLSTestCase):
             reason: Any = self.protocol.reason
             self.assertIs(type(reason.value), ConnectionLost)
 
+    def test_whatIsSaidToTheEndOfTheHandshakeAlone(self) -> None:
+        """As a server does that does not like our certificate, and reads no request."""
+        self.dial()
+        hello, self.wire.written = self.wire.written, b""
+        self.peer.bio_write(hello)
+        self.assertRaises(SSL.WantReadError, self.peer.recv, 1)
+        self.wire.arrive(self.said())
+        self.assertEqual(self.protocol.told, ["shaken"])
+        # It is left unread, so that a close is a reset.
+        self.peer.bio_write(self.wire.peer.recv(1 << 16, socket.MSG_PEEK))
+        self.assertRaises(SSL.WantReadError, self.peer.recv, 1)
+        self.peer.send(b"no")
+        self.wire.peer.send(self.said())
+        self.wire.peer.close()
+        self.transport.write(b"a request")
+        self.wire.reactor.rest()
+        self.assertEqual(self.protocol.received, b"no")
+        self.assertEqual(self.protocol.told, ["shaken", "lost"])
+
     def test_theEndOfOneThatDoesNotRead(self) -> None:
         """It is told at once; and so to one that closes."""
         for end in (self.pause, self.lose):
