@@ -38,6 +38,8 @@ CLOSING: Final = 1
 SAID: Final = 2
 #: The peer has: this is over when all has left that was written before.
 HEARD: Final = 3
+#: We have begun to say it: from now on OpenSSL takes nothing else.
+SAYING: Final = 4
 
 
 class Sending:
@@ -239,6 +241,7 @@ __all__ = [
     "OPEN",
     "PAUSE_SECONDS",
     "SAID",
+    "SAYING",
     "SEGMENT_OCTETS",
     "Sending",
 ]

@@ -29,7 +29,7 @@ from twisted.internet.main import CONNECTION_LOST
 
 from .eagerness import DONE
 from .records import ENDED, FAILED, WANTS_READ, WANTS_WRITE
-from .tlssending import CLOSING, HEARD, OPEN, SAID, Sending
+from .tlssending import CLOSING, HEARD, OPEN, SAID, SAYING, Sending
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -232,6 +232,10 @@ class SocketTLS(Sending):
         if self._end == HEARD:
             records.close()
             me.connectionLost(DONE)
+        elif self._end == SAYING:
+            if records.state == ENDED:
+                return CONNECTION_LOST
+            self._say()
         elif producer is not None and (me.producerPaused or not me.streamingProducer):
             me.producerPaused = False
             self.settle()
@@ -277,8 +281,7 @@ class SocketTLS(Sending):
         elif self._readWaits:
             # OpenSSL is in the middle of an answer of its own, which has to leave first.
             me.startWriting()
-        elif records.close():
-            self._end = SAID
+        elif self._close():
             me._writeDisconnected = True  # noqa: SLF001 - Twisted's
             try:
                 me.socket.shutdown(socket.SHUT_WR)
@@ -292,6 +295,17 @@ class SocketTLS(Sending):
             me.startWriting()
         else:
             me.finishWriting()
+
+    def _close(self) -> bool:
+        """
+        Say it.
+
+        @return: whether it has left.
+        """
+        self._end = SAYING
+        if self._records.close():
+            self._end = SAID
+        return self._end == SAID
 
     def _late(self) -> None:
         """The peer does not close."""

@@ -680,6 +680,25 @@ class SocketTests(TLSTestCase):
         talk.wire.reactor.rest()
         self.assertIs(talk.reason, ConnectionLost)
 
+    def test_writesBehindAnEndThatIsHalfSaid(self) -> None:
+        """They mean nothing, also those of a producer that comes too late."""
+        talk = self.shake()
+        self.assertEqual(talk.wire.written, b"")
+        size = 0
+        try:
+            while True:
+                size += talk.transport.socket.send(bytes(1000))
+        except BlockingIOError:
+            talk.transport.loseConnection()
+        talk.transport.registerProducer(talk.protocol, True)
+        talk.transport.write(b"dropped")
+        # The rest is what TLS has said.
+        while size:
+            size -= len(talk.wire.peer.recv(size))
+        self.assertTrue(talk.isToldTheEnd)
+        self.assertEqual(talk.heard, b"")
+        self.assertIsNone(talk.reason)
+
     def test_aSmallWriteBehindAnswers(self) -> None:
         """It waits for them."""
         talk, _, _ = self.wantingKeys()
