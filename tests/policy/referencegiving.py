@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .referencefields import Pairs, combined, normal, notModified, rangeOf, spanOf, without
 from .referenceparts import held, partOf
-from .referencestored import Answer, Response, Stored
+from .referencestored import Answer, Content, Response, Stored
 from .referencestoring import Storing
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Giving(Storing):
         if visit.method == "HEAD":
             value = combined(response.fields, "content-length")
             length = -1 if value is None else int(value)
-        self.effects.append(Answer(visit.client, response.status, fields, content, 0, None, length))
+        self._answer(visit, response.status, fields, content, 0, None, length)
 
     def _give(self, visit: Visit, stored: Stored, member: str, own: Pairs | None = None) -> None:
         """RFC 9111 §4: from what is stored, by the client's preconditions and ranges."""
@@ -86,9 +86,7 @@ class Giving(Storing):
             if combined(fields, "etag") is None:
                 gone = ABOUT_CONTENT
             self.count("304")
-            self.effects.append(
-                Answer(visit.client, 304, [*without(fields, *gone), *more], None, 0, None, -1)
-            )
+            self._answer(visit, 304, [*without(fields, *gone), *more], None, 0, None, -1)
             return
         if visit.method == "GET" and stored.status == 200 and length is not None:
             wanted = rangeOf(visit.fields, stored.validators)
@@ -98,14 +96,12 @@ class Giving(Storing):
                     self.count("416")
                     date = combined(fields, "date")
                     few = [("Content-Range", f"bytes */{length}"), ("Date", str(date)), *more]
-                    self.effects.append(Answer(visit.client, 416, few, None, 0, None, 0))
+                    self._answer(visit, 416, few, None, 0, None, 0)
                     return
                 self.count("206")
                 value = f"bytes {span[0]}-{span[1] - 1}/{length}"
                 fields = [*without(fields, "content-range"), ("Content-Range", value), *more]
-                self.effects.append(
-                    Answer(visit.client, 206, fields, content, *span, span[1] - span[0])
-                )
+                self._answer(visit, 206, fields, content, *span, span[1] - span[0])
                 return
         if stored.status == 206:
             part, known = held(stored, visit.method, visit.fields), partOf(fields)
@@ -114,12 +110,23 @@ class Giving(Storing):
             self.count("206 of a part")
             fields = [*without(fields, "content-range"), ("Content-Range", part.value), *more]
             start, stop = part.first - known.first, part.end - known.first
-            self.effects.append(
-                Answer(visit.client, 206, fields, content, start, stop, stop - start)
-            )
+            self._answer(visit, 206, fields, content, start, stop, stop - start)
             return
         if stored.status == 204:
             length = -1
-        self.effects.append(
-            Answer(visit.client, stored.status, [*fields, *more], content, 0, None, length)
-        )
+        self._answer(visit, stored.status, [*fields, *more], content, 0, None, length)
+
+    def _answer(
+        self,
+        visit: Visit,
+        status: int,
+        fields: Pairs,
+        content: Content | None,
+        start: int,
+        stop: int | None,
+        length: int | None,
+    ) -> None:
+        """See L{Answer}: of what is on its way the client reads the rest, too."""
+        if content is not None and visit.method != "HEAD":
+            content.isRead = True
+        self.effects.append(Answer(visit.client, status, fields, content, start, stop, length))

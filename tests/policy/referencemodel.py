@@ -54,7 +54,6 @@ class Model(Asking):
             self._resolve(visit, late or visit.useless)
             self._over(visit, response.status)
         self._answered = None
-        response.content.isRead = not visit.background
         self.bring(response.content, piece, end)
 
     def _isLate(self, visit: Visit, response: Response | None) -> bool:

@@ -68,6 +68,15 @@ class Joined(Content):
         return self.source.broken
 
     @property
+    def isRead(self) -> bool:
+        """Who reads what is around it reads that, too."""
+        return self.source.isRead
+
+    @isRead.setter
+    def isRead(self, value: bool) -> None:
+        self.source.isRead = value
+
+    @property
     def announced(self) -> int | None:  # type: ignore[override]
         """All together."""
         assert self.source.announced is not None

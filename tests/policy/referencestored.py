@@ -49,7 +49,7 @@ class Content:
     """
 
     isFiled = False
-    isRead = True
+    isRead = False
     isLost = False
 
     def __init__(self, announced: int | None) -> None:

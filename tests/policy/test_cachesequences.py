@@ -82,6 +82,11 @@ SOON = (
 )
 
 
+def _answering(**fields: str) -> Recipe:
+    """A 200 of a few octets with these fields."""
+    return Recipe(200, "", False, tuple(fields.items()), 12, False, False)
+
+
 class SequenceTests(SynchronousTestCase):
     """Random sequences of requests, answers, time and purges."""
 
@@ -130,6 +135,24 @@ class SequenceTests(SynchronousTestCase):
         steps, front = drawn("1/1")
         self.assertEqual((steps, front), drawn("1/1"))
         self.assertEqual(attempt(steps, front)[0].transcript, attempt(steps, front)[0].transcript)
+
+    def test_nobodyReadsWhatOutgrowsTheStore(self) -> None:
+        """Its client has it already; so who asked about it meanwhile needs it anew."""
+        validated = _answering(ETag='W/"t1"')
+        steps: list[Step] = [
+            Asking("GET", "/a", ()),
+            Asking("GET", "/a", (("If-Modified-Since", 50),)),
+            Asking("PUT", "/a", ()),
+            Answering(-1, _answering()),
+            Asking("GET", "/a", ()),
+            Answering(0, _answering()),
+            Answering(0, validated._replace(octets=300, chunked=True)),
+            Answering(0, validated._replace(confirms="weak")),
+            Answering(0, _answering()),
+        ]
+        run, error = attempt(steps, Front())
+        self.assertIsNone(error, error)
+        self.assertEqual(run.model.counts["afresh"], 1)
 
     @skipUnless(str(arrivalModule.__file__).endswith(".py"), "what is compiled can't be replaced")
     def test_mistakesAreFound(self) -> None:
