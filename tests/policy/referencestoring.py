@@ -225,6 +225,8 @@ class Storing:
         if merged.vary == old.vary:
             merged.selected = old.selected
         merged.filling = old.filling
+        # What nobody waits for does not need the content, and so does not bring it.
+        merged.isLoaded = old.isLoaded
         if not _isTagged(response):
             merged.keys = old.keys
         shelf = visit.shelf

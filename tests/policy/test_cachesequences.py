@@ -23,7 +23,7 @@ from .cachedrawing import sequence
 from .cachefronts import SAID, Front
 from .cachemutations import MISTAKES, found
 from .cachesequences import attempt, check, drawn, shortened, told
-from .cachesteps import Answering, Asking, Passing, Recipe
+from .cachesteps import Answering, Asking, Evicting, Passing, Recipe
 from .referenceroute import Route
 
 if TYPE_CHECKING:
@@ -153,6 +153,27 @@ class SequenceTests(SynchronousTestCase):
         run, error = attempt(steps, Front())
         self.assertIsNone(error, error)
         self.assertEqual(run.model.counts["afresh"], 1)
+
+    def test_aRefreshBringsNoContentFromTheDisk(self) -> None:
+        """So the origin is not asked whether that is what another request would get."""
+        german = (("Accept-Language", "de"),)
+        fresh = (("Vary", "Accept-Language"), ("ETag", '"t2"'), ("Cache-Control", "max-age=30"))
+        steps: list[Step] = [
+            Asking("GET", "/a", german),
+            Answering(0, _answering()._replace(fields=fresh)),
+            Asking("GET", "/a", german),
+            Evicting(again=False),
+            # Has the head of what left come back.
+            Asking("GET", "/a", ()),
+            Answering(0, _answering()),
+            Passing(28),
+            Answering(0, _answering()._replace(confirms="first")),
+            Asking("GET", "/a", ()),
+        ]
+        run, error = attempt(steps, Front(route=Route(refreshUses=1), tier=True))
+        self.assertIsNone(error, error)
+        self.assertEqual(run.model.counts["refreshed"], 1)
+        self.assertIn("origin hears from 4: GET /a []", run.transcript[-1])
 
     @skipUnless(str(arrivalModule.__file__).endswith(".py"), "what is compiled can't be replaced")
     def test_mistakesAreFound(self) -> None:
