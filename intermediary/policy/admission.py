@@ -305,6 +305,7 @@ class Admission:
         variant = secondaryKey(entry.vary, request)
         if variant == entry.variant or not entry.body.complete or _isMisspelt(request, entry.vary):
             return entry
+        record: Record = entry.verdict
         shared = Entry(
             entry.key,
             entry.status,
@@ -313,7 +314,8 @@ class Admission:
             entry.body,
             entry.stored,
             entry.expires,
-            entry.verdict,
+            # Either may be made stale without the other.
+            Record(record.freshness.copy(), record.length, record.received),
             variant,
             entry.vary,
             entry.tags,

@@ -105,6 +105,20 @@ class Freshness:
             self.staleWhileUntil -= earlier
             self.staleErrorUntil -= earlier
 
+    def copy(self) -> Freshness:
+        """Give one that is as this is now, and is made stale by itself."""
+        return Freshness(
+            self.bornAt,
+            self.date,
+            self.lifetime,
+            self.freshUntil,
+            self.staleWhileUntil,
+            self.staleErrorUntil,
+            self.staleForbidden,
+            self.heuristic,
+            self.immutable,
+        )
+
     def __repr__(self) -> str:
         return (
             f"Freshness(bornAt={self.bornAt!r}, lifetime={self.lifetime!r},"

@@ -30,6 +30,23 @@ class VariantTests(CacheTestCase):
             self.gets(hit=True)
         self.assertEqual(self.scenario.cache.store.count, 2)
 
+    def test_aHeadTellsOfOneOfThemAlone(self) -> None:
+        """What another request selects is as fresh as it was (RFC 9111 §4.3.5)."""
+        self.stores(b"Cache-Control: max-age=60", b"Vary: User-Agent", b'ETag: "a"')
+        self.asks(b"User-Agent: b")
+        self.isAsked()
+        assert self.origin is not None
+        self.origin.sends(b"HTTP/1.1 304 Not Modified", b'ETag: "a"', b"", b"")
+        self.gets()
+        self.asks(b"User-Agent: b", b"Cache-Control: no-cache", method=b"HEAD")
+        self.isAsked(method=b"HEAD")
+        self.origin.sends(b"HTTP/1.1 200 OK", b'ETag: "b"', b"Content-Length: 9", b"", b"")
+        self.gets(body=b"")
+        self.asks()
+        self.assertEqual(self.gets(hit=True)[b"cache-status"], b"test; hit; ttl=60")
+        self.asks(b"User-Agent: b")
+        self.isAsked(b'If-None-Match: "a"')
+
     def test_whatIsOnlyAlikeIsNoOther(self) -> None:
         """A weak entity-tag is no proof across variants, nor is a 304 without one."""
         self.stores(b"Cache-Control: max-age=60", b"Vary: User-Agent", b'ETag: W/"a"')

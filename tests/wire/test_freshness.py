@@ -258,6 +258,17 @@ class MomentTests(SynchronousTestCase):
         freshness.expire(NOW + 30)
         self.assertEqual(repr(freshness), before)
 
+    def test_copy(self) -> None:
+        """It says the same, until one of the two is made stale."""
+        freshness = evaluated({"cache-control": "max-age=60, immutable"})
+        copy = freshness.copy()
+        self.assertEqual(repr(copy), repr(freshness))
+        for name in ("date", "staleForbidden", "heuristic", "immutable"):
+            self.assertEqual(getattr(copy, name), getattr(freshness, name), name)
+        copy.expire(NOW + 5)
+        self.assertEqual(copy.freshUntil, NOW + 5)
+        self.assertEqual(freshness.freshUntil, NOW + 60)
+
 
 class PropertyTests(SynchronousTestCase):
     """Against the text of RFC 9111 §4.2, and for all octets."""
