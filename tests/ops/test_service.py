@@ -494,12 +494,12 @@ class MakeServiceTests(SynchronousTestCase):
     def test_filesThatCantBeUsed(self) -> None:
         """Any more: they are told of as by C{--check}, and the process does not start."""
         path = Path(self.mktemp())
-        ca = Path(self.mktemp()).absolute()
+        ca = path.with_name("ca.pem")
         ca.write_bytes(authority().pem)
         path.write_text(
             '[reverse.site]\nlisten = ["tcp:1"]\n[[reverse.site.route]]\nupstream = "web"\n'
             '[upstream.web]\nservers = ["https://h"]\n'
-            f'tls = {{ ca = "{ca}" }}\n',
+            'tls = { ca = "ca.pem" }\n',
             encoding="utf-8",
         )
         options = Options()
@@ -508,5 +508,5 @@ class MakeServiceTests(SynchronousTestCase):
         told = io.StringIO()
         self.patch(sys, "stderr", told)
         error = self.assertRaises(StartError, makeService, options)
-        self.assertIn(f'upstream.web.tls.ca = "{ca}": can\'t be read', str(error))
+        self.assertIn('upstream.web.tls.ca = "ca.pem": can\'t be read', str(error))
         self.assertEqual(told.getvalue(), f"{error}\n")
