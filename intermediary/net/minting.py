@@ -22,11 +22,10 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import SSL
 
-from .pem import CertificateError, readCertificates, readKey
+from .pem import CertificateError, publicOctets, readCertificates, readKey
 from .servertls import PROTOCOLS
 from .tlscontext import agree, makeContext
 
@@ -74,7 +73,7 @@ class Authority:
         @param chain: what was behind it in its file.
         @raise CertificateError: it is none, or the key is not its own.
         """
-        if _publicOctets(certificate.public_key()) != _publicOctets(key.public_key()):
+        if publicOctets(certificate.public_key()) != publicOctets(key.public_key()):
             raise CertificateError(
                 "is not for this key", "name the key that it was made with, or make a new pair"
             )
@@ -297,11 +296,6 @@ def _identifierOf(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier:
         public: Any = certificate.public_key()
         return x509.AuthorityKeyIdentifier.from_issuer_public_key(public)
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(found.value)
-
-
-def _publicOctets(key: Any) -> bytes:
-    """Write a public key so that it can be compared."""
-    return bytes(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 __all__ = ["BACKDATED", "CONTEXT_SECONDS", "LIFETIME", "REMEMBERED", "Authority", "Mint"]

@@ -152,10 +152,10 @@ def checkPair(certificates: Sequence[x509.Certificate], key: Any) -> None:
     @raise CertificateError: it is not.
     """
     leaf, *chain = certificates
-    wanted = _publicOctets(key.public_key())
-    if _publicOctets(leaf.public_key()) == wanted:
+    wanted = publicOctets(key.public_key())
+    if publicOctets(leaf.public_key()) == wanted:
         return
-    if any(_publicOctets(each.public_key()) == wanted for each in chain):
+    if any(publicOctets(each.public_key()) == wanted for each in chain):
         raise CertificateError(
             "does not have its own certificate first",
             "put it before those that vouch for it",
@@ -174,7 +174,7 @@ def refusedBy(error: Error) -> CertificateError:
     )
 
 
-def _publicOctets(key: Any) -> bytes:
+def publicOctets(key: Any) -> bytes:
     """Write a public key so that it can be compared."""
     return bytes(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
@@ -189,6 +189,7 @@ __all__ = [
     "CertificateError",
     "checkPair",
     "hasKey",
+    "publicOctets",
     "readCertificates",
     "readFile",
     "readKey",
