@@ -353,18 +353,22 @@ def _listening(front: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
             yield ("https-only",), text
 
 
+def _missing(path: Path, upstream: Any, upstreams: Mapping[str, Any]) -> Iterator[Finding]:
+    """What is led to is there."""
+    if isinstance(upstream, str) and upstream not in upstreams:
+        yield Finding(
+            path,
+            upstream,
+            "there is no such upstream",
+            nearest(upstream, upstreams) or f"add [upstream.{upstream}]",
+        )
+
+
 def _routes(path: Path, routes: Any, upstreams: Mapping[str, Any]) -> Iterator[Finding]:
     """A route leads somewhere, and can be reached."""
     taken: dict[tuple[str, str], int] = {}
     for index, route in _items(routes):
-        upstream = route.get("upstream")
-        if isinstance(upstream, str) and upstream not in upstreams:
-            yield Finding(
-                (*path, index, "upstream"),
-                upstream,
-                "there is no such upstream",
-                nearest(upstream, upstreams) or f"add [upstream.{upstream}]",
-            )
+        yield from _missing((*path, index, "upstream"), route.get("upstream"), upstreams)
         prefix = route.get("path", "/")
         if not isinstance(prefix, str):
             continue

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .consistency import Finding, _canonical, _items, _strings, _tables
+from .consistency import Finding, _canonical, _items, _missing, _strings, _tables
 from .listeners import speaksTLS
-from .problems import ABSENT, nearest
+from .problems import ABSENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,13 +78,7 @@ def _leading(path: Path, passages: Any, upstreams: Mapping[str, Any]) -> Iterato
     """Whoever is passed through is passed to servers of TCP."""
     for index, passage in _items(passages):
         name = passage.get("upstream")
-        if isinstance(name, str) and name not in upstreams:
-            yield Finding(
-                (*path, index, "upstream"),
-                name,
-                "there is no such upstream",
-                nearest(name, upstreams) or f"add [upstream.{name}]",
-            )
+        yield from _missing((*path, index, "upstream"), name, upstreams)
         for url in _urls(upstreams, name):
             if not _isBare(url):
                 yield Finding(
