@@ -10,7 +10,7 @@ leads here (tls-alpn-01, RFC 8737).
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from OpenSSL import SSL
 from twisted.logger import Logger
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from ..settings import AcmeSettings
 
-#: What an authority speaks with who has to answer its challenge, and nothing else.
-ACME_PROTOCOL: Final = b"acme-tls/1"
 #: What does not change as long as a file is not there.
 _ABSENT = signatureOf("")
 
@@ -188,7 +186,7 @@ class Automatic:
         Show an authority what it looks for, if it looks for something (RFC 8737 §3).
 
         @param connection: an C{OpenSSL.SSL.Connection}, whose client offers
-            L{ACME_PROTOCOL} and nothing else; called from a callback of OpenSSL.
+            C{acme-tls/1} and nothing else; called from a callback of OpenSSL.
         @return: whether it does.
         """
         name = connection.get_servername()
@@ -221,4 +219,4 @@ class Automatic:
         return f"<Automatic {self._front} names={len(self.names)}>"
 
 
-__all__ = ["ACME_PROTOCOL", "Automatic"]
+__all__ = ["Automatic"]

@@ -109,7 +109,9 @@ class Handshakes:
         assert connection is not None
         octets = opening.leave()
         try:
-            policy = self._policyOf(connection)
+            policy = self.policy
+            if self._introduces:
+                policy = connection.introduction = Introduction(policy)
             connection.transport = speakTLS(
                 connection.transport, policy, connection, self._clock, bool(octets)
             )
@@ -148,13 +150,6 @@ class Handshakes:
         opening.leave()
         connection.turnAway(encodeAlert(error.alert))
         self._say(connection, str(error))
-
-    def _policyOf(self, connection: DownstreamConnection) -> Any:
-        """What TLS is spoken by on one connection."""
-        if self._introduces:
-            connection.introduction = Introduction(self.policy)
-            return connection.introduction
-        return self.policy
 
     def ended(self, connection: DownstreamConnection) -> None:
         """A handshake is over, or the connection is; may be said again."""

@@ -33,7 +33,7 @@ from .pem import CertificateError
 from .resolver import Resolver
 from .stapling import Stapling
 from .tickets import Generations
-from .tlscontext import agree, makeContext
+from .tlscontext import ACME_PROTOCOL, agree, makeContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 
 #: What is spoken above TLS, the best first (RFC 7301).
 PROTOCOLS = (b"http/1.1",)
-#: That of an authority that looks whether a name leads here (RFC 8737 §6.2).
-_ACME = [b"acme-tls/1"]
+#: All that an authority offers that looks whether a name leads here.
+_ACME = [ACME_PROTOCOL]
 #: Between two looks at the files.
 WATCH_SECONDS = 10.0
 
@@ -201,7 +201,7 @@ class ServerTLS:
         """Called by OpenSSL: choose what is spoken above."""
         automatic = self.automatic
         if automatic is not None and offered == _ACME and automatic.answers(connection):
-            return _ACME[0]
+            return ACME_PROTOCOL
         return agree(self._protocols, offered)
 
     # ITLSPolicy

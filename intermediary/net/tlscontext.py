@@ -16,6 +16,9 @@ from typing import Final, NamedTuple
 
 from OpenSSL import SSL
 
+#: What an authority offers that looks whether a name leads here (RFC 8737 §6.2).
+ACME_PROTOCOL: Final = b"acme-tls/1"
+
 _AEAD = (
     "ECDHE-ECDSA-AES128-GCM-SHA256",
     "ECDHE-RSA-AES128-GCM-SHA256",
@@ -107,4 +110,4 @@ def agree(spoken: tuple[bytes, ...], offered: list[bytes]) -> bytes:
     raise SSL.Error([("", "", "no application protocol in common")])
 
 
-__all__ = ["PROFILES", "Profile", "agree", "makeContext"]
+__all__ = ["ACME_PROTOCOL", "PROFILES", "Profile", "agree", "makeContext"]

@@ -11,14 +11,11 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.logger import capturedLogs
-from zope.interface.verify import verifyObject
 
-from intermediary.interfaces import ITLSPolicy
 from intermediary.net.acmekeys import challengeCertificate, keyPEM, makeKey
 from intermediary.net.answering import AnsweringHandshakes
-from intermediary.net.automatic import ACME_PROTOCOL
+from intermediary.net.tlscontext import ACME_PROTOCOL
 from intermediary.settings import AcmeSettings, ClientTLSSettings, TLSSettings
 
 from .clients import ClientCase
@@ -54,7 +51,7 @@ class AnsweringCase(ClientCase):
         self.addCleanup(publishing.__exit__, None, None, None)
 
     def tearDown(self) -> None:
-        self.assertEqual(self.handshakes._watched, {})
+        self.assertEqual(self.handshakes._under, set())
 
     def clients(self) -> ClientTLSSettings | None:
         """Say what clients are asked for."""
@@ -96,17 +93,6 @@ class AnsweringTests(AnsweringCase):
             client.goesOn()
         self.assertEqual([each["why"] for each in events], ["no application protocol in common"])
         self.assertEqual(self.scenario.front.connections, 0)
-        self.assertEqual(self.handshakes._watched, {})
-
-    def test_whatIsWatched(self) -> None:
-        """Is a policy like the one that it has."""
-        watched = self.handshakes._policyOf(object())
-        self.handshakes._watched.clear()
-        verifyObject(ITLSPolicy, watched)
-        verifyObject(IOpenSSLServerConnectionCreator, watched)
-        self.assertFalse(watched.isAnswer())
-        for make in (watched.serverConnectionForTLS, watched.connectionOn):
-            self.assertIs(make(None), watched._made)
 
 
 class AskingTests(AnsweringCase):

@@ -23,9 +23,9 @@ from intermediary.net.acmekeys import (
     makeKey,
 )
 from intermediary.net.acmestore import AcmeStore
-from intermediary.net.automatic import ACME_PROTOCOL
 from intermediary.net.certificatefiles import TroubleError
 from intermediary.net.servertls import WATCH_SECONDS, ServerTLS
+from intermediary.net.tlscontext import ACME_PROTOCOL
 from intermediary.settings import AcmeSettings, ClientTLSSettings, TLSSettings
 
 from .certifying import authority, made
