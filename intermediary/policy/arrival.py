@@ -105,6 +105,9 @@ class Arrival:
         request = exchange.request
         assert response is not None
         assert request is not None
+        if visit.passes and response.fields.noted is self._rules and response.status != 304:
+            # As those before it.
+            return None
         own = visit.reason == METHOD and self._changed(exchange, visit)
         if not visit.key:
             return None

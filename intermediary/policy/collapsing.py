@@ -83,6 +83,7 @@ class Collapsing:
         assert request is not None
         if shelf is not None and shelf.passUntil > now:
             visit.shelf = shelf
+            visit.passes = not shelf.entries and request.method == b"GET"
             return None
         if demand.noCache or demand.noStore or b"range" in request.fields.index:
             # It wants its own answer, or does not bring one that others can use.

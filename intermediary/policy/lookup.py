@@ -135,14 +135,21 @@ class Lookup:
         if request.framing != NO_BODY or (not plain and _isForTheOrigin(fields)):
             self._visit(exchange, BYPASS, now)
             return None
-        key = self._targets.keyFor(exchange)
-        if not key:
-            self._visit(exchange, BYPASS, now)
-            return None
         demand = ORDINARY if plain else self._demandOf(fields)
-        memory = self._memory
         # Not by the interface where that can be: this is for each request.
-        shelf: Shelf | None = self._store.find(key) if memory is None else memory.find(key)
+        memory = self._memory
+        shelf: Shelf | None = None
+        if memory is not None:
+            shelf = self._targets.shelfFor(exchange, memory)
+        known = shelf is not None
+        if shelf is not None:
+            key = shelf.key
+        else:
+            key = self._targets.keyFor(exchange)
+            if not key:
+                self._visit(exchange, BYPASS, now)
+                return None
+            shelf = self._store.find(key) if memory is None else memory.find(key)
         entries = () if shelf is None else shelf.entries
         entry: Entry | None = None
         part: Entry | None = None
@@ -191,6 +198,8 @@ class Lookup:
             return self._unavailable(exchange)
         visit = self._visit(exchange, reason, now)
         visit.key = key
+        if known:
+            visit.normal = request.target
         visit.common = self._targets.commonFor(exchange)
         visit.demand = demand
         visit.part = part

@@ -49,13 +49,19 @@ class Spelling:
         forward = exchange.forward
         if visit is None or forward is None or not visit.key:
             return
-        forward.target = normaliseTarget(forward.target)
+        if forward.target is not visit.normal:
+            forward.target = normaliseTarget(forward.target)
         target = exchange.target
         secure = exchange.secure if target is None else target.scheme == "https"
         normal = self._normalSecure if secure else self._normal
-        host = forward.fields.index.get(b"host")
-        if host is not None and host not in normal:
-            self._spellHost(exchange, forward, host, normal)
+        fields = forward.fields
+        # Clients repeat themselves; as in Engine.derive.
+        if fields.noted is not normal:
+            host = fields.index.get(b"host")
+            if host is not None and host not in normal:
+                self._spellHost(exchange, forward, host, normal)
+            else:
+                fields.noted = normal
         origin = exchange.origin
         if self._byTarget and origin is not None and origin.host.endswith("."):
             # Where there are search domains, a name without the dot may be another.
@@ -83,7 +89,6 @@ class Spelling:
             normal.add(host)
         elif host:
             fields = forward.fields
-            # Clients repeat themselves; as in Engine.derive.
             memo = fields.derived
             if memo is None or memo[0] is not self or memo[1] != host:
                 memo = fields.derived = (self, host, fields.setting(b"Host", host))

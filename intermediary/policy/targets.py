@@ -13,9 +13,23 @@ if TYPE_CHECKING:
     from ..exchange import Exchange
     from ..wire.cachekey import KeyMaker
     from ..wire.fields import Fields
+    from ..wire.message import RequestHead
+    from .entries import Shelf
+    from .stores import MemoryStore
 
 #: How many values of C{Host} are remembered.
 _HOSTS: Final = 1024
+
+
+class _Beginning:
+    """What is noted on the fields of a request: what keys of their host begin with."""
+
+    __slots__ = ("octets", "secure", "targets")
+
+    def __init__(self, targets: Targets, secure: bool, octets: bytes) -> None:
+        self.targets = targets
+        self.secure = secure
+        self.octets = octets
 
 
 class Targets:
@@ -71,7 +85,33 @@ class Targets:
         target = exchange.target
         if target is not None:
             return self.keyOf(target, request.fields)
-        origins = self._secureOrigins if exchange.secure else self._origins
+        return self._keys.under(
+            self._beginningFor(exchange, request), request.target, request.fields
+        )
+
+    def shelfFor(self, exchange: Exchange, memory: MemoryStore) -> Shelf | None:
+        """
+        Find what is known of a request by its target as it came.
+
+        All keys are in normal form, so a target that one ends with is so, too: that
+        need not be found out again for each request.
+
+        @return: None where nothing is known, or not by this.
+        """
+        if self.several or exchange.target is not None:
+            return None
+        request = exchange.request
+        assert request is not None
+        return memory.find(self._beginningFor(exchange, request) + request.target)
+
+    def _beginningFor(self, exchange: Exchange, request: RequestHead) -> bytes:
+        """Make what keys begin with, without the target."""
+        secure = exchange.secure
+        # Clients repeat themselves; as in Engine.derive.
+        noted = request.fields.noted
+        if isinstance(noted, _Beginning) and noted.targets is self and noted.secure == secure:
+            return noted.octets
+        origins = self._secureOrigins if secure else self._origins
         origin = origins.get(request.host)
         if origin is None:
             target = self.targetOf(exchange)
@@ -79,7 +119,8 @@ class Targets:
             if len(origins) >= _HOSTS:
                 origins.clear()
             origins[request.host] = origin
-        return self._keys.under(origin, request.target, request.fields)
+        request.fields.noted = _Beginning(self, secure, origin)
+        return origin
 
     def hostFor(self, exchange: Exchange) -> bytes:
         """

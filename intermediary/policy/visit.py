@@ -43,6 +43,9 @@ class Visit:
     @ivar excused: the last of them has, and it may wait for another.
     @ivar pardoned: what it waited for came too late, and it may wait once more.
     @ivar looked: it was looked up behind the memory, too.
+    @ivar normal: its target, if that is known to have the form of its key; else empty.
+    @ivar passes: nothing is stored for it, and nobody waits for it: the answers to its
+        like are not stored.
     @ivar kept: the file with the content of what it validates, which stays open; None
         if that is in memory.
     """
@@ -63,9 +66,11 @@ class Visit:
         "kept",
         "key",
         "looked",
+        "normal",
         "others",
         "pardoned",
         "part",
+        "passes",
         "reason",
         "requested",
         "shelf",
@@ -101,6 +106,8 @@ class Visit:
         self.excused = False
         self.pardoned = False
         self.looked = False
+        self.normal = b""
+        self.passes = False
         self.kept: Any = None
 
     def forget(self) -> None:

@@ -53,14 +53,17 @@ class Fields:
         from it.  It is not part of the value.
     @ivar plain: another one, for L{isPlain<intermediary.wire.reuse.isPlain>}; -1 as long
         as nobody has asked.
+    @ivar noted: a third, for what the cache has found out about the section; whoever
+        reads it has to see whether it is of their own making.
     """
 
-    __slots__ = ("_encoded", "_index", "derived", "pairs", "plain")
+    __slots__ = ("_encoded", "_index", "derived", "noted", "pairs", "plain")
 
     # Both are made when they are first asked for.
     _encoded: bytes | None
     _index: dict[bytes, bytes] | None
     derived: Any | None
+    noted: Any | None
 
     def __init__(
         self,
@@ -79,6 +82,7 @@ class Fields:
         self._encoded = encoded
         self._index = index
         self.derived = None
+        self.noted = None
         self.plain = -1
 
     @classmethod

@@ -103,10 +103,13 @@ def plainlyForbids(response: Fields, rules: CacheRules) -> bool:
     """
     Tell whether C{Cache-Control} forbids storing, whatever else a response says.
 
-    That is why most are not stored, and with this it is found out for little.
+    That is why most are not stored, and with this it is found out for little.  Origins
+    repeat their fields: that it is so is noted on them, by the rules that say it.
 
     @return: whether it is so for sure: if not, it has to be looked at.
     """
+    if response.noted is rules:
+        return True
     index = response.index
     value = index.get(b"cache-control")
     if value is None or rules.ignored or rules.ignoredFields:
@@ -125,6 +128,7 @@ def plainlyForbids(response: Fields, rules: CacheRules) -> bool:
         for name in rules.targeted:
             if name in index:
                 return False
+        response.noted = rules
     return forbids
 
 

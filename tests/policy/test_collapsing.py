@@ -195,6 +195,52 @@ class CollapsingTests(CollapsingTestCase):
         self.isNotAsked()
 
 
+class PassingTests(CollapsingTestCase):
+    """Requests whose like was not to be stored are passed on, by a shorter way."""
+
+    def passes(self, *lines: bytes, status: bytes = b"200 OK") -> None:
+        """One exchange whose answer is not stored."""
+        self.asks()
+        self.isAsked()
+        self.answers(*lines, status=status)
+        fields = self.gets(int(status[:3]), None, hit=False)
+        self.assertEqual(fields[b"cache-status"], b"test; fwd=uri-miss")
+
+    def test_asLongAsTheyAreNot(self) -> None:
+        """The first that may be stored is."""
+        for _ in range(3):
+            self.passes(b"Cache-Control: no-store")
+        self.passes(b"Cache-Control: no-store", status=b"500 Internal Server Error")
+        self.passes(b"Cache-Control: private, no-cache")
+        self.stores(b"Cache-Control: max-age=60")
+        self.asks()
+        self.gets(hit=True)
+        self.isNotAsked()
+
+    def test_a304(self) -> None:
+        """Is no answer to who has asked about nothing, again and again."""
+        self.passes(b"Cache-Control: no-store")
+        for _ in range(2):
+            self.asks()
+            self.isAsked()
+            assert self.origin is not None
+            self.origin.sends(b"HTTP/1.1 304 Not Modified", b"Cache-Control: no-store", b"", b"")
+            self.gets(502, None)
+            self.origin = None
+            self.passes(b"Cache-Control: no-store")
+
+    def test_otherMethods(self) -> None:
+        """Change what is stored as ever."""
+        self.passes(b"Cache-Control: no-store")
+        self.stores(b"Cache-Control: max-age=60")
+        self.asks(b"Content-Length: 0", method=b"POST")
+        self.isAsked(method=b"POST")
+        self.answers(b"Cache-Control: no-store")
+        self.gets(hit=False)
+        self.asks()
+        self.isAsked()
+
+
 class FailingTests(CollapsingTestCase):
     """An origin that answers with errors, and is asked by many at once."""
 

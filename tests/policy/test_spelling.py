@@ -114,6 +114,21 @@ class HostTests(CacheTestCase):
         self.answers(LONG)
         self.gets()
 
+    def test_whatIsPassedOn(self) -> None:
+        """As nothing of it may be stored, and what is may come next."""
+        self.asksAs(b"a", b"/a")
+        self.isAsked(b"Host: a")
+        self.answers(b"Cache-Control: no-store")
+        self.gets(hit=False)
+        for host, target in ((b"A.", b"/%61"), (b"a", b"/a"), (b"A.", b"/a"), (b"a", b"/x/../a")):
+            for _ in range(2):
+                self.asksAs(host, target)
+                lines = self.isAsked(b"Host: a")
+                self.assertEqual(lines[0], b"GET /a HTTP/1.1")
+                self.answers(b"Cache-Control: no-store")
+                self.gets(hit=False)
+        self.assertEqual(self.scenario.cache.store.count, 0)
+
     def test_anotherAttempt(self) -> None:
         """Is spelt as the first one."""
         self.stores(LONG)

@@ -231,6 +231,19 @@ class KeyTests(SynchronousTestCase):
             )
 
     @given(
+        octets(b"/.%2eE61?&=ubc", 0, 20).map(lambda rest: b"/" + rest),
+        st.booleans(),
+        st.sampled_from([(), (b"u",), (b"u*", b"b"), (b"*",)]),
+    )
+    def test_aTargetInAKeyIsStable(
+        self, target: bytes, sorts: bool, dropped: tuple[bytes, ...]
+    ) -> None:
+        """It has that very key: L{Targets.shelfFor} relies on this."""
+        maker = KeyMaker(sortParameters=sorts, dropParameters=dropped)
+        key = self.key(maker, target)
+        self.assertEqual(self.key(maker, key.removeprefix(b"http://a")), key)
+
+    @given(
         st.lists(
             st.tuples(
                 st.sampled_from([("http", "a", 80), ("http", "a", 81), ("https", "a", 443)]),

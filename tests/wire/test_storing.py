@@ -73,6 +73,15 @@ class PlainTests(SynchronousTestCase):
         ):
             self.assertFalse(plainlyForbids(forbidding, rules))
 
+    def test_itIsNotedByTheRules(self) -> None:
+        """Others may say otherwise of the same fields."""
+        fields = fieldsOf({"cache-control": "no-store", "x-control": "max-age=9"})
+        strict = CacheRules()
+        lax = CacheRules(targeted=(b"x-control",))
+        for _ in range(2):
+            self.assertTrue(plainlyForbids(fields, strict))
+            self.assertFalse(plainlyForbids(fields, lax))
+
     @given(exchanges)
     def test_itIsNeverStoredThen(self, exchange: rfc9111.Exchange) -> None:
         """By what decides about all."""
