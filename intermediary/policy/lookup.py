@@ -136,20 +136,10 @@ class Lookup:
             self._visit(exchange, BYPASS, now)
             return None
         demand = ORDINARY if plain else self._demandOf(fields)
-        # Not by the interface where that can be: this is for each request.
-        memory = self._memory
-        shelf: Shelf | None = None
-        if memory is not None:
-            shelf = self._targets.shelfFor(exchange, memory)
-        known = shelf is not None
-        if shelf is not None:
-            key = shelf.key
-        else:
-            key = self._targets.keyFor(exchange)
-            if not key:
-                self._visit(exchange, BYPASS, now)
-                return None
-            shelf = self._store.find(key) if memory is None else memory.find(key)
+        key, shelf, normal = self._find(exchange)
+        if not key:
+            self._visit(exchange, BYPASS, now)
+            return None
         entries = () if shelf is None else shelf.entries
         entry: Entry | None = None
         part: Entry | None = None
@@ -198,8 +188,7 @@ class Lookup:
             return self._unavailable(exchange)
         visit = self._visit(exchange, reason, now)
         visit.key = key
-        if known:
-            visit.normal = request.target
+        visit.normal = normal
         visit.common = self._targets.commonFor(exchange)
         visit.demand = demand
         visit.part = part
@@ -213,6 +202,27 @@ class Lookup:
             # Who waits is looked up again, and counted then.
             self._cache.misses += 1
         return outcome
+
+    def _find(self, exchange: Exchange) -> tuple[bytes, Shelf | None, bytes]:
+        """
+        Find what is known of a request.
+
+        @return: its key, empty if it has none; what is known under that; and its target,
+            if that is known to have the form of the key as it came, or else nothing.
+        """
+        memory = self._memory
+        if memory is None:
+            key = self._targets.keyFor(exchange)
+            shelf: Shelf | None = self._store.find(key) if key else None
+            return key, shelf, b""
+        # Not by the interface where that can be: this is for each request.
+        known = self._targets.shelfFor(exchange, memory)
+        if known is not None:
+            request = exchange.request
+            assert request is not None
+            return known.key, known, request.target
+        key = self._targets.keyFor(exchange)
+        return key, memory.find(key), b""
 
     def _visit(self, exchange: Exchange, reason: bytes, now: float) -> Visit:
         visit = Visit(reason, now)
