@@ -10,7 +10,7 @@ so C{fields} must not hold any (L{intermediary.wire.forwarding} removes them).
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .message import CHUNKED, UNTIL_CLOSE
 
@@ -18,20 +18,22 @@ if TYPE_CHECKING:
     from .fields import Fields
 
 #: The reason phrases of RFC 9110 §15 and its registry.
-REASONS: dict[int, bytes] = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
+REASONS: Final[dict[int, bytes]] = {
+    status.value: status.phrase.encode("ascii") for status in HTTPStatus
+}
 REASONS[413] = b"Content Too Large"
 REASONS[414] = b"URI Too Long"
 REASONS[422] = b"Unprocessable Content"
 
 #: The lines of the usual reason phrases.
-_STATUS_LINES = {
+_STATUS_LINES: Final = {
     status: b"HTTP/1.1 %d %b\r\n" % (status, reason) for status, reason in REASONS.items()
 }
 
-_TRANSFER_ENCODING = b"Transfer-Encoding: chunked\r\n\r\n"
+_TRANSFER_ENCODING: Final = b"Transfer-Encoding: chunked\r\n\r\n"
 
 #: Ends chunked content that has no trailers.
-LAST_CHUNK = b"0\r\n\r\n"
+LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
 def encodeRequest(method: bytes, target: bytes, fields: Fields, framing: int | None) -> bytes:

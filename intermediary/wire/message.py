@@ -146,7 +146,7 @@ class End:
 
 
 #: The end of a message without trailers.
-END = End(EMPTY)
+END: Final = End(EMPTY)
 
 
 # What a compiled class has no __slots__ to tell.

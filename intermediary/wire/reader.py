@@ -40,6 +40,7 @@ class Reader:
         "_decoder",
         "_error",
         "_headEnd",
+        "_headOctets",
         "_held",
         "_limits",
         "_remaining",
@@ -50,6 +51,8 @@ class Reader:
 
     def __init__(self, limits: Limits, state: int) -> None:
         self._limits = limits
+        #: How long a head may be; here, as it is asked for each time.
+        self._headOctets = limits.headerOctets
         self._state = state
         #: Octets of the next message, or of whom the connection is handed to.
         self._held: bytes | bytearray = b""
@@ -66,6 +69,9 @@ class Reader:
     @property
     def held(self) -> int:
         """How many octets wait."""
+        return self._heldOctets()
+
+    def _heldOctets(self) -> int:
         held = len(self._held)
         if self._section is not None:
             held += self._section.size

@@ -6,7 +6,7 @@ Octets to requests (RFC 9112 §3).
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..errors import WireError
 from .chunked import ChunkedDecoder
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 RequestEvent = RequestHead | bytes | End
 
 #: Empty lines that are passed over in front of a request (RFC 9112 §2.2).
-EMPTY_LINES = 2
+EMPTY_LINES: Final = 2
 
-_SLASH = 0x2F
+_SLASH: Final = 0x2F
 #: Methods whose requests are not framed like all others.
-_NO_CONTENT_METHODS = frozenset({b"CONNECT", b"TRACE"})
+_NO_CONTENT_METHODS: Final = frozenset({b"CONNECT", b"TRACE"})
 
 
 #: Field block with its empty line and minor version of a head; fields, framing,
 #: keepAlive, expectsContinue and host that they meant.
 _Memo = tuple[bytes, bytes, "Fields", int, bool, bool, "bytes | None"]
 
-_CONNECT = b"CONNECT "
+_CONNECT: Final = b"CONNECT "
 
 
 class RequestReader(Reader):
@@ -51,7 +51,7 @@ class RequestReader(Reader):
     before gets the same L{Fields<intermediary.wire.fields.Fields>} object.
     """
 
-    __slots__ = ("_connects", "_emptyLines", "_memo", "_seen")
+    __slots__ = ("_connects", "_emptyLines", "_memo", "_seen", "_targetOctets")
 
     def __init__(self, limits: Limits, connects: ConnectHeads | None = None) -> None:
         """
@@ -59,6 +59,8 @@ class RequestReader(Reader):
         """
         super().__init__(limits, HEAD)
         self._connects = connects
+        #: As L{_headOctets}, of a target.
+        self._targetOctets = limits.targetOctets
         self._emptyLines = 0
         #: The hash of the last field block.
         self._seen = 0
@@ -210,7 +212,6 @@ class RequestReader(Reader):
             L{Section} to find out.
         @raise WireError: it is well-formed but not valid.
         """
-        limits = self._limits
         memo = self._memo
         # The first of its connection.
         connects = self._connects if memo is None and data[:8] == _CONNECT else None
@@ -223,13 +224,13 @@ class RequestReader(Reader):
         if match is None:
             return None
         method, target, minor = match.groups()
-        if len(target) > limits.targetOctets:
+        if len(target) > self._targetOctets:
             return None
         start = match.end()
         # A slice is made and compared faster than startswith() reads its arguments.
         end = start if memo is None else start + len(memo[0])
         if memo is not None and minor == memo[1] and data[start:end] == memo[0]:
-            if end > limits.headerOctets:
+            if end > self._headOctets:
                 return None
             if target[0] != _SLASH or method in _NO_CONTENT_METHODS:
                 checkForm(method, target)
@@ -244,6 +245,7 @@ class RequestReader(Reader):
         if parsed is None:
             return None
         fields, end = parsed
+        limits = self._limits
         if end > limits.headerOctets or len(fields.pairs) > limits.headerFields:
             return None
         if target[0] != _SLASH or method == b"CONNECT":

@@ -10,6 +10,7 @@ wants it.
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from ..errors import WireError
 from .fields import TCHAR, VCHAR
@@ -23,12 +24,12 @@ METHOD_OCTETS = 64
 _TARGET_OCTET = rb"[!\x22$-~]"
 
 #: Method, target, minor version.
-REQUEST_LINE = re.compile(
+REQUEST_LINE: Final = re.compile(
     rb"(" + TCHAR + rb"{1,64}+) (" + _TARGET_OCTET + rb"++) HTTP/1\.([01])\r\n"
 )
 #: Minor version, status, reason.  The space in front of an empty reason is
 #: missing in many real responses; nothing depends on it.
-STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: (" + VCHAR + rb"*+))?\r\n")
+STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: (" + VCHAR + rb"*+))?\r\n")
 
 _METHOD = re.compile(TCHAR + rb"*+")
 _TARGET = re.compile(_TARGET_OCTET + rb"*+")

@@ -442,21 +442,51 @@ class ResponseReaderTests(SynchronousTestCase):
             error = self.assertRaises(WireError, reader.eof)
             self.assertEqual((error.status, error.token), (502, "http_response_incomplete"))
 
-    def test_sameFieldsAreTheSameObject(self) -> None:
-        """A repeated field block is not parsed again; framing is told anew."""
-        octets = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-        first = self.reader.receive(octets)[0]
-        self.reader.expect(b"HEAD")
-        second = self.reader.receive(octets.replace(b"200", b"404"))[0]
-        assert isinstance(first, ResponseHead)
-        assert isinstance(second, ResponseHead)
+    def answer(self, octets: bytes, method: bytes = b"GET") -> tuple[ResponseHead, int]:
+        """One more request is answered; how many events that gave."""
+        self.reader.expect(method)
+        events = self.reader.receive(octets)
+        assert isinstance(events[0], ResponseHead)
+        return events[0], len(events)
+
+    def test_theSameHeadHasTheSameFields(self) -> None:
+        """The object, as it is not parsed again; the head is another one."""
+        octets = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
+        self.reader = ResponseReader(Limits())
+        first, _ = self.answer(octets + b"a")
+        second, _ = self.answer(octets + b"b")
+        self.assertEqual(first, second)
+        self.assertIsNot(first, second)
         self.assertIs(first.fields, second.fields)
-        self.assertEqual(second.status, 404)
         self.reader.forget()
-        self.reader.expect(b"GET")
-        third = self.reader.receive(octets)[0]
-        assert isinstance(third, ResponseHead)
+        third, _ = self.answer(octets + b"c")
+        self.assertEqual(first, third)
         self.assertIsNot(first.fields, third.fields)
+
+    def test_whatLooksTheSame(self) -> None:
+        """Another status, another method: framing is told anew."""
+        octets = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
+        self.reader = ResponseReader(Limits())
+        self.answer(octets + b"a")
+        head, events = self.answer(octets, b"HEAD")
+        self.assertEqual((head.status, head.framing, head.length, events), (200, 0, 1, 2))
+        head, events = self.answer(octets + b"b")
+        self.assertEqual((head.status, head.framing, events), (200, 1, 3))
+        head, events = self.answer(octets.replace(b"200", b"304"))
+        self.assertEqual((head.status, head.framing, events), (304, 0, 2))
+        head, events = self.answer(octets.replace(b"1.1", b"1.0") + b"c")
+        self.assertEqual((head.version, head.keepAlive, events), (10, False, 3))
+
+    def test_aHeadThatBeginsTheSame(self) -> None:
+        """In pieces, or with more fields."""
+        octets = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+        self.reader = ResponseReader(Limits())
+        self.answer(octets)
+        head, _ = self.answer(octets.replace(b"\r\n\r\n", b"\r\nA: b\r\n\r\n"))
+        self.assertEqual(head.fields.get(b"a"), b"b")
+        self.reader.expect(b"GET")
+        self.assertEqual(self.reader.receive(octets[:-1]), [])
+        self.assertEqual(len(self.reader.receive(octets[-1:])), 2)
 
     def test_memoryOfFieldsRespectsTheHeadLimit(self) -> None:
         """A longer status line in front of remembered fields still counts."""
