@@ -70,6 +70,8 @@ class AccessLog:
         self._times = Times(-1, "", "")
         self._lines: list[str] = []
         self._timer: IDelayedCall | None = None
+        # Here, as it is asked for each time.
+        self._flushLines = self.FLUSH_LINES
         self._fd = -1
         self._owned = path != "-"
         #: Whether it was said that lines are dropped; that the file is the old one.
@@ -109,7 +111,7 @@ class AccessLog:
             return
         if self._timer is None:
             self._timer = self._reactor.callLater(self.FLUSH_SECONDS, self._tick)
-        elif len(lines) >= self.FLUSH_LINES:
+        elif len(lines) >= self._flushLines:
             self.flush()
 
     def flush(self) -> None:

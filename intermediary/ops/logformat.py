@@ -233,7 +233,7 @@ def compileFormat(text: str, certificates: bool = False) -> Line:
     source = f"def write({PARAMETERS}):\n    return {' '.join(pieces)} '\\n'\n"
     exec(compile(source, "<access log format>", "exec"), constants)  # noqa: S102 - see above
     if text == "combined":
-        return CombinedLine(constants["write"], constants["quoted"])
+        return CombinedLine(constants["write"], quote)
     return Line(constants["write"])
 
 

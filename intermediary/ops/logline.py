@@ -20,9 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..exchange import Exchange
+    from ..wire.fields import Fields
 
 _REFERER: Final = b"referer"
 _USER_AGENT: Final = b"user-agent"
+#: Statuses as they stand in the format C{combined}.
+_STATUSES: Final = [f'" {status} ' for status in range(600)]
+#: How many targets are remembered as they stand in a line, and how long they may be.
+_TARGETS: Final = 2048
+_TARGET_OCTETS: Final = 256
 
 
 class Times:
@@ -31,14 +37,16 @@ class Times:
 
     @ivar second: seconds since the epoch.
     @ivar common: local time as Apache writes it.
+    @ivar combined: the same with what is around it in the format C{combined}.
     @ivar iso: local time by RFC 3339.
     """
 
-    __slots__ = ("common", "iso", "second")
+    __slots__ = ("combined", "common", "iso", "second")
 
     def __init__(self, second: int, common: str, iso: str) -> None:
         self.second = second
         self.common = common
+        self.combined = f' - - [{common}] "'
         self.iso = iso
 
 
@@ -88,30 +96,63 @@ class CombinedLine(Line):
     """
     The format C{combined}, the same as by its template.
 
-    @ivar quoted: gives octets, or None, as they stand in a line.
+    Put together of as few pieces as can be, as each costs the same.  What is told of the
+    fields is noted on them, as clients repeat themselves.
+
     """
 
-    __slots__ = ("quoted",)
+    __slots__ = ("_quote", "_targets")
 
-    def __init__(self, write: Callable[..., str], quoted: dict[bytes | None, str]) -> None:
+    def __init__(self, write: Callable[..., str], quote: Callable[[bytes], str]) -> None:
+        """
+        @param quote: gives octets as they stand in a line.
+        """
         super().__init__(write)
-        self.quoted = quoted
+        self._quote = quote
+        #: The recent targets as they stand in a line.
+        self._targets: dict[bytes, str] = {}
 
     def render(self, exchange: Exchange, times: Times) -> str:
         """Make the line of an exchange, with its newline."""
         request = exchange.request
-        if request is None or exchange.user or not exchange.peerHost:
+        status = exchange.status
+        if request is None or exchange.user or not exchange.peerHost or not 0 <= status < 600:
             return super().render(exchange, times)
-        quoted = self.quoted
-        index = request.fields.index
-        method = quoted[request.method]
-        target = quoted[request.target]
-        version = "1.1" if request.version == 11 else "1.0"
-        referer = quoted[index.get(_REFERER)]
-        agent = quoted[index.get(_USER_AGENT)]
+        fields = request.fields
+        told = fields.told
+        if told is None:
+            told = fields.told = self._tell(fields)
+        target = self._targets.get(request.target)
+        if target is None:
+            target = self._target(request.target)
+        method = "GET" if request.method == b"GET" else self._quote(request.method)
+        if request.version == 11:
+            return (
+                f"{exchange.peerHost}{times.combined}{method} {target} HTTP/1.1"
+                f"{_STATUSES[status]}{exchange.octetsOut}{told}"
+            )
         return (
-            f'{exchange.peerHost} - - [{times.common}] "{method} {target} HTTP/{version}"'
-            f' {exchange.status} {exchange.octetsOut} "{referer}" "{agent}"\n'
+            f"{exchange.peerHost}{times.combined}{method} {target} HTTP/1.0"
+            f"{_STATUSES[status]}{exchange.octetsOut}{told}"
+        )
+
+    def _target(self, octets: bytes) -> str:
+        """Make what a line says of a target that it has not said lately."""
+        text = self._quote(octets)
+        if len(octets) <= _TARGET_OCTETS:
+            if len(self._targets) >= _TARGETS:
+                self._targets.clear()
+            self._targets[octets] = text
+        return text
+
+    def _tell(self, fields: Fields) -> str:
+        """Make the end of a line."""
+        index = fields.index
+        referer = index.get(_REFERER)
+        agent = index.get(_USER_AGENT)
+        return (
+            f' "{"-" if referer is None else self._quote(referer)}"'
+            f' "{"-" if agent is None else self._quote(agent)}"\n'
         )
 
 

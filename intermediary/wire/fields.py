@@ -9,7 +9,7 @@ and stored in a cache; what looks like a change makes another.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,18 +26,18 @@ VCHAR = rb"[\t\x20-\x7e\x80-\xff]"
 # one pattern less.  Possessive throughout: no input makes it backtrack.
 _NORMAL_LINE = TCHAR + rb"++: [!-~\x80-\xff]" + VCHAR + rb"*+(?<![ \t])\r\n"
 _LINE = TCHAR + rb"++:" + VCHAR + rb"*+\r\n"
-_NORMAL = re.compile(rb"(?:" + _NORMAL_LINE + rb")*+\r\n")
+_NORMAL: Final = re.compile(rb"(?:" + _NORMAL_LINE + rb")*+\r\n")
 _VALID = re.compile(rb"(?:" + _LINE + rb")*+\r\n")
 
 # These split what one of the above has accepted, so they need not be strict.
-_NORMAL_PAIRS = re.compile(rb"([^:]++): ([^\r]*+)\r\n")
+_NORMAL_PAIRS: Final = re.compile(rb"([^:]++): ([^\r]*+)\r\n")
 _VALID_PAIRS = re.compile(rb"([^:]++):([^\r]*+)\r\n")
 
 _NAME = re.compile(TCHAR + rb"++")
 _VALUE = re.compile(rb"(?![ \t])" + VCHAR + rb"*+(?<![ \t])")
 
-_joinPair = b": ".join
-_joinLines = b"\r\n".join
+_joinPair: Final = b": ".join
+_joinLines: Final = b"\r\n".join
 
 Pair = tuple[bytes, bytes]
 
@@ -53,17 +53,20 @@ class Fields:
         from it.  It is not part of the value.
     @ivar plain: another one, for L{isPlain<intermediary.wire.reuse.isPlain>}; -1 as long
         as nobody has asked.
-    @ivar noted: a third, for what the cache has found out about the section; whoever
+    @ivar told: another, for the access log: what a line in the format C{combined} tells
+        of it.
+    @ivar noted: the last, for what the cache has found out about the section; whoever
         reads it has to see whether it is of their own making.
     """
 
-    __slots__ = ("_encoded", "_index", "derived", "noted", "pairs", "plain")
+    __slots__ = ("_encoded", "_index", "derived", "noted", "pairs", "plain", "told")
 
     # Both are made when they are first asked for.
     _encoded: bytes | None
     _index: dict[bytes, bytes] | None
     derived: Any | None
     noted: Any | None
+    told: str | None
 
     def __init__(
         self,
@@ -83,6 +86,7 @@ class Fields:
         self._index = index
         self.derived = None
         self.noted = None
+        self.told = None
         self.plain = -1
 
     @classmethod
@@ -247,4 +251,4 @@ def parseFields(data: bytes, start: int = 0) -> tuple[Fields, int] | None:
 
 
 #: A section without lines.
-EMPTY = Fields([], b"", {})
+EMPTY: Final = Fields([], b"", {})

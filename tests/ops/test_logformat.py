@@ -16,7 +16,7 @@ from intermediary.errors import ConnectionRefused
 from intermediary.exchange import SERVER_NAME, Reply
 from intermediary.interfaces import Origin
 from intermediary.ops.logformat import COMBINED, VARIABLES, compileFormat, quote
-from intermediary.ops.logline import Times
+from intermediary.ops.logline import CombinedLine, Times
 from intermediary.ops.values import Unfit
 from intermediary.wire.fields import Fields
 from intermediary.wire.message import NO_BODY, RequestHead
@@ -60,16 +60,21 @@ class CombinedTests(SynchronousTestCase):
             st.sampled_from(["", "192.0.2.7", "2001:db8::1"]),
             st.sampled_from([None, "", "a", 'a"b', "\xfc"]),
             st.integers(0, 1 << 40),
+            st.sampled_from([0, 100, 200, 304, 599, 600, 999]),
         )
     )
     def test_itIsItsTemplate(self, parts: tuple[Any, ...]) -> None:
         """The format is written out in code, and must not be another one for that."""
-        method, target, fields, version, peer, user, octets = parts
+        method, target, fields, version, peer, user, octets, status = parts
         pairs = [(name, value) for name, value in fields.items()]
         head = RequestHead(method, target, version, Fields(pairs), NO_BODY, keepAlive=True)
-        exchange = ended(peerHost=peer, octetsOut=octets)
+        exchange = ended(peerHost=peer, octetsOut=octets, status=status)
         exchange.request, exchange.user = head, user
-        self.assertEqual(line("combined", exchange), line(COMBINED, exchange))
+        expected = line(COMBINED, exchange)
+        combined = compileFormat("combined")
+        # The second time something is remembered.
+        for _ in range(2):
+            self.assertEqual(combined.render(exchange, TIMES), expected)
 
     def test_whatIsAbsentIsAHyphen(self) -> None:
         """No fields; no request at all; no address."""
@@ -96,6 +101,17 @@ class CombinedTests(SynchronousTestCase):
         for target in (b"/a", b"/a", b"/" + b"x" * 5000, b"/" + b"x" * 5000, b'/"'):
             expected = target.decode().replace('"', "\\x22") + "\n"
             self.assertEqual(compiled.render(ended(target=target), TIMES), expected)
+
+    def test_manyTargetsInCombined(self) -> None:
+        """Are told all the same, and do not accumulate."""
+        combined = compileFormat("combined")
+        assert isinstance(combined, CombinedLine)
+        for number in range(5000):
+            target = b"/%d" % number + b"x" * (number % 500)
+            told = combined.render(ended(target=target), TIMES)
+            self.assertIn(f'"GET {target.decode()} HTTP/1.1"', told)
+            self.assertLessEqual(len(combined._targets), 2048)
+            self.assertEqual(target in combined._targets, len(target) <= 256)
 
     def test_memoryIsBounded(self) -> None:
         """Ever new targets do not accumulate."""
