@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv6Address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..errors import MethodNotAllowed, Misdirected, RequestInvalid
 from ..wire.target import DEFAULT_PORTS, Target, hostToASCII, parseAuthority, readAbsolute
@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from ..exchange import Exchange
     from ..program import Program
 
-_SLASH = 0x2F
-_PERCENT = 0x25
-_BACKSLASH = 0x5C
+_SLASH: Final = 0x2F
+_BACKSLASH: Final = 0x5C
+_QUESTION_MARK: Final = 0x3F
 _ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
+#: The beginning of a path that is spelt in the only way: nothing encoded, no backslash,
+#: and no segment but the last that is empty or begins with a dot.
+_USUAL: Final = re.compile(rb"(?:/[^./?%\\][^/?%\\]*+)*+/?")
 
 #: How many spellings of C{Host} a table remembers the routes of.
-REMEMBERED = 1024
+REMEMBERED: Final = 1024
 
 
 def normalPath(target: bytes) -> bytes:
@@ -46,17 +49,15 @@ def normalPath(target: bytes) -> bytes:
     @raise RequestInvalid: it climbs over the root, hides a NUL or a control, or
         has a backslash.
     """
-    path = target.partition(b"?")[0]
-    # Each time, so by what CPython does fast: to look for bytes by "in" or find()
-    # takes five times as long as partition(), and for a number less than half.
-    if (
-        _PERCENT not in path
-        and _BACKSLASH not in path
-        and not path.partition(b"/.")[1]
-        and not path.partition(b"//")[1]
-    ):
-        return path
-    path = _ESCAPED.sub(lambda match: bytes((int(match[1], 16),)), path)
+    # Each time, and as a rule all there is to do.
+    usual = _USUAL.match(target)
+    assert usual is not None
+    end = usual.end()
+    if end == len(target):
+        return target
+    if target[end] == _QUESTION_MARK:
+        return target[:end]
+    path = _ESCAPED.sub(lambda match: bytes((int(match[1], 16),)), target.partition(b"?")[0])
     if any(octet < 0x20 or octet == 0x7F for octet in path):
         raise RequestInvalid("the path hides control characters")
     if _BACKSLASH in path:
