@@ -66,6 +66,9 @@ class Engine:
         self.seconds = seconds
         self.pseudonym = pseudonym
         self._dates = DateFormatter()
+        # Made once: they go with every request to the pool.
+        self._ready: Callable[[Exchange, ILease], None] = self.leased
+        self._failed: Callable[[Exchange, IntermediaryError], None] = self.fail
 
     def date(self) -> bytes:
         """Spell the time for C{Date} (RFC 9110 §5.6.7)."""
@@ -463,7 +466,7 @@ class Engine:
     def connect(self, exchange: Exchange) -> Any:
         """Borrow a connection to the origin; parks where none is idle."""
         exchange.attempts += 1
-        lease = self.pool.acquire(exchange, self.leased, self.fail)
+        lease = self.pool.acquire(exchange, self._ready, self._failed)
         if lease is None:
             return PARKED
         exchange.lease = lease

@@ -10,7 +10,7 @@ transport keeps up) x C{keepAlive}; how it ends is L{Closing}'s.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
@@ -55,11 +55,11 @@ if TYPE_CHECKING:
     from .tunnel import TunnelEnd
 
 #: How long a connection remembers the fields of its last request.
-KEPT_SECONDS = 2.0
+KEPT_SECONDS: Final = 2.0
 
 #: Up to here a head and the first piece of its content are joined: one short
 #: copy is cheaper than a vector.
-JOIN_OCTETS = 16384
+JOIN_OCTETS: Final = 16384
 
 
 class DownstreamConnection:

@@ -10,7 +10,7 @@ a deadline is noticed up to a second late, and never early.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from twisted.logger import Logger
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 #: The deadline of what may take as long as it likes.
-NEVER = float("inf")
+NEVER: Final = float("inf")
 
 
 class Mortal(Protocol):

@@ -9,7 +9,7 @@ who may use it, the pool does.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone
@@ -49,13 +49,13 @@ if TYPE_CHECKING:
     from .pool import Pool
 
 #: Content of which so much is still to come is moved by the kernel.
-BULK_OCTETS = 256 * 1024
+BULK_OCTETS: Final = 256 * 1024
 
 #: How long a connection may take to close in order.
-CLOSING_SECONDS = 5.0
+CLOSING_SECONDS: Final = 5.0
 
 #: What the gate calls it when the response came before it was wanted.
-EARLY = "reply not begun"
+EARLY: Final = "reply not begun"
 
 
 class UpstreamConnection:
@@ -224,12 +224,12 @@ class UpstreamConnection:
     def _deliver(self, exchange: Exchange, events: list[Any]) -> None:
         engine = exchange.front.engine
         for position, event in enumerate(events):
-            if event.__class__ is bytes:
+            if isinstance(event, bytes):
                 if not self._flowing:
                     self._hold(events[position:])
                     return
                 exchange.sink.write(event)
-            elif event.__class__ is ResponseHead:
+            elif isinstance(event, ResponseHead):
                 if event.status < 200:
                     engine.interim(exchange, event)
                     continue
