@@ -37,7 +37,7 @@ from ..wire.encoding import LAST_CHUNK, encodeChunk, encodeLastChunk
 from ..wire.fields import EMPTY
 from ..wire.forwarding import withoutNominated
 from ..wire.http1 import RequestReader
-from ..wire.message import CHUNKED, NO_BODY, UNTIL_CLOSE, RequestHead
+from ..wire.message import CHUNKED, NO_BODY, UNTIL_CLOSE, End, RequestHead
 from .beginning import Accepted
 from .closing import LINGER_CONTENT_OCTETS, LINGER_OCTETS, Closing, queuedIn
 from .filesending import AVAILABLE, FileSending, isSendable, sendAtOnce
@@ -351,7 +351,8 @@ class DownstreamConnection:
                 elif isinstance(event, bytes):
                     self._received(event)
                 else:
-                    self._requestEnded(event.trailers)
+                    end: End = event
+                    self._requestEnded(end.trailers)
             self._handling = False
             if self._requestSink is not None:
                 self._requestSink.flush()

@@ -33,7 +33,7 @@ from ..wire.encoding import LAST_CHUNK, encodeChunk, encodeLastChunk
 from ..wire.fields import EMPTY
 from ..wire.forwarding import withoutNominated
 from ..wire.http1 import ResponseReader
-from ..wire.message import CHUNKED, ResponseHead
+from ..wire.message import CHUNKED, End, ResponseHead
 from .gate import Gate
 from .splice import Flow, isSpliceable
 from .sweep import NEVER
@@ -247,7 +247,8 @@ class UpstreamConnection:
                 self._phase = ""
                 self.deadline = NEVER
                 self._responseEnded = True
-                trailers = event.trailers
+                end: End = event
+                trailers = end.trailers
                 if trailers is not EMPTY and exchange.response is not None:
                     trailers = withoutNominated(trailers, exchange.response.fields)
                 exchange.sink.end(trailers)

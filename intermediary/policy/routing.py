@@ -30,8 +30,10 @@ _ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
 #: and no segment but the last that is empty or begins with a dot.
 _USUAL: Final = re.compile(rb"(?:/[^./?%\\][^/?%\\]*+)*+/?")
 
-#: How many spellings of C{Host} a table remembers the routes of.
+#: How many spellings of C{Host} a table remembers the routes of, and how many targets
+#: the paths of, of at most so many octets.
 REMEMBERED: Final = 1024
+REMEMBERED_OCTETS: Final = 256
 
 
 def normalPath(target: bytes) -> bytes:
@@ -161,6 +163,8 @@ class RouteTable:
         self._exact = exact
         self._wild = sorted(wild.items(), key=lambda item: -len(item[0]))
         self._remembered: dict[bytes | None, tuple[Route, ...]] = {}
+        #: The recent targets, and their paths as L{normalPath} gives them.
+        self._paths: dict[bytes, bytes] = {}
 
     def candidates(self, host: bytes | None) -> tuple[Route, ...]:
         """
@@ -204,8 +208,19 @@ class RouteTable:
             target = absolute.path
             host = absolute.authority
         routes = self._remembered.get(host) or self.candidates(host)
-        path = b"/" if target == b"*" else normalPath(target)
+        path = self._paths.get(target)
+        if path is None:
+            path = self._pathOf(target)
         for route in routes:
             if route.servesAll or route.serves(path):
                 return route.program
         raise Misdirected(f"no route for {host!r} {path!r}")
+
+    def _pathOf(self, target: bytes) -> bytes:
+        """Find the path of a target that was not asked for lately."""
+        path = b"/" if target == b"*" else normalPath(target)
+        if len(target) <= REMEMBERED_OCTETS:
+            if len(self._paths) >= REMEMBERED:
+                self._paths.clear()
+            self._paths[target] = path
+        return path

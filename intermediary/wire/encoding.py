@@ -30,6 +30,10 @@ _STATUS_LINES: Final = {
     status: b"HTTP/1.1 %d %b\r\n" % (status, reason) for status, reason in REASONS.items()
 }
 
+#: The lines of recent lengths, and how many these are.
+_lengths: Final[dict[int, bytes]] = {}
+_LENGTHS: Final = 1024
+
 _TRANSFER_ENCODING: Final = b"Transfer-Encoding: chunked\r\n\r\n"
 
 #: Ends chunked content that has no trailers.
@@ -77,10 +81,17 @@ def encodeResponse(
 
 
 def _framingLines(framing: int) -> bytes:
-    if framing >= 0:
-        return b"Content-Length: %d\r\n\r\n" % framing
-    assert framing == CHUNKED
-    return _TRANSFER_ENCODING
+    if framing < 0:
+        assert framing == CHUNKED
+        return _TRANSFER_ENCODING
+    # To spell a number takes longer than all else here.
+    lines = _lengths.get(framing)
+    if lines is None:
+        lines = b"Content-Length: %d\r\n\r\n" % framing
+        if len(_lengths) >= _LENGTHS:
+            _lengths.clear()
+        _lengths[framing] = lines
+    return lines
 
 
 def encodeChunk(data: bytes) -> bytes:

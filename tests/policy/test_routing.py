@@ -5,6 +5,7 @@ Which route serves a request.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
@@ -12,7 +13,7 @@ from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.errors import IntermediaryError, MethodNotAllowed, Misdirected, RequestInvalid
-from intermediary.policy.routing import REMEMBERED, Route, RouteTable, normalPath
+from intermediary.policy.routing import REMEMBERED, REMEMBERED_OCTETS, Route, RouteTable, normalPath
 from intermediary.program import Program
 
 from .exchanges import asked
@@ -181,6 +182,23 @@ class MemoryTests(RoutingTestCase):
         first = table.candidates(b"two.example")
         self.assertEqual(first, ())
         self.assertIs(table.candidates(b"two.example"), first)
+
+    def test_pathsAreBounded(self) -> None:
+        """However many targets there are, and however long; each is served as the first."""
+        table = RouteTable([route("x", path="/x"), route("any")])
+        for number in range(2 * REMEMBERED + 7):
+            target = b"/%c/%d" % (b"xy"[number % 2], number) + b"z" * (number % 400)
+            for _ in range(2):
+                self.assertEqual(self.served(table, b"a.example", target), ("x", "any")[number % 2])
+            self.assertLessEqual(len(table._paths), REMEMBERED)
+        self.assertLessEqual(max(map(len, table._paths)), REMEMBERED_OCTETS)
+
+    def test_whatIsRefusedIsNotRemembered(self) -> None:
+        """It is refused again."""
+        table = RouteTable([route("any")])
+        for _ in range(2):
+            error = self.refused(table, b"GET /../a HTTP/1.1", b"Host: a")
+            self.assertIsInstance(error, RequestInvalid)
 
 
 class PathTests(RoutingTestCase):
@@ -433,6 +451,21 @@ class NormalPathTests(SynchronousTestCase):
         self.assertEqual(normalPath(b"/a/b.c"), b"/a/b.c")
         self.assertEqual(normalPath(b"/a/?x"), b"/a/")
         self.assertEqual(normalPath(b"/"), b"/")
+
+    @given(
+        strategies.lists(strategies.sampled_from(b"/.%\\?a;2e"), max_size=12).map(
+            lambda octets: b"/" + bytes(octets)
+        )
+    )
+    def test_whatIsUsual(self, target: bytes) -> None:
+        """It is what has nothing in it that there is another spelling of."""
+        path = target.partition(b"?")[0]
+        if not any(sign in path for sign in (b"%", b"\\", b"/.", b"//")):
+            self.assertEqual(normalPath(target), path)
+        else:
+            with contextlib.suppress(RequestInvalid):
+                spelled = normalPath(target)
+                self.assertFalse(any(sign in spelled for sign in (b"//", b"/./", b"/../")))
 
     def test_anEmptyPathIsTheRoot(self) -> None:
         """And so is one of nothing but slashes and dots."""

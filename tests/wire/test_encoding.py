@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from intermediary.wire import encoding
 from intermediary.wire.encoding import (
     LAST_CHUNK,
     REASONS,
@@ -55,6 +56,14 @@ class ResponseTests(SynchronousTestCase):
             encodeResponse(200, b"OK", _FIELDS, 3),
             b"HTTP/1.1 200 OK\r\nHost: a\r\nX: 1\r\nContent-Length: 3\r\n\r\n",
         )
+
+    def test_anyLength(self) -> None:
+        """However many different ones there were before."""
+        for length in (0, *range(1, 20_000_000, 9973), 1 << 62):
+            for _ in range(2):
+                encoded = encodeResponse(200, b"OK", EMPTY, length)
+                self.assertEqual(encoded, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length)
+        self.assertLessEqual(len(encoding._lengths), 1024)
 
     def test_otherReason(self) -> None:
         """A reason that is not the registered one is kept, an empty one too."""
