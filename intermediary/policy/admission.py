@@ -13,7 +13,7 @@ from ..wire.fields import Fields
 from ..wire.forwarding import DISCLOSING
 from ..wire.freshness import evaluate
 from ..wire.message import NO_BODY
-from ..wire.ranges import partialFields
+from ..wire.ranges import CONTENT_DIGESTS, formatContentRange
 from ..wire.reuse import ERRORS, ORDINARY, mayReplaceError
 from ..wire.storing import (
     readControl,
@@ -108,6 +108,8 @@ class Admission:
                 assert visit.part is not None
                 span = together(known, part)
                 fields, control = self._merge(visit.part, reply.fields, now)
+                # Of what is joined nobody made any.
+                fields = fields.without(CONTENT_DIGESTS)
                 said = fields
                 if self._forbids(request.fields, status, fields, control) is not None:
                     return None
@@ -116,7 +118,7 @@ class Admission:
                 status, reason = 200, b"OK"
                 fields = fields.without(_CONTENT_RANGE)
             else:
-                fields = partialFields(fields, span, length)
+                fields = fields.setting(b"Content-Range", formatContentRange(span, length))
         freshness = evaluate(status, said, control, self._rules, visit.requested, now)
         if (
             freshness.freshUntil <= now

@@ -313,7 +313,9 @@ class Answers:
         if span is None or known is None or known.length is None:
             return False
         start, stop = span[0] - known.first, span[1] - known.first
-        partial = partialFields(fields, span, known.length)
+        partial = fields
+        if span != (known.first, known.end):
+            partial = partialFields(fields, span, known.length)
         self._single(exchange, entry.body, (start, stop), partial, more)
         return True
 

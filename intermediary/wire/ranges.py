@@ -38,6 +38,11 @@ _CONTENT_RANGE: Final = re.compile(
     rb"bytes (?:([0-9]{1,18})-([0-9]{1,18})/(?:([0-9]{1,18})|\*)|\*/([0-9]{1,18}))", re.IGNORECASE
 )
 
+#: Digests of the content of one message: that of a part has another (RFC 9530 §2).
+#: C{Repr-Digest} is of the representation, so it holds for all parts of it.
+CONTENT_DIGESTS: Final = frozenset({b"content-digest", b"content-md5"})
+_NOT_OF_SEVERAL: Final = CONTENT_DIGESTS | {b"content-range"}
+
 #: There is no limit to the last position of C{5-}.
 _OPEN: Final = -1
 
@@ -228,9 +233,11 @@ def partialFields(stored: Fields, span: Span, length: int) -> Fields:
     """
     Make the fields of a 206 with one range (RFC 9110 §15.3.7.1).
 
-    All of the stored response's: that we were asked with C{If-Range} is no
-    reason to send less, as a client may combine by them.
+    All of the stored response's but digests of its content: that we were asked
+    with C{If-Range} is no reason to send less, as a client may combine by them.
     """
+    if not CONTENT_DIGESTS.isdisjoint(stored.index):
+        stored = stored.without(CONTENT_DIGESTS)
     return stored.setting(b"Content-Range", formatContentRange(span, length))
 
 
@@ -270,6 +277,6 @@ class Multipart:
             + len(self.trailer)
         )
         # RFC 9110 §15.3.7.2: Content-Range would be that of a single range.
-        self.fields = stored.without({b"content-range"}).setting(
+        self.fields = stored.without(_NOT_OF_SEVERAL).setting(
             b"Content-Type", b"multipart/byteranges; boundary=" + boundary
         )

@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Final
 from .dates import formatDate
 from .fields import Fields
 from .forwarding import stripHopByHop
+from .ranges import CONTENT_DIGESTS
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 #: What no update touches, beside what is never stored.  The length is that of the
 #: content we have; C{Content-Range} is about a part, and used up by whoever
-#: receives it.  C{Content-Encoding} and C{Content-Type} are no exceptions: we
-#: keep the octets as they came, so what is said of them still holds.
-NOT_UPDATED: Final = frozenset({b"content-length", b"content-range"})
+#: receives it.  Digests of the content are those of what came with them: of nothing,
+#: with a 304 or to a HEAD (RFC 9530 §2).  C{Content-Encoding} and C{Content-Type} are
+#: no exceptions: we keep the octets as they came, so what is said of them still holds.
+NOT_UPDATED: Final = CONTENT_DIGESTS | {b"content-length", b"content-range"}
 
 # The age of what is validated is that of the validation (RFC 9111 §4.2.3).
 _AGE: Final = frozenset({b"age"})

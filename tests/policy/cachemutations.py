@@ -57,6 +57,7 @@ from intermediary.wire import (
     reuse,
     storing,
     targeted,
+    updating,
 )
 from intermediary.wire.rules import CacheRules
 
@@ -297,6 +298,20 @@ MISTAKES: dict[str, list[Mistake]] = {
     ],
     "CDN-Cache-Control is ignored": [
         (storing, "chooseControl", lambda old: _blind(old, b"cdn-cache-control"))
+    ],
+    "the digest of the whole is that of a part": [
+        (
+            answers,
+            "partialFields",
+            lambda old: (
+                lambda fields, span, length: fields.setting(
+                    b"Content-Range", ranges.formatContentRange(span, length)
+                )
+            ),
+        )
+    ],
+    "a digest of nothing is that of what is stored": [
+        (updating, "NOT_UPDATED", lambda old: old - ranges.CONTENT_DIGESTS)
     ],
     "Expires that can't be read is none": [
         (freshness, "_statedLifetime", lambda old: lambda *three: old(*three) or 60.0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .referencefields import Pairs, combined, normal, notModified, rangeOf, spanOf, without
-from .referenceparts import held, partOf
+from .referenceparts import DIGESTS, held, partOf
 from .referencestored import Answer, Content, Response, Stored
 from .referencestoring import Storing
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .referencevisit import Visit
 
 #: RFC 9110 §15.4.5: what describes content that a 304 does not have.
-ABOUT_CONTENT = ("content-type", "content-language", "content-length", "content-range")
+ABOUT_CONTENT = ("content-type", "content-language", "content-length", "content-range", *DIGESTS)
 
 
 class Giving(Storing):
@@ -100,7 +100,8 @@ class Giving(Storing):
                     return
                 self.count("206")
                 value = f"bytes {span[0]}-{span[1] - 1}/{length}"
-                fields = [*without(fields, "content-range"), ("Content-Range", value), *more]
+                fields = without(fields, "content-range", *DIGESTS)
+                fields = [*fields, ("Content-Range", value), *more]
                 self._answer(visit, 206, fields, content, *span, span[1] - span[0])
                 return
         if stored.status == 206:
@@ -108,6 +109,8 @@ class Giving(Storing):
             assert part is not None
             assert known is not None
             self.count("206 of a part")
+            if part != known:
+                fields = without(fields, *DIGESTS)
             fields = [*without(fields, "content-range"), ("Content-Range", part.value), *more]
             start, stop = part.first - known.first, part.end - known.first
             self._answer(visit, 206, fields, content, start, stop, stop - start)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from .referencestored import Response, Stored
 
 
+#: RFC 9530 §2: of the octets of one message, so of no other part of the same.
+DIGESTS = ("content-digest", "content-md5")
+
+
 class Part(NamedTuple):
     """
     Which octets of a representation there are.

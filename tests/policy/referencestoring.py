@@ -20,7 +20,7 @@ from .referencefields import (
     without,
     written,
 )
-from .referenceparts import around, received, together
+from .referenceparts import DIGESTS, around, received, together
 from .referencestored import ERRORS, Content, Facts, Response, Stored, demandOf, saying
 from .referencevisit import Shelf, Visit
 
@@ -137,7 +137,7 @@ class Storing:
         if old is not None and joined is not None:
             span = joined
             content = around(old, response)
-            fields = self._merged(old, response)
+            fields = without(self._merged(old, response), *DIGESTS)
         if span is not None:
             fields = without(fields, "content-range")
             if span.isWhole:
@@ -244,7 +244,7 @@ class Storing:
 
     def _merged(self, old: Stored, response: Response) -> Pairs:
         """RFC 9111 §3.2: the fields of what is stored with those of what is newer."""
-        newer = without(self._derived(response.fields), "content-range")
+        newer = without(self._derived(response.fields), "content-range", *DIGESTS)
         unstored = Facts.of(newer, self.route).unstored
         if not self.route.storeCookies:
             unstored |= {"set-cookie"}

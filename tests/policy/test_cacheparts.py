@@ -109,6 +109,28 @@ class StoringTests(PartTestCase):
                 )
                 self.assertNotIn(b"stored", self.gets(206, CONTENT[4:])[b"cache-status"])
 
+    def test_digestsOfContent(self) -> None:
+        """That of a part is not that of less of it, nor of more (RFC 9530 §2)."""
+        digest = (b"Content-Digest: sha-256=:cGFydA==:", b"Repr-Digest: sha-256=:d2hvbGU=:")
+        self.part(4, 9, b'ETag: "a"', *digest)
+        for value, octets, known in (
+            (b"bytes=4-9", CONTENT[4:], True),
+            (b"bytes=5-9", CONTENT[5:], False),
+        ):
+            self.asks(b"Range: " + value)
+            fields = self.gets(206, octets, hit=True)
+            self.assertEqual(b"content-digest" in fields, known)
+            self.assertIn(b"repr-digest", fields)
+        self.asks()
+        self.isAsked(b"Range: bytes=0-3")
+        self.answersPart(0, 3, b'ETag: "a"', b"Content-Digest: sha-256=:cmVzdA==:")
+        for hit in (False, True):
+            fields = self.gets(body=CONTENT, hit=hit)
+            self.assertNotIn(b"content-digest", fields)
+            self.assertEqual(fields[b"repr-digest"], b"sha-256=:d2hvbGU=:")
+            if not hit:
+                self.asks()
+
     def test_aStalePartIsValidated(self) -> None:
         """And answers again when it is found to be current."""
         self.part(4, 9, b'ETag: "a"')

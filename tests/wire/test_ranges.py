@@ -236,6 +236,20 @@ class AnswerTests(SynchronousTestCase):
             [*self.stored.pairs, (b"Content-Range", b"bytes 4-9/10")],
         )
 
+    def test_digests(self) -> None:
+        """A digest of the whole content is none of a part of it (RFC 9530 §2)."""
+        pairs = [(b"Content-Digest", b"1"), (b"Content-MD5", b"1"), (b"Repr-Digest", b"2")]
+        stored = self.stored.extended(pairs)
+        kept = [*self.stored.pairs, pairs[2]]
+        self.assertEqual(
+            partialFields(stored, (4, 10), 10).pairs,
+            [*kept, (b"Content-Range", b"bytes 4-9/10")],
+        )
+        parts = Multipart(stored, [(0, 1), (5, 7)], 10, b"xyz")
+        self.assertNotIn(b"content-digest", parts.fields)
+        self.assertNotIn(b"content-md5", parts.fields)
+        self.assertIn(b"repr-digest", parts.fields)
+
     def test_several(self) -> None:
         """Each part tells its type and its range."""
         parts = Multipart(self.stored, [(0, 1), (5, 7)], 10, b"xyz")

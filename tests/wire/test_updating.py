@@ -44,6 +44,15 @@ class UpdateTests(SynchronousTestCase):
             self.assertEqual(merged.get(name.lower()), b"1", name)
             self.assertNotIn(name.lower(), updated(section(), section((name, b"2")), NOW))
 
+    def test_digests(self) -> None:
+        """Those of content are of that of a message, of which a 304 or a HEAD has none."""
+        for name in (b"Content-Digest", b"Content-MD5"):
+            merged = updated(section((name, b"1")), section((name, b"2")), NOW)
+            self.assertEqual(merged.get(name.lower()), b"1", name)
+            self.assertNotIn(name.lower(), updated(section(), section((name, b"2")), NOW))
+        merged = updated(section((b"Repr-Digest", b"1")), section((b"Repr-Digest", b"2")), NOW)
+        self.assertEqual(merged.get(b"repr-digest"), b"2")
+
     def test_hopByHop(self) -> None:
         """What concerns the connection is not stored."""
         new = section((b"Connection", b"x"), (b"X", b"1"), (b"Proxy-Authenticate", b"2"))
