@@ -212,7 +212,7 @@ class Arrival:
             request.method == b"POST"
             and not visit.demand.noStore
             and exchange.requestEnded
-            and isOwnLocation(target, response.fields)
+            and isOwnLocation(target, response.status, response.fields)
         )
         overtaken = False
         if own:

@@ -21,6 +21,9 @@ SAFE_METHODS: Final = frozenset(
     {b"GET", b"HEAD", b"OPTIONS", b"PRI", b"PROPFIND", b"QUERY", b"REPORT", b"SEARCH", b"TRACE"}
 )
 
+#: The answers to a POST that a GET may have had.
+_REPRESENTING: Final = frozenset({200, 203})
+
 
 def invalidates(method: bytes, status: int) -> bool:
     """Tell whether an exchange may have changed its target: unsafe, and no error."""
@@ -78,12 +81,16 @@ def resolve(target: Target, reference: bytes) -> Target | None:
         return None
 
 
-def isOwnLocation(target: Target, response: Fields) -> bool:
+def isOwnLocation(target: Target, status: int, response: Fields) -> bool:
     """
-    Tell whether a response's C{Content-Location} is the target of its request.
+    Tell whether a response's C{Content-Location} says that it represents its target.
 
-    An answer to a POST is then what a GET would have given (RFC 9110 §9.3.3).
+    An answer to a POST is then what a GET would have given (RFC 9110 §9.3.3).  Only
+    of a success does it say so (RFC 9110 §8.7), and of those without content, or
+    that tell what became of the request, no GET has the status.
     """
+    if status not in _REPRESENTING:
+        return False
     value = response.get(b"content-location")
     if value is None:
         return False

@@ -234,6 +234,20 @@ class AnswerTests(OriginTestCase):
                 self.answers(body=b"got")
             self.gets(body=b"posted" if hit else b"got", hit=hit)
 
+    def test_theFailureOfAPostIsNone(self) -> None:
+        """Or anybody could put it in the place of what there is (RFC 9110 §8.7)."""
+        for status in (b"404 Not Found", b"500 No", b"201 Created", b"202 Accepted"):
+            target = b"/" + status[:3]
+            self.asks(b"Content-Length: 0", target=target, method=b"POST")
+            self.isAsked(method=b"POST")
+            location = b"Content-Location: " + target
+            self.answers(location, b"Cache-Control: max-age=60", status=status)
+            self.assertNotIn(b"stored", self.gets(int(status[:3]))[b"cache-status"])
+            self.asks(target=target)
+            self.isAsked()
+            self.answers(body=b"got")
+            self.gets(body=b"got", hit=False)
+
     def test_whatIsPrivateIsForTheOneWhoAsked(self) -> None:
         """And is not stored; so with C{no-cache} (RFC 9111 §5.2.2.4, §5.2.2.7)."""
         first = self.stores(

@@ -97,8 +97,15 @@ class TargetTests(SynchronousTestCase):
             (b"http://[", False),
         ):
             fields = Fields.fromPairs([(b"Content-Location", value)])
-            self.assertEqual(isOwnLocation(_TARGET, fields), expected, value)
-        self.assertFalse(isOwnLocation(_TARGET, EMPTY))
+            self.assertEqual(isOwnLocation(_TARGET, 200, fields), expected, value)
+        self.assertFalse(isOwnLocation(_TARGET, 200, EMPTY))
+
+    def test_ofWhatIsNoRepresentation(self) -> None:
+        """An error is none, nor is what has no content or tells of another (RFC 9110 §8.7)."""
+        fields = Fields.fromPairs([(b"Content-Location", b"")])
+        self.assertTrue(isOwnLocation(_TARGET, 203, fields))
+        for status in (201, 202, 204, 205, 206, 303, 404, 500):
+            self.assertFalse(isOwnLocation(_TARGET, status, fields), status)
 
     @given(values | st.binary(max_size=30))
     def test_anyOctets(self, reference: bytes) -> None:
