@@ -106,8 +106,8 @@ def sequence(random: Random, route: Route = PLAIN, *, tier: bool = False) -> lis
     for _ in range(random.randrange(LEAST, MOST)):
         if tier and random.random() < 0.15:
             steps.append(Evicting(random.random() < 0.3))
-        elif tier and random.random() < 0.02 and not pending:
-            steps += _telling(random)
+        elif tier and random.random() < 0.03 and not pending:
+            steps += random.choice((_telling, _filing))(random)
         chance = random.random()
         if pending and chance < 0.55:
             steps.append(_answering(random, plain, route, parted=parted))
@@ -151,6 +151,21 @@ def _telling(random: Random) -> list[Step]:
         asking,
         Answering(-1, stored),
     ]
+
+
+def _filing(random: Random) -> list[Step]:
+    """What is purged on its way to the disk gets there later, if it is used."""
+    fields = (("Cache-Control", "max-age=60, stale-while-revalidate=60"), ("ETag", '"t1"'))
+    stored = Recipe(200, "", False, fields, 12, False, True)
+    target = random.choice(("/a", "/d", "/d"))
+    asking = Asking("GET", target, ())
+    purging = Purging("key", target, soft=True) if random.random() < 0.8 else _purging(random)
+    steps: list[Step] = [asking, Answering(-1, stored), purging]
+    steps += [Ending(-1, random.random() < 0.1), *[asking] * random.randrange(4)]
+    answer = stored._replace(half=False, confirms=random.choice(("first", "none", "wrong", "")))
+    if random.random() < 0.5:
+        answer = answer._replace(status=503)
+    return [*steps, *[Answering(-1, answer)] * 2, Evicting(random.random() < 0.8), asking]
 
 
 def _weakening(random: Random) -> list[Step]:

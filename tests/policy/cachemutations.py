@@ -48,6 +48,7 @@ from intermediary.policy.recentpurges import RecentPurges
 from intermediary.policy.revalidation import Revalidation
 from intermediary.policy.siblings import Siblings
 from intermediary.policy.stores import MemoryStore
+from intermediary.policy.tiers import Tiers
 from intermediary.wire import (
     cachekey,
     conditional,
@@ -522,6 +523,9 @@ MISTAKES: dict[str, list[Mistake]] = {
     "Cache-Status is not hidden": [(cachefield.CacheField, "hide", _returning(None))],
     "the key is not shown": [(cachefield.CacheField, "showKey", _returning(None))],
     "what leaves memory does not come back": [(tierlooks.TierLooks, "took", _returning(None))],
+    "what is used often is not offered to the disk again": [
+        (Tiers, "used", lambda old: lambda self, entry: self.memory.used(entry))
+    ],
     "a change does not reach the disk": [
         (DiskStore, "forget", lambda old: lambda self, key: succeed(0))
     ],

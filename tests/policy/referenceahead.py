@@ -106,6 +106,8 @@ class Ahead(Giving):
     def _used(self, visit: Visit, stored: Stored, *, fresh: bool) -> None:
         """It answered a request."""
         stored.uses += 1
+        if stored.uses == 2:
+            self._write(stored)
         if fresh and self.route.refreshUses and stored.uses == self.route.refreshUses:
             self._offer(visit, stored)
 

@@ -204,7 +204,7 @@ class Stored:
     @ivar isKept: it is behind the memory, too, if there is anything.
     @ivar isGone: it is only there.
     @ivar isLoaded: its content is in memory.
-    @ivar isUnwritten: it gets there when it leaves memory, and not before.
+    @ivar isUnwritten: it gets there when it is used twice, or leaves memory, and not before.
     @ivar place: where it is among those behind the memory: the lowest is the oldest.
     @ivar uses: how many requests it answered.
     @ivar filling: for whom its content came.

@@ -158,15 +158,22 @@ class Storing:
         for shelf in self.shelves.values():
             self.count("evicted" if shelf.stored else "nothing to evict")
             for each in shelf.stored:
-                if each.isUnwritten and not again and each.isWorthKeeping(self.now):
-                    each.isKept = True
-                    self._place(each)
+                if not again:
+                    self._write(each)
             shelf.stored = [each for each in shelf.stored if each.isKept]
             for each in shelf.stored:
                 each.isGone = True
             if again:
                 shelf.passUntil = 0.0
                 shelf.misses = 0
+
+    def _write(self, stored: Stored) -> None:
+        """What is not behind the memory gets there now, if it is worth that."""
+        if stored.isUnwritten and stored.isWorthKeeping(self.now):
+            self.count("written later")
+            stored.isKept, stored.isUnwritten = True, False
+            if stored.content.complete:
+                self._place(stored)
 
     def _put(self, shelf: Shelf, new: Stored, old: Stored | None = None) -> None:
         # What has its content there already stays, worth it or not.

@@ -23,7 +23,7 @@ from .cachedrawing import sequence
 from .cachefronts import SAID, Front
 from .cachemutations import MISTAKES, found
 from .cachesequences import attempt, check, drawn, shortened, told
-from .cachesteps import Answering, Asking, Evicting, Passing, Recipe
+from .cachesteps import Answering, Asking, Ending, Evicting, Passing, Purging, Recipe
 from .referenceroute import Route
 
 if TYPE_CHECKING:
@@ -174,6 +174,26 @@ class SequenceTests(SynchronousTestCase):
         self.assertIsNone(error, error)
         self.assertEqual(run.model.counts["refreshed"], 1)
         self.assertIn("origin hears from 4: GET /a []", run.transcript[-1])
+
+    def test_whatIsUsedTwiceGoesToTheDisk(self) -> None:
+        """Though it was purged softly on its way there; whoever uses it once leaves it here."""
+        asking = Asking("GET", "/a", ())
+        stored = _answering(**{"Last-Modified": "Sun, 09 Sep 2001 01:45:00 GMT"})
+        for uses, written in ((1, 0), (2, 1)):
+            steps: list[Step] = [
+                asking,
+                Answering(0, stored._replace(half=True)),
+                Purging("key", "/a", soft=True),
+                Ending(0, breaks=False),
+                *[asking] * uses,
+                Answering(0, _answering()._replace(status=500)),
+                Evicting(again=True),
+                asking,
+            ]
+            run, error = attempt(steps, Front(route=Route(use=20.0), tier=True))
+            self.assertIsNone(error, error)
+            self.assertEqual(run.model.counts.get("written later", 0), written)
+            self.assertEqual(run.model.counts.get("brought", 0), written)
 
     @skipUnless(str(arrivalModule.__file__).endswith(".py"), "what is compiled can't be replaced")
     def test_mistakesAreFound(self) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 BIG = os.urandom(SMALL * 4)
 A = b'ETag: "a"'
 CURRENT = b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\nCache-Control: max-age=99\r\n\r\n'
+FAILED = b"HTTP/1.1 500 Error\r\nContent-Length: 0\r\n\r\n"
 WHILE = b"max-age=60, stale-while-revalidate=60"
 
 
@@ -268,6 +269,28 @@ class LeftoverTests(MeetingTestCase):
         heard += client.takes()
         self.assertTrue(heard.endswith(BIG))
         self.exact()
+
+    def test_softlyPurgedOnItsWayItIsWrittenLater(self) -> None:
+        """When it is used for the second time: as it is now, and asked about as ever."""
+        for uses in (1, 2):
+            client = self.client()
+            octets = answer(b"content", A, control=WHILE)
+            self.answers(octets[:-3])
+            self.tiers.purge(Purge.ofPrefix(b""), soft=True)
+            self.origin().sends(octets[-3:])
+            self.gets(client, b"content", b"; stored")
+            for _ in range(uses):
+                self.gets(self.client(), b"content")
+            self.assertIn(b'If-None-Match: "a"', self.answers(FAILED))
+            self.again()
+            late = self.client()
+            asked = self.answers(FAILED)
+            if uses == 1:
+                self.assertNotIn(b"If-None-Match", asked)
+                self.gets(late, b"", b"fwd=uri-miss")
+            else:
+                self.assertIn(b'If-None-Match: "a"', asked)
+                self.gets(late, b"content", b"; hit; ttl=0")
 
 
 class RangeMissTests(MeetingTestCase):
