@@ -377,7 +377,7 @@ def _isMisspelt(request: Fields, vary: tuple[bytes, ...]) -> bool:
 
     CGI, and WSGI with it, knows C{X_Device} and C{X-Device} by the same name.
     """
-    if request.encoded.find(b"_") < 0:
+    if request.encoded.find(b"_") < 0 and all(name.find(b"_") < 0 for name in vary):
         return False
     spelt = {name.replace(b"_", b"-") for name in vary}
     return any(name.replace(b"_", b"-") in spelt and name not in vary for name in request.index)

@@ -149,6 +149,18 @@ class KeyTests(CacheTestCase):
         self.answers(*choice)
         self.gets(hit=False)
 
+    def test_aSelectingFieldWithAnUnderscore(self) -> None:
+        """It is the origin that spells it otherwise then, and the same holds."""
+        choice = LONG, b"Vary: X_Device"
+        self.asks(b"X-Device: tv")
+        self.isAsked()
+        self.answers(*choice, body=b"tv")
+        self.assertNotIn(b"stored", self.gets(body=b"tv")[b"cache-status"])
+        self.asks()
+        self.isAsked()
+        self.answers(*choice)
+        self.assertIn(b"; stored", self.gets()[b"cache-status"])
+
     def test_aGetWithContent(self) -> None:
         """Is sent on, answered from nowhere and stored nowhere: no key has the content."""
         self.stores(LONG)
