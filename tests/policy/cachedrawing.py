@@ -21,6 +21,29 @@ from .cachesteps import (
     Recipe,
     Step,
 )
+from .cachevalues import (
+    COOKIES,
+    DATES,
+    DEVICES,
+    ENCODINGS,
+    LANGUAGES,
+    LOCATIONS,
+    MALFORMED,
+    METHODS,
+    PARTS,
+    PASSING,
+    RANGED,
+    RANGES,
+    REQUEST_CONTROL,
+    RESPONSE_CONTROL,
+    SECONDS,
+    STATUSES,
+    TAGS,
+    TARGETED,
+    TARGETS,
+    VALUES,
+    VARIES,
+)
 from .referenceroute import Route
 
 if TYPE_CHECKING:
@@ -30,62 +53,6 @@ if TYPE_CHECKING:
 LEAST, MOST = 6, 22
 #: From so many on, nothing is made up that takes several.
 LONG = 30
-
-TARGETS = ("/a",) * 16 + ("/%61", "/./a", "/b", "/b", "/a?q", "/c/d")
-SECONDS = ("0", "1", "5", "10", "10", "30", "60", "60", "100", "3600")
-MALFORMED = ("abc", "-1", '"60"', "1.5", "", " 5", "99999999999", "1e3")
-STATUSES = (200,) * 30 + (204, 204, 301, 302, 404, 404, 410, 418, 429, 500, 500, 503, 503, 503)
-TAGS = ('"t1"', '"t1"', '"t2"', 'W/"t1"', 'W/"t3"')
-PASSING = (1, 1, 2, 3, 5, 5, 7, 10, 11, 20, 31, 61, 61, 100, 130, 600, 3500, 3700)
-
-REQUEST_CONTROL = (
-    "no-cache", "no-cache", "no-store", "max-age=0", "max-age=5", "max-age=20", "max-age=60",
-    "max-stale", "max-stale=5", "max-stale=60", "min-fresh=5", "min-fresh=30", "only-if-cached",
-    "stale-if-error=10", "stale-if-error=9999", "no-transform", "MAX-AGE=10", "max-age=x",
-    "max-stale=x", "min-fresh=x", "no-store=1", "foo=bar", "max-age=5, max-age=50", ",",
-    "max-stale, max-age=40", "min-fresh=5, max-stale=10", 'max-age="7"',
-)  # fmt: skip
-RESPONSE_CONTROL = (
-    "public", "public", "private", "no-store", "no-cache", "must-revalidate", "proxy-revalidate",
-    "stale-while-revalidate=10", "stale-while-revalidate=60", "stale-while-revalidate=x",
-    "stale-if-error=10", "stale-if-error=5000", "must-understand", "no-store, must-understand",
-    "immutable", "no-transform", 'private="x-secret"', 'no-cache="x-secret, set-cookie"',
-    "no-cache=x-secret", "no-store=0", "PUBLIC", "Private", 'foo="a, no-store"', "must-revalidate=1",
-    'private=""', "no-store x", "stale-if-error",
-)  # fmt: skip
-TARGETED = (
-    "max-age=30", "max-age=30, public", "no-store", "private", "max-age=abc", "MAX-AGE=5", "",
-    "max-age=0", "no-cache", "max-age=5.5", "max-age=-5", "no-store=?0, max-age=20",
-    "stale-while-revalidate=10, max-age=5", "max-age=10;x=1", "must-revalidate, max-age=5",
-    "max-age=5, max-age=50", "s-maxage=20", "max-age=60,",
-)  # fmt: skip
-VARIES = ("X-Vary",) * 4 + ("Accept-Language",) * 3 + (
-    "Accept-Language, X-Vary", "x-vary, x-vary", "*", "X-Vary, *", "a b", ",", "Authorization",
-)  # fmt: skip
-LANGUAGES = ("en", "de", "en, de", "de,en", "EN", "en,,de", "fr")
-VALUES = ("a", "a", "b", "a, b", "a,b", "")
-RANGES = (
-    "bytes=0-3", "bytes=2-", "bytes=-4", "bytes=5-1000", "bytes=900-", "bytes=0-0,2-3", "bytes=x",
-    "items=0-1", "bytes=3-1", "bytes=-0", "BYTES=1-2", "bytes=", "bytes=0-1,900-",
-)  # fmt: skip
-#: Those of who asks for one part after the other, of twelve octets or of very many.
-PARTS = ("bytes=0-3", "bytes=4-7", "bytes=8-") * 3 + (
-    "bytes=0-3", "bytes=0-3", "bytes=2-5", "bytes=-4", "bytes=-8", "bytes=0-7", "bytes=1-2",
-    "bytes=5-5", "bytes=0-11", "bytes=0-1,6-7", "bytes=0-150", "bytes=150-",
-)  # fmt: skip
-#: How an origin answers a request for a range.
-RANGED = ("part",) * 20 + ("few",) * 4 + (
-    "whole", "whole", "less", "more", "careless", "unsatisfied", "short", "unknown", "several",
-)  # fmt: skip
-COOKIES = (
-    "lang=de", "lang=en", "lang=", "sess=1", "sess=1; lang=de", "lang=de; lang=en", "x=y", "lang",
-    'a="; lang=de', "x=y; lang=de",
-)  # fmt: skip
-DEVICES = ("tv", "tv", "radio", "tv, big", "")
-LOCATIONS = (
-    "/a", "/b", "/b", "b", "HERE/a", "HERE/b#f", "//HOST/a", "http://other/a", "//other/b", "/%62",
-    "http://[", "", "?q",
-)  # fmt: skip
 
 
 PLAIN = Route()
@@ -266,13 +233,13 @@ def _asking(random: Random, plain: bool, route: Route, *, parted: bool) -> Askin
     if chance < 0.09:
         method = "HEAD"
     elif chance < 0.15:
-        method = random.choice(("POST", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"))
+        method = random.choice(METHODS)
     maybe(0.6 if route.ignoreClient else 0.25, "Cache-Control", *REQUEST_CONTROL)
     maybe(0.03, "Cache-Control", *REQUEST_CONTROL)
     maybe(0.04, "Pragma", "no-cache", "no-cache", "x")
     maybe(0.10, "Authorization", "Basic eDp5")
     maybe(0.15, "If-None-Match", *TAGS, '"c"', '"c", "t2"', "*", "x", 'W/"c", "c"')
-    maybe(0.08, "If-Modified-Since", -1000, -100, -10, 0, 50, "x")
+    maybe(0.08, "If-Modified-Since", -1000, -100, -10, 0, 50, *DATES)
     if random.random() < (0.6 if parted else 0.12):
         fields.append(("Range", random.choice(PARTS if parted else RANGES)))
         if parted:
@@ -283,8 +250,14 @@ def _asking(random: Random, plain: bool, route: Route, *, parted: bool) -> Askin
         # Which means nothing.
         maybe(0.04, "If-Range", '"t1"', 'W/"t1"', -100)
     maybe(0.01, "If-Match", '"t1"')
+    maybe(0.01, "If-Unmodified-Since", 0)
     if random.random() < 0.4:
         fields.append(("X-Vary", random.choice(VALUES)))
+    elif random.random() < 0.05:
+        fields.append(("X_Vary", "a"))
+    if random.random() < 0.25:
+        fields.append(("Accept-Encoding", random.choice(ENCODINGS)))
+    maybe(0.04, "Connection", "X-Vary", "x-vary, x-device")
     if random.random() < 0.3:
         fields.append(("Accept-Language", random.choice(LANGUAGES)))
     if random.random() < (0.5 if route.keyCookies or route.bypass else 0.05):
@@ -293,9 +266,12 @@ def _asking(random: Random, plain: bool, route: Route, *, parted: bool) -> Askin
     if random.random() < (0.5 if route.keyFields or route.bypass else 0.05):
         fields.append(("X-Device", random.choice(DEVICES)))
         maybe(0.10, "Connection", "X-Device")
+    elif route.keyFields and random.random() < 0.1:
+        fields.append(("x_device", "tv"))
     if route.forces and random.random() < 0.10:
         fields.append(("Authorization", "Basic eDp5"))
-    return Asking(method, random.choice(TARGETS), tuple(fields))
+    content = random.random() < 0.02 * rare
+    return Asking(method, random.choice(TARGETS), tuple(fields), content)
 
 
 def _answering(random: Random, plain: bool, route: Route, *, parted: bool) -> Answering:
@@ -309,9 +285,10 @@ def _answering(random: Random, plain: bool, route: Route, *, parted: bool) -> An
     if random.random() < (0.35 if route.lifetimes else 0.85):
         fields.append(("Cache-Control", _control(random, rare)))
     maybe(0.03 * rare, "Cache-Control", *RESPONSE_CONTROL)
-    maybe(0.15, "Expires", -10, 0, 5, 30, 100, "0", "-1", "x")
+    maybe(0.15, "Expires", -10, 0, 5, 30, 100, "0", "-1", *DATES)
+    maybe(0.06, "Expires", 5, 30)
     if random.random() < 0.85:
-        fields.append(("Date", random.choice((0,) * 8 + (-5, -30, 5, 30))))
+        fields.append(("Date", random.choice((0,) * 16 + (-5, -30, 5, 30) * 2 + DATES[:6])))
     maybe(0.12, "Age", "0", "3", "8", "20", "x", "5, 7", "-1", "9999999999")
     maybe(0.08 if parted else 0.25, "Vary", *VARIES)
     if parted and random.random() < 0.9:
@@ -320,7 +297,13 @@ def _answering(random: Random, plain: bool, route: Route, *, parted: bool) -> An
     else:
         maybe(0.55, "ETag", *TAGS, 'W/"t1"')
     maybe(0.02, "ETag", "bad")
-    maybe(0.30, "Last-Modified", -1000, -1000, -100, -10, 0, "x")
+    maybe(0.30, "Last-Modified", *(-1000, -1000, -100, -10, 0) * 3, *DATES)
+    maybe(0.03, "Pragma", "no-cache")
+    maybe(0.05, "Connection", "X-Secret", "x-other, x-secret")
+    maybe(0.05, "Keep-Alive", "timeout=5")
+    maybe(0.05, "Content-Encoding", "gzip", "GZIP", "br")
+    # Of which only a 304 has it: not of its own content, and so of nothing.
+    maybe(0.10, "Content-Length", "7")
     maybe(0.08 * rare, "CDN-Cache-Control", *TARGETED)
     cookies = route.storeCookies or "set-cookie" in route.ignored
     maybe(0.3 if cookies else 0.08 * rare, "Set-Cookie", "a=b")

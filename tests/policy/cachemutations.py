@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import re
 import sys
 from contextlib import ExitStack
 from multiprocessing import Pool
@@ -52,13 +53,16 @@ from intermediary.policy.tiers import Tiers
 from intermediary.wire import (
     cachekey,
     conditional,
+    dates,
     directives,
     freshness,
+    invalidation,
     ranges,
     reuse,
     storing,
     targeted,
     updating,
+    variants,
 )
 from intermediary.wire.rules import CacheRules
 
@@ -275,6 +279,23 @@ def _withoutTheOlder(merge: Any) -> Any:
     return mistaken
 
 
+class _Anything:
+    """What is as all others."""
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
+def _whateverTheCoding(tagged: Any) -> Any:
+    def mistaken(entries: Any, request: Any, heads: Any) -> Any:
+        return tagged(entries, request.setting(b"Accept-Encoding", b"gzip, br"), heads)
+
+    return mistaken
+
+
 MISTAKES: dict[str, list[Mistake]] = {
     "Age is ignored": [(freshness, "_ageValue", _returning(0.0))],
     "Date is not compared with our clock": [
@@ -323,6 +344,21 @@ MISTAKES: dict[str, list[Mistake]] = {
     "heuristics are ten times too long": [
         (freshness, "_guessedLifetime", lambda old: lambda *four: 10 * old(*four))
     ],
+    "two lines are a date": [
+        (
+            freshness,
+            "parseDate",
+            lambda old: lambda value, now: old(b",".join(value.split(b",")[:2]), now),
+        )
+    ],
+    "dates in C have none": [(dates, "_ASCTIME", lambda old: re.compile(b"(?!)"))],
+    "all statuses last": [
+        (module, "HEURISTICALLY_CACHEABLE", lambda old: range(200, 600))
+        for module in (storing, freshness)
+    ],
+    "all statuses are understood": [(storing, "UNDERSTOOD", lambda old: range(200, 600))],
+    "a GET with content is as any": [(lookup, "NO_BODY", lambda old: _Anything())],
+    "preconditions of origins are ignored": [(lookup, "_isForTheOrigin", _returning(False))],
     "credentials are ignored": [(arrival, "whyNotStored", _whateverTheRequest)],
     "cookies are always stored": [(storing, "_sharesCookies", _returning(True))],
     "a request's no-cache is ignored": [(lookup, "readDemand", _demandOf(b"noCache"))],
@@ -340,6 +376,12 @@ MISTAKES: dict[str, list[Mistake]] = {
         )
     ],
     "Vary is not compared": [(lookup, "select", lambda old: lambda entries, *two: entries[0])],
+    "fields are known by one spelling": [(admission, "_isMisspelt", _returning(False))],
+    "what Connection names selects": [(variants, "nominated", _returning(frozenset()))],
+    "weights are ignored": [(variants, "_weight", _returning(1000))],
+    "codings that nobody wants are asked about": [
+        (module, "tagged", _whateverTheCoding) for module in (lookup, selection)
+    ],
     "Vary: * is ignored": [(storing, "parseVary", _returning(()))],
     "of what fits, what came last answers": [
         (selection, "_latest", lambda old: lambda entries: next(iter(entries), None))
@@ -423,6 +465,10 @@ MISTAKES: dict[str, list[Mistake]] = {
     "refreshes come too early": [(ahead, "LAST_PART", lambda old: 0.3)],
     "a HEAD updates nothing": [(admission.Admission, "heard", _returning(None))],
     "nothing is invalidated": [(outdating, "invalidTargets", _returning([]))],
+    "methods that are not known are safe": [
+        (invalidation, "SAFE_METHODS", lambda old: old | {b"FOO"})
+    ],
+    "all other methods are unsafe": [(invalidation, "SAFE_METHODS", lambda old: {b"GET", b"HEAD"})],
     "Location invalidates nothing": [
         (outdating, "invalidTargets", lambda old: lambda *four: old(*four)[:1])
     ],
@@ -492,6 +538,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         )
     ],
     "key fields are ignored": [(cachekey.KeyMaker, "__init__", _keyless("fields"))],
+    "key fields are known by one spelling": [(cachekey.KeyMaker, "_isMisspelt", _returning(False))],
     "key cookies are ignored": [(cachekey.KeyMaker, "__init__", _keyless("cookies"))],
     "of two cookies the last counts": [
         (

@@ -29,7 +29,7 @@ from .cachesteps import (
     Step,
     rendered,
 )
-from .referencefields import Pairs, combined, elements
+from .referencefields import Pairs, combined, elements, without
 from .referencestored import Content, Response
 from .referencevisit import Visit
 
@@ -105,12 +105,14 @@ class Run(Hearing):
         target = f"http://{HOST}{step.target}" if self.front.kind == "forward" else step.target
         lines = [f"{step.method} {target} HTTP/1.1", f"Host: {HOST}", f"X-Client: {number}"]
         lines += [f"{name}: {value}" for name, value in fields]
-        content = step.method in ("POST", "PUT", "PATCH")
+        content = step.content or step.method in ("POST", "PUT", "PATCH")
         if content:
             lines.append("Content-Length: 2")
         self.note(f"client {number}: {step.method} {step.target} {fields}")
         modest = self.front.route.ignoreClient
-        self.model.ask(Visit(number, step.method, step.target, HOST, fields, modest=modest))
+        self.model.ask(
+            Visit(number, step.method, step.target, HOST, fields, modest=modest, content=content)
+        )
         octets = "\r\n".join([*lines, "", "xy" if content else ""])
         transport.arrive(octets.encode("latin-1"))
 
@@ -125,6 +127,8 @@ class Run(Hearing):
             # Counted from there, a lifetime is beyond all numbers, of which the model has but one.
             fields = [pair for pair in fields if pair != ("Age", "9999999999")]
         status, fields = self._confirmed(recipe, asked, method, fields)
+        if status != 304:
+            fields = without(fields, "content-length")
         self.versions += 1
         octets = representation(self.versions)[: recipe.octets]
         if method == "GET" and status == 200:
@@ -165,9 +169,7 @@ class Run(Hearing):
             return recipe.status, fields
         if not conditional and not recipe.lies:
             return recipe.status, fields
-        fields = [
-            pair for pair in fields if pair[0] not in ("ETag", "Last-Modified", "Content-Length")
-        ]
+        fields = [pair for pair in fields if pair[0] not in ("ETag", "Last-Modified")]
         tag = ""
         if recipe.confirms == "modified" and modified is not None:
             fields.append(("Last-Modified", modified))

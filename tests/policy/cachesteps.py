@@ -47,11 +47,17 @@ class Recipe(NamedTuple):
 
 
 class Asking(NamedTuple):
-    """A client asks; a number for a value is seconds from now."""
+    """
+    A client asks.
+
+    @ivar fields: a number for a value is seconds from now.
+    @ivar content: there is some, also with a method that has none as a rule.
+    """
 
     method: str
     target: str
     fields: Sequence[tuple[str, str | int]]
+    content: bool = False
 
 
 class Answering(NamedTuple):

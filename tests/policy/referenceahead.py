@@ -11,12 +11,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from .referencefields import Pairs, selecting
 from .referencegiving import Giving
+from .referenceselecting import selecting
 from .referencestored import ERRORS
 from .referencevisit import Visit
 
 if TYPE_CHECKING:
+    from .referencefields import Pairs
     from .referenceroute import Route
     from .referencestored import Content, Response, Stored
     from .referencevisit import Shelf

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .referenceahead import Ahead
-from .referencefields import Pairs, combined, isConditional, normal, selecting, tags, without
+from .referencefields import Pairs, combined, isConditional, normal, tags, without
 from .referenceparts import held, lacking
+from .referenceselecting import isAcceptable, preferredLanguage, selecting
 from .referencestored import Answer, Forward, Stored, demandOf
 from .referencevisit import Shelf, Visit
 
@@ -57,7 +58,7 @@ class Asking(Ahead):
             visit.reason = "method"
             visit.past = self.route.goesPast(visit.target, visit.fields)
             self._forward(visit)
-        elif visit.content or combined(visit.fields, "if-match") is not None:
+        elif visit.content or _isForTheOrigin(visit.fields):
             visit.reason = "bypass"
             self._forward(visit)
         elif self.route.goesPast(visit.target, visit.fields):
@@ -112,15 +113,15 @@ class Asking(Ahead):
                 self._used(visit, fitting, fresh=verdict == "use")
                 self._give(visit, fitting, member)
                 if verdict == "while":
-                    self._revalidate(visit, shelf, self._nominated(shelf, fitting))
+                    self._revalidate(visit, shelf, self._nominated(shelf, fitting, visit.fields))
                 return
             reason = verdict
-            visit.entries = self._nominated(shelf, fitting)
+            visit.entries = self._nominated(shelf, fitting, visit.fields)
         elif visit.part is not None:
             pass
         elif shelf.here:
             reason = "vary-miss"
-            visit.others = self._strong(shelf)
+            visit.others = self._strong(shelf, visit.fields)
         else:
             reason = "uri-miss"
         visit.reason = reason
@@ -184,13 +185,13 @@ class Asking(Ahead):
         """RFC 9111 §4.1; of several the one with the latest C{Date}, or that came last."""
         fitting = [each for each in shelf.here if each.selected == selecting(each.vary, request)]
         if not fitting:
-            wanted = (combined(request, "accept-language") or "").lower()
-            if wanted and "," not in wanted:
+            wanted = preferredLanguage(request)
+            if wanted is not None:
                 fitting = [each for each in shelf.here if each.language() == wanted]
         return max(fitting, key=lambda each: each.validators.date) if fitting else None
 
     @staticmethod
-    def _strong(shelf: Shelf) -> list[Stored]:
+    def _strong(shelf: Shelf, request: Pairs) -> list[Stored]:
         """What may turn out to be the answer to another request, too."""
         return [
             each
@@ -199,13 +200,14 @@ class Asking(Ahead):
             and each.status == 200
             and each.content.complete
             and each.isLoaded
+            and isAcceptable(combined(each.fields, "content-encoding"), request)
         ]
 
-    def _nominated(self, shelf: Shelf, first: Stored) -> list[Stored]:
+    def _nominated(self, shelf: Shelf, first: Stored, request: Pairs) -> list[Stored]:
         """RFC 9111 §4.3.1; who asks for a part has no use for anything else."""
         if first.status == 206:
             return [first]
-        return [first, *[each for each in self._strong(shelf) if each is not first]]
+        return [first, *[each for each in self._strong(shelf, request) if each is not first]]
 
     def _waits(self, visit: Visit, shelf: Shelf) -> bool:
         """RFC 9111 §4: a cache can use one answer for several requests."""
@@ -295,3 +297,8 @@ class Asking(Ahead):
         shelf.leader = later
         self.count("background")
         self._forward(later)
+
+
+def _isForTheOrigin(fields: Pairs) -> bool:
+    """RFC 9111 §4.3.2: it has a precondition that no cache evaluates."""
+    return any(combined(fields, name) is not None for name in ("if-match", "if-unmodified-since"))

@@ -31,11 +31,13 @@ RESTRICTIVE = frozenset(
     }
 )
 SECONDS = ("max-age", "s-maxage", "stale-while-revalidate", "stale-if-error", "max-stale")
-DATE_FORMS = (
-    "%a, %d %b %Y %H:%M:%S GMT",
-    "%A, %d-%b-%y %H:%M:%S GMT",
-    "%a %b %d %H:%M:%S %Y",
-)
+#: RFC 9110 §5.6.7, and how long they are without the name of the day: no digit may lack.
+DATE_FORMS = {
+    "%a, %d %b %Y %H:%M:%S GMT": 26,
+    "%A, %d-%b-%y %H:%M:%S GMT": 24,
+    "%a %b %d %H:%M:%S %Y": 21,
+}
+IMF = next(iter(DATE_FORMS))
 
 
 def combined(fields: Pairs, name: str) -> str | None:
@@ -141,7 +143,9 @@ def moment(value: str | None) -> float | None:
     """RFC 9110 §5.6.7: any of the three forms, exactly."""
     if value is None:
         return None
-    for form in DATE_FORMS:
+    for form, length in DATE_FORMS.items():
+        if len(value) - len(value.partition(" ")[0].rstrip(",")) != length:
+            continue
         try:
             return datetime.strptime(value, form).replace(tzinfo=UTC).timestamp()
         except ValueError:
@@ -151,7 +155,7 @@ def moment(value: str | None) -> float | None:
 
 def written(seconds: float) -> str:
     """An IMF-fixdate."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime(DATE_FORMS[0])
+    return datetime.fromtimestamp(int(seconds), UTC).strftime(IMF)
 
 
 def isTag(value: str) -> bool:
@@ -258,33 +262,6 @@ def spanOf(wanted: list[tuple[int | None, int | None]], length: int) -> tuple[in
     if not spans:
         return None
     return min(first for first, _ in spans), max(end for _, end in spans)
-
-
-#: RFC 9110 §12.5: lists in which order and case mean nothing.
-PREFERENCES = ("accept-language", "accept-encoding", "accept-charset")
-
-
-def selecting(vary: tuple[str, ...], request: Pairs) -> tuple[str | None, ...]:
-    """RFC 9111 §4.1: what of a request selects a response."""
-    found: list[str | None] = []
-    for name in vary:
-        value = combined(request, name)
-        if value is not None:
-            parts = elements(value)
-            if name in PREFERENCES:
-                parts = sorted({part.lower() for part in parts})
-            value = ",".join(parts)
-        found.append(value)
-    return tuple(found)
-
-
-def varies(fields: Pairs) -> tuple[str, ...] | None:
-    """RFC 9110 §12.5.5: by which fields; None if no request fits."""
-    found = {each.lower() for each in (combined(fields, "vary") or "").split(",")}
-    found = {each.strip(" \t") for each in found} - {""}
-    if "*" in found or not all(isToken(each) for each in found):
-        return None
-    return tuple(sorted(found))
 
 
 def normal(target: str) -> str:

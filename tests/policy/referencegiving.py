@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from .referencevisit import Visit
 
 #: RFC 9110 §15.4.5: what describes content that a 304 does not have.
-ABOUT_CONTENT = ("content-type", "content-language", "content-length", "content-range", *DIGESTS)
+ABOUT_CONTENT = (
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-range",
+    "content-type",
+    *DIGESTS,
+)
 
 
 class Giving(Storing):
@@ -67,9 +74,10 @@ class Giving(Storing):
         ]
         content = response.content
         length = content.announced
-        if response.status in (204, 304):
+        if response.status == 204:
             length = -1
-        if visit.method == "HEAD":
+        if visit.method == "HEAD" or response.status == 304:
+            # RFC 9110 §8.6: of the content that there would be.
             value = combined(response.fields, "content-length")
             length = -1 if value is None else int(value)
         self._answer(visit, response.status, fields, content, 0, None, length)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from .referencefields import Pairs, combined, elements, isToken, normal
+from .referencefields import Pairs, combined, isToken, normal
+from .referenceselecting import hidden, isMisspelt
 
 #: What a cookie may have in it (RFC 6265 §4.1.1), of what is used here.
 COOKIE_OCTETS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789=")
@@ -72,10 +73,13 @@ class Route(NamedTuple):
 
     def added(self, fields: Pairs) -> tuple[str, ...] | None:
         """What the key has beside the target, a line each; None if that is not clear."""
-        hidden = {each.lower() for each in elements(combined(fields, "connection") or "")}
+        names = tuple(sorted(each.lower() for each in self.keyFields))
+        if isMisspelt(names, fields):
+            return None
+        unsent = hidden(fields)
         lines = []
-        for name in sorted(each.lower() for each in self.keyFields):
-            value = None if name in hidden else combined(fields, name)
+        for name in names:
+            value = None if name in unsent else combined(fields, name)
             lines.append(name if value is None else f"{name}: {value}")
         if not self.keyCookies:
             return tuple(lines)

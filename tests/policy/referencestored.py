@@ -19,13 +19,13 @@ from .referencefields import (
     dictionary,
     directives,
     isDelta,
+    isToken,
     moment,
     names,
-    selecting,
-    varies,
     without,
     written,
 )
+from .referenceselecting import selecting, varies
 
 if TYPE_CHECKING:
     from .referenceroute import Route
@@ -342,4 +342,8 @@ class Stored:
     def language(self) -> str | None:
         """The one that it is in, where nothing else selects it (RFC 9111 §4.1)."""
         value = combined(self.fields, "content-language")
-        return value.lower() if value and self.vary == ("accept-language",) else None
+        return (
+            value.lower()
+            if value and isToken(value) and self.vary == ("accept-language",)
+            else None
+        )

@@ -14,13 +14,12 @@ from .referencefields import (
     combined,
     normal,
     resolved,
-    selecting,
-    varies,
     weakly,
     without,
     written,
 )
 from .referenceparts import DIGESTS, around, received, together
+from .referenceselecting import hidden, isMisspelt, selecting, varies
 from .referencestored import ERRORS, Content, Facts, Response, Stored, demandOf, saying
 from .referencevisit import Shelf, Visit
 
@@ -28,7 +27,10 @@ if TYPE_CHECKING:
     from .referenceroute import Route
 
 #: What is never stored, see C{docs/notes/cache-rules.md}.
+SAFE = ("OPTIONS", "PROPFIND")
 TAG_FIELDS = ("surrogate-key", "cache-tag")
+#: RFC 9110 §7.6.1.
+HOP_BY_HOP = ("connection", "content-length", "keep-alive", "transfer-encoding")
 NEVER_STORED = (304, 407, 412, 416, 417, 425, 428, 429, 431, 511)
 
 
@@ -99,6 +101,9 @@ class Storing:
         for it.
         """
         stored = self._made(visit, response)
+        if isMisspelt(stored.vary, visit.fields):
+            self.count("misspelt")
+            return False
         facts = Facts.of(self._said(visit, response), self.route)
         control = rfc9111.directives(facts.fields)
         if response.status in ERRORS and not facts.states and visit.shelf is not None:
@@ -116,7 +121,7 @@ class Storing:
         """RFC 9110 §6.6.1 and §7.6.3."""
         before = combined(fields, "via")
         via = "1.1 test" if before is None else f"{before}, 1.1 test"
-        fields = [*without(fields, "content-length", "transfer-encoding", "via"), ("Via", via)]
+        fields = [*without(fields, *HOP_BY_HOP, *hidden(fields), "via"), ("Via", via)]
         if combined(fields, "date") is None:
             fields.append(("Date", written(self.now)))
         return fields
@@ -200,7 +205,8 @@ class Storing:
     @staticmethod
     def _kept(response: Response, unstored: set[str]) -> Pairs:
         """RFC 9111 §5.2.2.4: what is not stored is for who asked."""
-        return [pair for pair in response.fields if pair[0].lower() in unstored]
+        sent = without(response.fields, *hidden(response.fields))
+        return [pair for pair in sent if pair[0].lower() in unstored]
 
     def _remove(self, stored: Stored) -> None:
         for shelf in self.shelves.values():
@@ -244,6 +250,9 @@ class Storing:
             self._remove(old)
             return merged, False
         asked = Visit(0, "GET", visit.target, visit.host, visit.fields)
+        another = (merged.vary, merged.selected) != (old.vary, old.selected)
+        if another and isMisspelt(merged.vary, visit.fields):
+            return merged, False
         if not self._mayStore(asked, asIs) or old not in shelf.stored:
             return merged, False
         self._put(shelf, merged, old)
@@ -262,7 +271,7 @@ class Storing:
     def _share(self, shelf: Shelf, stored: Stored, request: Pairs) -> Stored:
         """RFC 9111 §4.1: it answers requests like this one as well."""
         selected = selecting(stored.vary, request)
-        if selected == stored.selected:
+        if selected == stored.selected or isMisspelt(stored.vary, request):
             return stored
         copy = Stored.__new__(Stored)
         copy.__dict__.update(stored.__dict__)
@@ -323,7 +332,7 @@ class Storing:
 
     def _invalidate(self, visit: Visit, response: Response) -> bool:
         """RFC 9111 §4.4; whether the answer to a POST is one to a GET (RFC 9110 §9.3.3)."""
-        if not 200 <= response.status < 400 or visit.method == "OPTIONS":
+        if not 200 <= response.status < 400 or visit.method in SAFE:
             return visit.method == "POST" and self._isOwn(visit, response)
         found = [normal(visit.target)]
         for name in ("location", "content-location"):

@@ -57,13 +57,14 @@ class Visit:
         fields: Pairs,
         *,
         modest: bool = False,
+        content: bool = False,
     ) -> None:
         self.client = client
         self.method = method
         self.target = target
         self.host = host
         self.fields = fields
-        self.content = False
+        self.content = content
         self.reason = ""
         self.demand = demandOf(fields, modest=modest)
         self.shelf: Shelf | None = None

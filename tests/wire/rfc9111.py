@@ -13,6 +13,20 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
+#: RFC 9110 §15.1, RFC 7725 §3.
+HEURISTICALLY = (200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 451, 501)
+#: RFC 9110 §15 describes these, and RFC 7725 the last.
+UNDERSTOOD = (
+    *range(200, 207),
+    *range(300, 309),
+    *range(400, 418),
+    421,
+    422,
+    426,
+    *range(500, 506),
+    451,
+)
+
 
 class Exchange(NamedTuple):
     """
@@ -60,7 +74,7 @@ def mayStore(exchange: Exchange) -> bool:
         return False
     if not 200 <= exchange.status <= 999:
         return False
-    understood = exchange.status in (200, 203, 204, 300, 301, 302, 404, 410, 500, 503)
+    understood = exchange.status in UNDERSTOOD
     if exchange.status == 304 or ("must-understand" in response and not understood):
         return False
     if "no-store" in response and "must-understand" not in response:
@@ -78,7 +92,7 @@ def mayStore(exchange: Exchange) -> bool:
     return (
         bool({"public", "max-age", "s-maxage"} & set(response))
         or "expires" in exchange.response
-        or exchange.status in (200, 203, 204, 300, 301, 404, 410)
+        or exchange.status in HEURISTICALLY
     )
 
 
@@ -98,7 +112,7 @@ def lifetime(exchange: Exchange) -> float:
     modified = moment(exchange.response, "last-modified")
     if modified is None:
         return 0.0
-    if exchange.status not in (200, 203, 204, 300, 301, 404, 410) and "public" not in response:
+    if exchange.status not in HEURISTICALLY and "public" not in response:
         return 0.0
     return min(86400.0, max(0.0, min(date, exchange.received) - modified) * 0.1)
 
