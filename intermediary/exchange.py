@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from .compiling import mypyc_attr
 from .wire.fields import EMPTY, Fields
 from .wire.message import NO_BODY
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 SERVER_NAME: Final = "server name"
 
 
+# Part of no cycle: nothing that it refers to knows of it.
+@mypyc_attr(acyclic=True)
 class ForwardHead:
     """The request head that is sent upstream; hooks may change any of it."""
 

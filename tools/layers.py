@@ -20,7 +20,7 @@ PACKAGE = "intermediary"
 
 #: The modules of the package itself that belong to the lowest layers; the
 #: others are core.
-BASE = frozenset({"", "clientcertificate", "errors", "interfaces", "settings"})
+BASE = frozenset({"", "clientcertificate", "compiling", "errors", "interfaces", "settings"})
 
 #: What each layer may import besides itself.
 MAY_IMPORT = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ..compiling import mypyc_attr
 from .fields import EMPTY
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ CHUNKED: Final = -1
 UNTIL_CLOSE: Final = -2
 
 
+# Part of no cycle: nothing that it refers to knows of it.
+@mypyc_attr(acyclic=True)
 class RequestHead:
     """
     A request line and its fields, validated.
@@ -77,6 +80,7 @@ class RequestHead:
         return _represent(self)
 
 
+@mypyc_attr(acyclic=True)
 class ResponseHead:
     """
     A status line and its fields, validated.
