@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from .consistency import Finding
+from .findings import Finding
 from .problems import ABSENT
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import datetime as dt
 import os
 from typing import TYPE_CHECKING, Any
 
-from .consistency import Finding
+from .findings import Finding
 from .problems import ABSENT
 
 if TYPE_CHECKING:

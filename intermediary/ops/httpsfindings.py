@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import values
-from .consistency import Finding
+from .findings import Finding
 from .listeners import isEphemeral, plainBeside, speaksTLS
 from .problems import ABSENT
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .consistency import Finding
+from .findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .consistency import Finding, _canonical, _items, _missing, _strings, _tables
+from .findings import Finding, canonicalHost, items, missing, strings, tables
 from .listeners import speaksTLS
 from .problems import ABSENT
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 def passageFindings(document: Mapping[str, Any]) -> Iterator[Finding]:
     """Find what can't work together."""
-    upstreams = dict(_tables(document.get("upstream")))
-    for name, front in _tables(document.get("reverse")):
+    upstreams = dict(tables(document.get("upstream")))
+    for name, front in tables(document.get("reverse")):
         path = ("reverse", name)
         yield from _serving(path, front)
         yield from _leading((*path, "passthrough"), front.get("passthrough"), upstreams)
         yield from _repeating((*path, "passthrough"), front.get("passthrough"))
         yield from _overlapping((*path, "passthrough"), front)
-        for index, route in _items(front.get("route")):
+        for index, route in items(front.get("route")):
             for url in _urls(upstreams, route.get("upstream")):
                 if _isBare(url):
                     yield Finding(
@@ -64,7 +64,7 @@ def _serving(path: Path, front: Mapping[str, Any]) -> Iterator[Finding]:
             "is for clients that are not passed through, and there is no route for them",
             f"add a [[{'.'.join(map(str, path))}.route]], or remove tls",
         )
-    for index, text in _strings(front.get("listen")):
+    for index, text in strings(front.get("listen")):
         if speaksTLS(text) and not tls:
             yield Finding(
                 (*path, "listen", index),
@@ -76,9 +76,9 @@ def _serving(path: Path, front: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _leading(path: Path, passages: Any, upstreams: Mapping[str, Any]) -> Iterator[Finding]:
     """Whoever is passed through is passed to servers of TCP."""
-    for index, passage in _items(passages):
+    for index, passage in items(passages):
         name = passage.get("upstream")
-        yield from _missing((*path, index, "upstream"), name, upstreams)
+        yield from missing((*path, index, "upstream"), name, upstreams)
         for url in _urls(upstreams, name):
             if not _isBare(url):
                 yield Finding(
@@ -93,11 +93,11 @@ def _leading(path: Path, passages: Any, upstreams: Mapping[str, Any]) -> Iterato
 def _repeating(path: Path, passages: Any) -> Iterator[Finding]:
     """A client is passed through to one place."""
     taken: dict[tuple[str, str], int] = {}
-    for index, passage in _items(passages):
-        spoken = [text for _, text in _strings(passage.get("alpn"))] or [""]
-        for place, name in _strings(passage.get("names")):
+    for index, passage in items(passages):
+        spoken = [text for _, text in strings(passage.get("alpn"))] or [""]
+        for place, name in strings(passage.get("names")):
             for protocol in spoken:
-                first = taken.setdefault((_canonical(name), protocol), index)
+                first = taken.setdefault((canonicalHost(name), protocol), index)
                 if first != index:
                     yield Finding(
                         (*path, index, "names", place),
@@ -111,15 +111,15 @@ def _repeating(path: Path, passages: Any) -> Iterator[Finding]:
 def _overlapping(path: Path, front: Mapping[str, Any]) -> Iterator[Finding]:
     """A name that is passed through is served by no route."""
     served = {
-        _canonical(host): index
-        for index, route in _items(front.get("route"))
-        for _, host in _strings(route.get("host"))
+        canonicalHost(host): index
+        for index, route in items(front.get("route"))
+        for _, host in strings(route.get("host"))
     }
-    for index, passage in _items(front.get("passthrough")):
+    for index, passage in items(front.get("passthrough")):
         if passage.get("alpn"):
             continue
-        for place, name in _strings(passage.get("names")):
-            hidden = [host for host in served if _covers(_canonical(name), host)]
+        for place, name in strings(passage.get("names")):
+            hidden = [host for host in served if _covers(canonicalHost(name), host)]
             if hidden:
                 yield Finding(
                     (*path, index, "names", place),
@@ -140,7 +140,7 @@ def _urls(upstreams: Mapping[str, Any], name: Any) -> Iterator[str]:
     """Iterate over the servers of an upstream, if it is one."""
     table = upstreams.get(name) if isinstance(name, str) else None
     if table is not None:
-        yield from (text for _, text in _strings(table.get("servers")))
+        yield from (text for _, text in strings(table.get("servers")))
 
 
 def _isBare(url: str) -> bool:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from .config import Configuration
-    from .consistency import Finding
+    from .findings import Finding
 
 _POSITION = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
