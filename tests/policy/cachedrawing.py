@@ -32,6 +32,7 @@ from .cachevalues import (
     METHODS,
     PARTS,
     PASSING,
+    QUERIES,
     RANGED,
     RANGES,
     REQUEST_CONTROL,
@@ -208,7 +209,7 @@ def _failing(random: Random, route: Route) -> list[Step]:
 
 def _purging(random: Random) -> Purging:
     kind = random.choice(("key", "key", "prefix", "host", "tag"))
-    value = random.choice(("k1", "k2") if kind == "tag" else ("/a", "/b", "/"))
+    value = random.choice(("k1", "k2", "k2 k1", "k3 k1") if kind == "tag" else ("/a", "/b", "/"))
     return Purging(kind, value, random.random() < 0.6)
 
 
@@ -271,7 +272,8 @@ def _asking(random: Random, plain: bool, route: Route, *, parted: bool) -> Askin
     if route.forces and random.random() < 0.10:
         fields.append(("Authorization", "Basic eDp5"))
     content = random.random() < 0.02 * rare
-    return Asking(method, random.choice(TARGETS), tuple(fields), content)
+    targets = QUERIES if route.ignoreQuery or route.sortQuery else TARGETS
+    return Asking(method, random.choice(targets), tuple(fields), content)
 
 
 def _answering(random: Random, plain: bool, route: Route, *, parted: bool) -> Answering:
@@ -304,7 +306,9 @@ def _answering(random: Random, plain: bool, route: Route, *, parted: bool) -> An
     maybe(0.05, "Content-Encoding", "gzip", "GZIP", "br")
     # Of which only a 304 has it: not of its own content, and so of nothing.
     maybe(0.10, "Content-Length", "7")
-    maybe(0.08 * rare, "CDN-Cache-Control", *TARGETED)
+    several = len(route.targeted) > 1
+    maybe(0.3 if several else 0.08 * rare, "CDN-Cache-Control", *TARGETED)
+    maybe(0.3 if several else 0.02 * rare, "Test-Cache-Control", *TARGETED)
     cookies = route.storeCookies or "set-cookie" in route.ignored
     maybe(0.3 if cookies else 0.08 * rare, "Set-Cookie", "a=b")
     maybe(0.15, "X-Secret", "s")

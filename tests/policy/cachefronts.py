@@ -43,6 +43,12 @@ SAID: tuple[dict[str, Any], ...] = (
     {"cacheStatus": "off"},
     {"cacheStatus": "key"},
     {"share": "both"},
+    {"ignoreQuery": ("x", "utm_*")},
+    {"ignoreQuery": ("*",)},
+    {"ignoreQuery": ("y",), "sortQuery": True},
+    {"sortQuery": True, "minUses": 2},
+    {"targeted": ("Test-Cache-Control", "CDN-Cache-Control")},
+    {"targeted": ()},
 )
 
 
@@ -101,6 +107,8 @@ def settingsOf(route: Route) -> RouteCacheSettings:
         minUsesWithinSeconds=route.within,
         keyFields=route.keyFields,
         keyCookies=route.keyCookies,
+        ignoreQuery=route.ignoreQuery,
+        sortQuery=route.sortQuery,
         storeCookies=route.storeCookies,
         refreshUses=route.refreshUses,
         rangeMiss=route.rangeMiss,

@@ -92,10 +92,12 @@ class Hearing:
         self.case._cleanups.clear()
         self.tier: Tier | None = None
         if front.tier:
-            self.tier = Tier(scenario.clock, MAX_OCTETS)
+            self.tier = Tier(scenario.clock, MAX_OCTETS, front.route.targeted)
             scenario.cachingIn(self.tier.cache)
         else:
-            scenario.caching(CacheSettings(maxObjectOctets=MAX_OCTETS))
+            scenario.caching(
+                CacheSettings(maxObjectOctets=MAX_OCTETS, targeted=front.route.targeted)
+            )
         self.front = front
         route = front.route
         self.fronts: list[Any] = []

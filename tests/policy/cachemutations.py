@@ -44,6 +44,7 @@ from intermediary.policy import (
 )
 from intermediary.policy.collapsing import Collapsing
 from intermediary.policy.diskstore import DiskStore
+from intermediary.policy.purging import Purge
 from intermediary.policy.recentchanges import RecentChanges
 from intermediary.policy.recentpurges import RecentPurges
 from intermediary.policy.revalidation import Revalidation
@@ -335,6 +336,9 @@ MISTAKES: dict[str, list[Mistake]] = {
     "a digest of nothing is that of what is stored": [
         (updating, "NOT_UPDATED", lambda old: old - ranges.CONTENT_DIGESTS)
     ],
+    "of targeted fields the last counts": [
+        (storing, "chooseControl", lambda old: lambda fields, names: old(fields, names[::-1]))
+    ],
     "Expires that can't be read is none": [
         (freshness, "_statedLifetime", lambda old: lambda *three: old(*three) or 60.0)
     ],
@@ -488,6 +492,10 @@ MISTAKES: dict[str, list[Mistake]] = {
         (RecentChanges, "overtook", _returning(False))
     ],
     "what was overtaken is stored": [(RecentPurges, "overtook", _returning(False))],
+    "of several tags one is purged": [(Purge, "ofTag", lambda old: lambda *tags: old(tags[0]))],
+    "what is purged is not counted": [
+        (MemoryStore, "_purge", lambda old: lambda *given: old(*given) * 0)
+    ],
     "soft purges do nothing": [(MemoryStore, "_purge", _softly)],
     "stale-if-error has no limit": [
         (module, "mayReplaceError", lambda old: lambda known, *more: not known.staleForbidden)
@@ -539,6 +547,11 @@ MISTAKES: dict[str, list[Mistake]] = {
     ],
     "key fields are ignored": [(cachekey.KeyMaker, "__init__", _keyless("fields"))],
     "key fields are known by one spelling": [(cachekey.KeyMaker, "_isMisspelt", _returning(False))],
+    "parameters that are to be ignored make keys": [
+        (cachekey.KeyMaker, "__init__", _keyless("dropParameters"))
+    ],
+    "parameters are never sorted": [(cachekey.KeyMaker, "__init__", _keyless("sortParameters"))],
+    "parameters of one name are sorted": [(cachekey, "_parameterName", lambda old: bytes)],
     "key cookies are ignored": [(cachekey.KeyMaker, "__init__", _keyless("cookies"))],
     "of two cookies the last counts": [
         (

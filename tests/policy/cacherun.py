@@ -9,12 +9,13 @@ import math
 from typing import TYPE_CHECKING
 
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import maybeDeferred
 from twisted.logger import globalLogPublisher
 
 from intermediary.policy.purging import Purge
 
 from ..scenario import MemoryTransport
-from .cacheheard import HOST, LAST, Client, Hearing, chunk, close
+from .cacheheard import HOST, LAST, Client, Difference, Hearing, chunk, close
 from .cacheparts import parted, representation
 from .cachesteps import (
     REASONS,
@@ -303,6 +304,12 @@ class Run(Hearing):
             what = Purge.ofHost(HOST.encode())
             value = HOST
         else:
-            what = Purge.ofTag(value.encode())
-        self.scenario.cache.purge(what, step.soft)
-        self.model.purge(kind, value, step.soft)
+            what = Purge.ofTag(*value.encode().split())
+        gone = self.scenario.cache.purge(what, step.soft)
+        counted: list[int] = []
+        maybeDeferred(lambda: gone).addCallback(counted.append)
+        wanted = self.model.purge(kind, value, step.soft)
+        self.settle()
+        # What is to be replaced on the disk, and is not yet, may be counted as well.
+        if counted != [wanted] and (self.tier is None or sum(counted) < wanted):
+            raise Difference(f"{wanted} are to be purged, and {counted} are")

@@ -51,13 +51,14 @@ class Tier:
     @ivar cache: the one of the process that runs now.
     """
 
-    def __init__(self, clock: Any, maxObjectOctets: int) -> None:
+    def __init__(self, clock: Any, maxObjectOctets: int, targeted: tuple[str, ...]) -> None:
         """
         @param clock: gets a C{callFromThread}.
         """
         self._clock = clock
         clock.callFromThread = lambda function, *arguments: function(*arguments)
         self._largest = maxObjectOctets
+        self._targeted = tuple(each.lower().encode() for each in targeted)
         self._folder = tempfile.mkdtemp()
         self._pool = Later()
         self.cache = self._begin()
@@ -70,7 +71,7 @@ class Tier:
         )
         self._disk.begin()
         self._tiers = Tiers(clock, self._memory, self._disk, largest)
-        cache = Cache(self._tiers, largest, (b"cdn-cache-control",))
+        cache = Cache(self._tiers, largest, self._targeted)
         cache.refreshing = Refreshing(clock, cache)
         return cache
 

@@ -6,6 +6,10 @@ What is in the messages of random sequences: see L{tests.policy.cachedrawing}.
 from __future__ import annotations
 
 TARGETS = ("/a",) * 16 + ("/%61", "/./a", "/b", "/b", "/a?q", "/c/d")
+QUERIES = (
+    "/a", "/a?", "/a?x=1", "/a?x=2", "/a?x", "/a?x=1&y=2", "/a?y=2&x=1", "/a?x=2&y=1&x=1", "/a?x=1&x=2&y=1", "/a?q",
+    "/a?y&x", "/a?utm_a=1&y=2", "/%61?y=2", "/b?x=%61", "/b?x=a",
+)  # fmt: skip
 SECONDS = ("0", "1", "5", "10", "10", "30", "60", "60", "100", "3600")
 MALFORMED = ("abc", "-1", '"60"', "1.5", "", " 5", "99999999999", "1e3")
 STATUSES = (200,) * 60 + (204, 301, 302, 404, 410, 500, 503, 503) * 2 + (
@@ -70,6 +74,6 @@ COOKIES = (
 )  # fmt: skip
 DEVICES = ("tv", "tv", "radio", "tv, big", "")
 LOCATIONS = (
-    "/a", "/b", "/b", "b", "HERE/a", "HERE/b#f", "//HOST/a", "http://other/a", "//other/b", "/%62",
+    "/a", "/b", "/b", "b", "HERE/a", "HERE/b#f", "//HOST/a", "http://other/a", "//other/b", "/%62", "/a?x=9", "/a?y=2&x=7",
     "http://[", "", "?q",
 )  # fmt: skip

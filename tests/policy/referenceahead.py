@@ -228,7 +228,7 @@ class Ahead(Giving):
         softly = False
         for kind, value, soft in visit.purges:
             if (
-                value in before.keys
+                before.keys & set(value.split())
                 if kind == "tag"
                 else self._covers(kind, value, visit.host, visit.target)
             ):
@@ -264,12 +264,13 @@ class Ahead(Giving):
     def _arrived(self, content: Content) -> None:
         self._arriving = [each for each in self._arriving if each is not content]
 
-    def purge(self, kind: str, value: str, soft: bool) -> None:
+    def purge(self, kind: str, value: str, soft: bool) -> int:
         """What is under way may be what was purged; it depends on what comes."""
-        super().purge(kind, value, soft)
+        count = super().purge(kind, value, soft)
         for visit in self._underWay():
             self.count("purged under way")
             visit.purges.append((kind, value, soft))
+        return count
 
     def _changed(self, host: str, target: str) -> None:
         """What is under way may be from before a change, whether anybody waits or not."""

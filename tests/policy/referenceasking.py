@@ -33,13 +33,11 @@ class Asking(Ahead):
     """
     Takes requests.
 
-    @ivar tier: there is something behind the memory, which takes its time.
-    @ivar seeking: those for which it is asked.
+    @ivar seeking: those for which what is behind the memory is asked.
     """
 
     def __init__(self, scheme: str, maxOctets: int, route: Route, partition: str) -> None:
         super().__init__(scheme, maxOctets, route, partition)
-        self.tier = False
         self.seeking: list[Visit] = []
 
     def _fail(self, visit: Visit, status: int | None, own: int = 502) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .referencefields import Pairs, combined, normal, notModified, rangeOf, spanOf, without
+from .referencefields import Pairs, combined, notModified, rangeOf, spanOf, without
 from .referenceparts import DIGESTS, held, partOf
 from .referencestored import Answer, Content, Response, Stored
 from .referencestoring import Storing
@@ -57,7 +57,7 @@ class Giving(Storing):
             return []
         added = self.route.added(visit.fields)
         if self.route.cacheStatus == "key" and visit.shelf is not None and added is not None:
-            key = f"{self.partition} {self.scheme}://{visit.host}{normal(visit.target)}"
+            key = f"{self.partition} {self.scheme}://{visit.host}{self.route.keyed(visit.target)}"
             key += "".join(f"%0A{each}" for each in added)
             self.count("key shown")
             member = f'{member}; key="{key}"'

@@ -68,7 +68,7 @@ class Model(Asking):
             keys.update(self._made(visit, response).keys)
         for kind, value, _ in visit.purges:
             if kind == "tag":
-                if value in keys:
+                if keys & set(value.split()):
                     return True
             elif self._covers(kind, value, visit.host, visit.target):
                 return True

@@ -27,6 +27,7 @@ class Route(NamedTuple):
     @ivar ignored: the fields that it ignores, in lower case.
     @ivar authorization: it is for requests with C{Authorization}, too.
     @ivar bypass: of each that goes past the cache, all that has to fit.
+    @ivar targeted: is said of the whole cache; the first that is valid counts.
     """
 
     use: float = 0.0
@@ -47,6 +48,9 @@ class Route(NamedTuple):
     rangeMiss: str = "pass"
     cacheStatus: str = "on"
     share: str = ""
+    ignoreQuery: tuple[str, ...] = ()
+    sortQuery: bool = False
+    targeted: tuple[str, ...] = ("CDN-Cache-Control",)
 
     @property
     def several(self) -> bool:
@@ -61,6 +65,23 @@ class Route(NamedTuple):
     def forcedFor(self, status: int) -> int | None:
         """For how long it is fresh whatever it says; None where that counts."""
         return self.forced if status < 400 else None
+
+    def keyed(self, target: str) -> str:
+        """The target as it is in the key."""
+        path, mark, query = normal(target).partition("?")
+        if not mark:
+            return path
+        parameters = [each.partition("=")[::2] for each in query.split("&")]
+        left = [
+            number
+            for number, (name, _) in enumerate(parameters)
+            if not any(fnmatchcase(name, pattern) for pattern in self.ignoreQuery)
+        ]
+        if not left and self.ignoreQuery:
+            return path
+        if self.sortQuery:
+            left.sort(key=lambda number: (parameters[number][0], number))
+        return path + "?" + "&".join(query.split("&")[number] for number in left)
 
     def goesPast(self, target: str, fields: Pairs) -> bool:
         """Whether a GET, HEAD or POST has nothing to do with the cache."""

@@ -125,10 +125,13 @@ class Facts(NamedTuple):
         cookies = combined(fields, "set-cookie") is not None
         fields = without(fields, *route.ignored)
         expires = combined(fields, "expires")
-        targeted = combined(fields, "cdn-cache-control")
-        control = None if targeted is None else dictionary(targeted)
-        if control:
-            expires = None
+        control = None
+        for name in route.targeted:
+            targeted = combined(fields, name.lower())
+            control = None if targeted is None else dictionary(targeted) or None
+            if control is not None:
+                expires = None
+                break
         else:
             control = directives(combined(fields, "cache-control"))
         unstored: set[str] = set()

@@ -12,7 +12,6 @@ from .referencefields import (
     Pairs,
     Validators,
     combined,
-    normal,
     resolved,
     weakly,
     without,
@@ -39,6 +38,7 @@ class Storing:
     What responses do to the store.
 
     @ivar counts: how often what happened.
+    @ivar tier: there is something behind the memory, which takes its time.
     """
 
     def __init__(self, scheme: str, maxOctets: int, route: Route, partition: str) -> None:
@@ -53,6 +53,7 @@ class Storing:
         self.shelves: dict[tuple[str, str, tuple[str, ...]], Shelf] = {}
         self.counts: dict[str, int] = {}
         self.now = 0.0
+        self.tier = False
         self.places = 0
 
     def count(self, what: str) -> None:
@@ -321,8 +322,9 @@ class Storing:
             for each in list(shelf.stored):
                 if each.content.isOf(content) and len(each.content.octets) > self.maxOctets:
                     shelf.stored.remove(each)
-                    # The rest is for those who read it already, if there is anybody.
-                    each.content.isLost = not content.isRead
+                    # The rest is for those who read it already, if there is anybody;
+                    # whatever writes it reads it, too, and finds out later.
+                    each.content.isLost = not (content.isRead or (self.tier and each.isKept))
 
     def breaks(self, content: Content) -> None:
         """RFC 9111 §3.3: it ends too early."""
@@ -334,12 +336,12 @@ class Storing:
         """RFC 9111 §4.4; whether the answer to a POST is one to a GET (RFC 9110 §9.3.3)."""
         if not 200 <= response.status < 400 or visit.method in SAFE:
             return visit.method == "POST" and self._isOwn(visit, response)
-        found = [normal(visit.target)]
+        found = [self.route.keyed(visit.target)]
         for name in ("location", "content-location"):
             value = combined(response.fields, name)
             other = resolved(self.scheme, visit.host, visit.target, value)
             if other is not None:
-                found.append(normal(other))
+                found.append(self.route.keyed(other))
         for target in found:
             self._changed(visit.host, target)
             for (host, path, _), shelf in self.shelves.items():
@@ -363,17 +365,19 @@ class Storing:
         visit.shelf = self._shelf(visit)
         return visit.shelf is not None
 
-    def purge(self, kind: str, value: str, soft: bool) -> None:
-        """What an application purges by key, prefix, host or tag."""
+    def purge(self, kind: str, value: str, soft: bool) -> int:
+        """What an application purges by key, prefix, host or tags; how many there were."""
+        count = 0
         for (host, target, _), shelf in self.shelves.items():
             if kind != "tag" and not self._covers(kind, value, host, target):
                 continue
             if kind != "tag":
                 shelf.passUntil = 0.0
             for each in list(shelf.stored):
-                if kind == "tag" and value not in each.keys:
+                if kind == "tag" and not each.keys & set(value.split()):
                     continue
                 self.count("purged")
+                count += 1
                 if not soft:
                     self._remove(each)
                     continue
@@ -381,10 +385,11 @@ class Storing:
                 if not each.content.complete:
                     # It would be there as if it were fresh.
                     each.isKept, each.isUnwritten = False, True
+        return count
 
     def _covers(self, kind: str, value: str, host: str, target: str) -> bool:
         """Whether a purge by key, prefix or host is about a URI."""
-        url = f"{self.scheme}://{host}{normal(target)}"
+        url = f"{self.scheme}://{host}{self.route.keyed(target)}"
         return {"key": url == value, "prefix": url.startswith(value), "host": host == value}[kind]
 
     def _shelf(self, visit: Visit) -> Shelf | None:
@@ -392,7 +397,7 @@ class Storing:
         added = self.route.added(visit.fields)
         if added is None:
             return None
-        return self.shelves.setdefault((visit.host, normal(visit.target), added), Shelf())
+        return self.shelves.setdefault((visit.host, self.route.keyed(visit.target), added), Shelf())
 
 
 def _isTagged(response: Response) -> bool:

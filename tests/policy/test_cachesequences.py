@@ -195,6 +195,25 @@ class SequenceTests(SynchronousTestCase):
             self.assertEqual(run.model.counts.get("written later", 0), written)
             self.assertEqual(run.model.counts.get("brought", 0), written)
 
+    def test_whatOutgrowsTheStoreOnItsWayToTheDisk(self) -> None:
+        """Is read by who writes it, so all of it is there for who has asked about it."""
+        asking = Asking("GET", "/a", ())
+        big = _answering(ETag='W/"t3"')._replace(octets=300, chunked=True)
+        for tier, standing in ((False, 0), (True, 1)):
+            steps: list[Step] = [
+                asking,
+                Answering(0, _answering(**{"Cache-Control": "s-maxage=10"})),
+                asking,
+                Passing(10),
+                # It waits for the refresh, and is sent on with what comes of that.
+                asking,
+                Answering(0, big),
+                Ending(0, breaks=True),
+            ]
+            run, error = attempt(steps, Front(route=Route(refreshUses=1), tier=tier))
+            self.assertIsNone(error, error)
+            self.assertEqual(run.model.counts.get("stale if error", 0), standing)
+
     @skipUnless(str(arrivalModule.__file__).endswith(".py"), "what is compiled can't be replaced")
     def test_mistakesAreFound(self) -> None:
         """Within some dozens of sequences; C{cachemutations} knows many more."""
