@@ -74,6 +74,8 @@ def sequence(random: Random, route: Route = PLAIN, *, tier: bool = False) -> lis
     for _ in range(random.randrange(LEAST, MOST)):
         if tier and random.random() < 0.15:
             steps.append(Evicting(random.random() < 0.3))
+        elif not tier and random.random() < 0.03:
+            steps.append(Evicting(again=False))
         elif tier and random.random() < 0.03 and not pending:
             steps += random.choice((_telling, _filing))(random)
         chance = random.random()

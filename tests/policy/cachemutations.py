@@ -582,6 +582,7 @@ MISTAKES: dict[str, list[Mistake]] = {
     "nobody shares": [(cachekey.KeyMaker, "__init__", _partitioned)],
     "Cache-Status is not hidden": [(cachefield.CacheField, "hide", _returning(None))],
     "the key is not shown": [(cachefield.CacheField, "showKey", _returning(None))],
+    "nothing leaves memory": [(MemoryStore, "_makeRoom", _returning(None))],
     "what leaves memory does not come back": [(tierlooks.TierLooks, "took", _returning(None))],
     "what is used often is not offered to the disk again": [
         (Tiers, "used", lambda old: lambda self, entry: self.memory.used(entry))

@@ -30,6 +30,7 @@ from .cachesteps import (
     Step,
     rendered,
 )
+from .cachetier import evictAll
 from .referencefields import Pairs, combined, elements, without
 from .referencestored import Content, Response
 from .referencevisit import Visit
@@ -272,7 +273,12 @@ class Run(Hearing):
         return min(found, default=None)
 
     def _evict(self, step: Evicting) -> None:
-        """Only what nobody waits for or reads: that is the same whoever has it."""
+        """Where there is a disk, only what nobody waits for or reads."""
+        if self.tier is None:
+            self.note("evict")
+            evictAll(self.scenario.cache.store)
+            self.model.lose()
+            return
         open_ = any(each.transport.connected for each in self.growing)
         if self.tier is None or self.asked or open_ or self.clients:
             return

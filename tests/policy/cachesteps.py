@@ -95,7 +95,11 @@ class Purging(NamedTuple):
 
 
 class Evicting(NamedTuple):
-    """Memory is needed for something else, or the process ends and another one begins."""
+    """
+    Memory is needed for something else.
+
+    @ivar again: the process ends, and another one begins; where there is a disk.
+    """
 
     again: bool
 

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 OCTETS = 1 << 24
 
 
+def evictAll(memory: Any) -> None:
+    """Let there be no room for anything, and then as much as before."""
+    octets, memory.limitOctets = memory.limitOctets, 0
+    memory._makeRoom(None)
+    memory.limitOctets = octets
+
+
 class Later:
     """A thread pool that works when somebody waits for what happens."""
 
@@ -81,10 +88,7 @@ class Tier:
 
     def evict(self) -> None:
         """Memory is needed for something else, all of it."""
-        memory = self._memory
-        memory.limitOctets = 0
-        memory._makeRoom(None)
-        memory.limitOctets = OCTETS
+        evictAll(self._memory)
 
     def again(self) -> Cache:
         """Another process begins."""

@@ -55,6 +55,8 @@ class Storing:
         self.now = 0.0
         self.tier = False
         self.places = 0
+        # What is not stored any more, and still comes.
+        self._orphans: list[Content] = []
 
     def count(self, what: str) -> None:
         """Note that something happened."""
@@ -172,6 +174,15 @@ class Storing:
             if again:
                 shelf.passUntil = 0.0
                 shelf.misses = 0
+
+    def lose(self) -> None:
+        """All leave memory, and there is nothing behind it; who reads something goes on."""
+        for shelf in self.shelves.values():
+            for each in shelf.stored:
+                self.count("lost on its way" if not each.content.complete else "lost")
+                if not each.content.complete:
+                    self._orphans.append(each.content)
+            shelf.stored = []
 
     def _write(self, stored: Stored) -> None:
         """What is not behind the memory gets there now, if it is worth that."""
@@ -313,6 +324,9 @@ class Storing:
     def bring(self, content: Content, piece: bytes, end: bool) -> None:
         """More of some content arrives."""
         content.octets += piece
+        for orphan in self._orphans:
+            if orphan.isOf(content):
+                orphan.isLost = not content.isRead
         if end:
             content.complete = True
             for each in [each for shelf in self.shelves.values() for each in shelf.stored]:
