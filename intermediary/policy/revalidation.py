@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 BACKGROUND: Final = 64
 
 _OWN: Final = PRECONDITIONS | frozenset({b"range"})
+#: What one client wants of caches is no business of the others: a C{no-store} would
+#: keep from them what the origin confirms, and a cache in front of that would take an
+#: C{only-if-cached} for ours.
+_DEMANDS: Final = frozenset({b"cache-control", b"pragma"})
 
 
 class Revalidation:
@@ -63,9 +67,12 @@ class Revalidation:
         if shelf.fetch is not None or self._cache.background >= BACKGROUND:
             return
         assert request is not None
-        head = RequestHead(
-            b"GET", request.target, 11, request.fields.without(_OWN), host=request.host
-        )
+        left = _OWN | _DEMANDS
+        if entries and not _DEMANDS.isdisjoint(entries[0].vary):
+            # RFC 9111 §4.3.1: what selects is asked for as it was.
+            left = _OWN
+        fields = request.fields.without(left)
+        head = RequestHead(b"GET", request.target, 11, fields, host=request.host)
         now = self._engine.seconds()
         later = Exchange(exchange.front, Nobody(), head, exchange.peerHost, now)
         later.target = exchange.target

@@ -46,9 +46,11 @@ _COOKIES: Final = re.compile(rb"%b(?:; *+%b)*+" % ((_COOKIE.replace(b"(", b"(?:"
 _EACH_COOKIE: Final = re.compile(_COOKIE)
 
 #: Fields that an origin gets otherwise than they came, or that select nothing but
-#: a part of an answer; those in L{HOP_BY_HOP} it does not get at all.
+#: a part of an answer, or say what is wanted of caches; those in L{HOP_BY_HOP} it does
+#: not get at all.
 _NOT_AS_SENT: Final = frozenset(
     {
+        b"cache-control",
         b"client-cert",
         b"client-cert-chain",
         b"cookie",
@@ -61,6 +63,7 @@ _NOT_AS_SENT: Final = frozenset(
         b"if-range",
         b"if-unmodified-since",
         b"max-forwards",
+        b"pragma",
         b"range",
         b"via",
         b"x-forwarded-for",

@@ -37,6 +37,7 @@ from intermediary.policy import (
     rangemiss,
     recentpurges,
     refreshing,
+    revalidation,
     selection,
     tierlooks,
     uses,
@@ -332,6 +333,9 @@ MISTAKES: dict[str, list[Mistake]] = {
                 )
             ),
         )
+    ],
+    "what nobody waits for is asked as one client did": [
+        (revalidation, "_DEMANDS", lambda old: frozenset())
     ],
     "a digest of nothing is that of what is stored": [
         (updating, "NOT_UPDATED", lambda old: old - ranges.CONTENT_DIGESTS)

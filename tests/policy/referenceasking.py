@@ -285,7 +285,7 @@ class Asking(Ahead):
         if self.isBusy:
             self.count("busy")
             return
-        fields = without(visit.fields, "range", *PRECONDITIONS)
+        fields = without(visit.fields, "range", "cache-control", "pragma", *PRECONDITIONS)
         later = Visit(visit.client, "GET", visit.target, visit.host, fields)
         later.demand = {"cache-control": ""}
         later.reason = reason

@@ -135,6 +135,31 @@ class ResponseTests(SectionTestCase):
         self.exchange(FRESH, b'ETag: "b"')
         self.isUsed()
 
+    def test_whatIsValidatedMeanwhileIsForAll(self) -> None:
+        """§4.3.1: by a request of ours, which does not say what one client wants of caches."""
+        for line in (b"no-store", b"only-if-cached", b"no-transform"):
+            self.begins()
+            self.exchange(b"Cache-Control: max-age=5, stale-while-revalidate=60", b'ETag: "a"')
+            self.scenario.passes(6)
+            self.asks(b"Cache-Control: " + line, b"Pragma: x", target=self.target)
+            self.gets(hit=True)
+            asked = self.isAsked(b'If-None-Match: "a"')
+            self.assertFalse([each for each in asked if each.startswith((b"Cache-C", b"Pragma"))])
+            self.answers(FRESH, b'ETag: "b"')
+            self.assertEqual(self.isUsed()[b"etag"], b'"b"')
+
+    def test_unlessItSelects(self) -> None:
+        """§4.3.1: what C{Vary} names is in it."""
+        control = b"Cache-Control: no-transform"
+        lines = (b"Cache-Control: max-age=5, stale-while-revalidate=60", b"Vary: Cache-Control")
+        self.exchange(*lines, asking=(control,))
+        self.scenario.passes(6)
+        self.asks(control, target=self.target)
+        self.gets(hit=True)
+        self.isAsked(control)
+        self.answers(FRESH, b"Vary: Cache-Control", b'ETag: "b"')
+        self.assertEqual(self.isUsed(control)[b"etag"], b'"b"')
+
     def test_staleIfError(self) -> None:
         """RFC 5861 §4: for longer than the operator's hour, if it says so."""
         for control, age, used in (

@@ -198,6 +198,8 @@ class KeyTests(SynchronousTestCase):
             b"Forwarded",
             b"Cookie",
             b"Range",
+            b"Cache-Control",
+            b"Pragma",
         ):
             self.assertFalse(mayBeKeyed(name.lower()), name)
             self.assertRaises(ValueError, KeyMaker, fields=[name])
