@@ -67,7 +67,7 @@ HAPPENING = {
     "evicted": 10,
     "goes past": 10,
     "key shown": 3,
-    "modest": 3,
+    "modest": 1,
     "no key": 5,
     "timed": 10,
     "too early": 5,
