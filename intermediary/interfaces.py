@@ -432,6 +432,14 @@ class ICacheTier(ICacheStore):
     def removeAll(names: list[tuple[bytes, bytes]]) -> Deferred[None]:
         """Drop what there is, or is on its way, with these keys and variants."""
 
+    def giveUp(what: Any) -> None:
+        """
+        Have what is on its way, and a purge covers, not stored.
+
+        @param what: a L{Purge<intermediary.policy.purging.Purge>}; what is there already has
+            gone.
+        """
+
 
 class IKeeper(Interface):
     """Starts and stops what a tier of a cache needs: threads, timers, files."""

@@ -129,6 +129,8 @@ def makeCache(reactor: Any, settings: CacheSettings | None = None) -> Cache:
     cache = Cache(store, largest, targeted, purgers)
     cache.refreshing = Refreshing(reactor, cache)
     cache.keeper = keeper
+    if keeper is not None:
+        keeper.listenFor(cache)
     return cache
 
 

@@ -19,8 +19,10 @@ from zope.interface import implementer
 from ..interfaces import IKeeper
 from ..policy.answers import Record
 from ..policy.diskstore import DiskStore
+from ..policy.hearing import Hearing
 
 if TYPE_CHECKING:
+    from ..policy.cachestate import Cache
     from ..policy.tiers import Tiers
     from ..settings import DiskSettings
 
@@ -70,13 +72,21 @@ class DiskKeeper:
             Record.decode,
         )
         self.tiers: Tiers | None = None
+        self._hearing: Hearing | None = None
         self._sweeping: Any = None
+
+    def listenFor(self, cache: Cache) -> None:
+        """Have a cache hear of what others purge that share the disk, while this is started."""
+        assert self.tiers is not None
+        self._hearing = Hearing(self._reactor, self.store, self.tiers, cache)
 
     def start(self) -> None:
         """See L{IKeeper.start}; it may be started again when it has stopped."""
         pool = self.store.calls.pool = _Threads(0, THREADS, "cache disk")
         pool.start()
         self.store.begin()
+        if self._hearing is not None:
+            self._hearing.begin()
         # Processes that share a folder need not do it together.
         self._sweepIn(FIRST_SWEEP_SECONDS * (1.0 + random.random()))  # noqa: S311 - nobody guesses it
 
@@ -106,6 +116,8 @@ class DiskKeeper:
         if self._sweeping is not None:
             self._sweeping.cancel()
             self._sweeping = None
+        if self._hearing is not None:
+            self._hearing.end()
         if self.tiers is not None:
             self.tiers.end()
         if not await self._within(self.store.end()) or not await self._within(self.store.close()):

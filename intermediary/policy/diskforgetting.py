@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.internet.defer import Deferred
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from .diskcalls import DiskCalls
 
@@ -30,7 +30,7 @@ class Forgetting:
     def __init__(
         self,
         calls: DiskCalls,
-        forget: Callable[[Iterable[bytes]], tuple[list[int], list[str]]],
+        forget: Callable[[Sequence[bytes]], tuple[list[int], list[str]]],
         remove: Callable[[Iterable[str]], None],
     ) -> None:
         """

@@ -15,16 +15,15 @@ import sqlite3
 from typing import TYPE_CHECKING, Final
 
 from .diskconnections import DiskConnections
+from .diskjournal import SCHEMA, Journal, Notice
 from .diskrows import Row
-from .purging import HOST, KEY, PREFIX, TAG
+from .purging import HOST, KEY, PREFIX, TAG, Purge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from .purging import Purge
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 #: Of the tables; a file with another one is emptied.
-VERSION: Final = 1
+VERSION: Final = 2
 #: How many rows one transaction deletes, so that other processes get their turn.
 BATCH: Final = 500
 
@@ -88,15 +87,19 @@ class DiskIndex:
     The rows in one file.
 
     Its methods raise C{sqlite3.Error} and C{OSError}.
+
+    @ivar journal: tells the others of what is purged.
     """
 
     def __init__(self, path: str, limitOctets: int) -> None:
         self.limitOctets = limitOctets
-        self.connections = DiskConnections(path, VERSION, tuple(_statements(_SCHEMA)))
+        self.connections = DiskConnections(path, VERSION, tuple(_statements(_SCHEMA + SCHEMA)))
+        self.journal = Journal(self.connections)
 
     def open(self) -> None:
         """See L{DiskConnections.open}."""
         self.connections.open()
+        self.journal.begin()
 
     def close(self) -> None:
         """See L{DiskConnections.close}."""
@@ -152,6 +155,8 @@ class DiskIndex:
                 return None
             if renewing and not self._has(connection, row):
                 return None
+            if self.journal.overtook(connection, row, url):
+                return None
             names = self._delete(
                 connection, "key = ? AND variant = ? LIMIT 1", (row.key, row.variant)
             )
@@ -198,7 +203,7 @@ class DiskIndex:
                 gone += self._delete(connection, "key = ? AND variant = ? LIMIT 1", name)
         return gone
 
-    def forgetAll(self, keys: Iterable[bytes]) -> tuple[list[int], list[str]]:
+    def forgetAll(self, keys: Sequence[bytes]) -> tuple[list[int], list[str]]:
         """
         Delete all rows under keys, in one transaction.
 
@@ -206,11 +211,14 @@ class DiskIndex:
         """
         counts: list[int] = []
         names: list[str] = []
+        changes = [Notice(Purge.ofKey(key), change=True) for key in keys]
         with self.connections.transaction() as connection:
+            run = self.journal.note(connection, changes)
             for key in keys:
                 gone = self._delete(connection, "key = ?", (key,))
                 counts.append(len(gone))
                 names += gone
+        self.journal.wrote(run)
         return counts, names
 
     def forget(self, name: str) -> None:
@@ -228,38 +236,47 @@ class DiskIndex:
 
     def wipe(self) -> list[str]:
         """Delete all rows."""
-        return self._purge([("1", ())])[1]
+        return self._purge([("1", ())], Notice(Purge.ofPrefix(b"")))[1]
 
     def expire(self, what: Purge, now: float) -> int:
         """Make what a purge covers stale; how many there were."""
         count = 0
         with self.connections.transaction() as connection:
+            run = self.journal.note(connection, [Notice(what, soft=True)])
             for condition, values in _conditions(what):
                 cursor = connection.execute(
                     f"UPDATE entries SET expires = min(expires, ?) WHERE {condition}",  # noqa: S608
                     (now, *values),
                 )
                 count += cursor.rowcount
+        self.journal.wrote(run)
         return count
 
     def purge(self, what: Purge) -> tuple[int, list[str]]:
         """Delete what a purge covers; how many there were, and the names."""
-        return self._purge(_conditions(what))
+        return self._purge(_conditions(what), Notice(what))
 
-    def _purge(self, conditions: Iterable[tuple[str, tuple[bytes, ...]]]) -> tuple[int, list[str]]:
+    def _purge(
+        self, conditions: Iterable[tuple[str, tuple[bytes, ...]]], notice: Notice
+    ) -> tuple[int, list[str]]:
         last: int | None = None
+        run: tuple[int, int] | None = None
         names: list[str] = []
         for condition, values in conditions:
             gone = [""]
             while gone:
                 with self.connections.transaction() as connection:
                     if last is None:
+                        run = self.journal.note(connection, [notice])
                         # Here, where nothing is being put that might come before it.
                         query = "SELECT coalesce(max(id), 0) FROM entries"
                         (last,) = connection.execute(query).fetchone()
                     gone = self._delete(
                         connection, f"({condition}) AND id <= ? LIMIT {BATCH}", (*values, last)
                     )
+                if run is not None:
+                    self.journal.wrote(run)
+                    run = None
                 names += gone
         return len(names), names
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from twisted.python.failure import Failure
 
+    from .diskjournal import News
     from .diskrows import Row
     from .diskwriting import Writing
     from .entries import Entry
@@ -107,6 +108,14 @@ class DiskStore:
 
     def _wipe(self) -> None:
         self.files.remove(self.index.wipe())
+
+    def news(self) -> Deferred[News | None]:
+        """Find what other processes have purged; fires with None while the disk does not work."""
+        return self.calls.ask(None, self.index.journal.news)
+
+    def heard(self, last: tuple[bytes, int]) -> None:
+        """See L{Journal.heard<intermediary.policy.diskjournal.Journal.heard>}."""
+        self.index.journal.heard(last)
 
     def sweep(self) -> Deferred[int]:
         """Delete files that died processes left; fires with their number."""
@@ -243,6 +252,10 @@ class DiskStore:
         """See L{ICacheStore.forget}."""
         self.coming.cancelCovered(Purge.ofKey(key))
         return self._forgetting.add(key)
+
+    def giveUp(self, what: Purge) -> None:
+        """See L{ICacheTier.giveUp<intermediary.interfaces.ICacheTier.giveUp>}."""
+        self.coming.cancelCovered(what)
 
     def dropAll(self, names: list[tuple[bytes, bytes]]) -> None:
         """Drop rows and their files, by key and variant; in a thread."""

@@ -127,12 +127,21 @@ class Purge:
 
     def coversEntry(self, entry: Entry, url: bytes) -> bool:
         """Whether it is about an entry, of whatever kind it is."""
-        if not self.reaches(entry.key):
+        return self.coversKey(entry.key, entry.tags, url)
+
+    def coversKey(self, key: bytes, tags: tuple[bytes, ...], url: bytes) -> bool:
+        """
+        Whether it is about what is under a key, of whatever kind it is.
+
+        @param tags: those of what is there.
+        @param url: that of the key.
+        """
+        if not self.reaches(key):
             return False
         if self.kind == KEY:
-            return entry.key == self.value
+            return key == self.value
         if self.kind == TAG:
-            return any(tag in entry.tags for tag in self.tags)
+            return any(tag in tags for tag in self.tags)
         return self.covers(url)
 
     def __repr__(self) -> str:

@@ -195,6 +195,11 @@ class Tiers:
 
         What is here and behind counts once.
         """
+        behind = self.looks.change(self._change(what, soft), self.behind.purge(what, soft))
+        return total(self.memory.purge(what, soft), behind)
+
+    def _change(self, what: Purge, soft: bool) -> Callable[[Entry], bool]:
+        """Make what is done to an entry that was looked for before a purge, and found after it."""
         now = self._reactor.seconds()
 
         def change(entry: Entry) -> bool:
@@ -205,8 +210,25 @@ class Tiers:
                 return False
             return True
 
-        behind = self.looks.change(change, self.behind.purge(what, soft))
-        return total(self.memory.purge(what, soft), behind)
+        return change
+
+    # What has gone from behind the memory by another process
+
+    def forgetHere(self, key: bytes) -> Deferred[int] | int:
+        """As L{forget}, of what is here."""
+        self.behind.giveUp(Purge.ofKey(key))
+        gone: Deferred[int] | int = self.looks.change(
+            lambda each: each.key == key, self.memory.forget(key)
+        )
+        return gone
+
+    def purgeHere(self, what: Purge, soft: bool = False) -> Deferred[int] | int:
+        """As L{purge}, of what is here."""
+        self.behind.giveUp(what)
+        gone: Deferred[int] | int = self.looks.change(
+            self._change(what, soft), self.memory.purge(what, soft)
+        )
+        return gone
 
     def end(self) -> None:
         """Nobody waits any more."""

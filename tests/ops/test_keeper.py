@@ -168,6 +168,21 @@ class TimeTests(SynchronousTestCase):
         self.clock.advance(STOP_SECONDS)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_itHearsOfOthers(self) -> None:
+        """From the start to the stop, and again."""
+        disk = DiskSettings(path=self.mktemp(), sizeOctets=1 << 30)
+        clock = Clock()
+        cache = makeCache(clock, CacheSettings(disk=disk))
+        for _ in range(2):
+            cache.start()
+            calls: Any = clock.getDelayedCalls()
+            asked = [str(call.func) for call in calls]
+            self.assertEqual(len([each for each in asked if "Hearing._ask" in each]), 1, asked)
+            cache.stop()
+            clock.advance(STOP_SECONDS)
+            clock.advance(STOP_SECONDS)
+            self.assertEqual(clock.getDelayedCalls(), [])
+
     def test_aDiskThatHangsIsNotWaitedFor(self) -> None:
         """The process ends, and leaves its threads."""
         stopped = self.keeper.stop()

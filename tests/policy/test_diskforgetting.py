@@ -13,7 +13,7 @@ from .stored import entryOf
 from .test_diskstore import DiskTests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 
 class ForgettingTests(DiskTests):
@@ -25,7 +25,7 @@ class ForgettingTests(DiskTests):
         forgetting = self.store._forgetting
         forget = forgetting._forget
 
-        def noted(keys: Iterable[bytes]) -> Any:
+        def noted(keys: Sequence[bytes]) -> Any:
             self.told.append(tuple(keys))
             return forget(keys)
 
@@ -83,7 +83,7 @@ class ForgettingTests(DiskTests):
         self.add(entryOf(b"a", b"content"))
         forget = self.store._forgetting._forget
 
-        def fails(keys: Iterable[bytes]) -> Any:
+        def fails(keys: Sequence[bytes]) -> Any:
             self.patch(self.store._forgetting, "_forget", forget)
             raise OSError("trouble")
 
