@@ -293,9 +293,6 @@ class Ahead(Giving):
     def evict(self, *, again: bool) -> None:
         """See L{Storing.evict}: another process knows no candidates."""
         super().evict(again=again)
-        for shelf in self.shelves.values():
-            for each in shelf.stored:
-                each.uses = 0
         if again:
             self.candidates.clear()
             self._quiet = None

@@ -130,7 +130,8 @@ class Model(Asking):
             else:
                 self._separate(visit)
                 if visit.entries and status not in (206, 304):
-                    self._remove(visit.entries[0])
+                    assert visit.shelf is not None
+                    self._drop(visit.shelf, visit.entries[0])
 
     def _separate(self, visit: Visit) -> None:
         if visit.leads:

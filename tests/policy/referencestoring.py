@@ -168,7 +168,8 @@ class Storing:
             for each in shelf.stored:
                 if not again:
                     self._write(each)
-            shelf.stored = [each for each in shelf.stored if each.isKept]
+            # Whoever asks about one now has that, and not what comes back.
+            shelf.stored = [each.copy() for each in shelf.stored if each.isKept]
             for each in shelf.stored:
                 each.isGone = True
             if again:
@@ -220,6 +221,16 @@ class Storing:
         sent = without(response.fields, *hidden(response.fields))
         return [pair for pair in sent if pair[0].lower() in unstored]
 
+    @staticmethod
+    def _drop(shelf: Shelf, stored: Stored) -> None:
+        """It is not current any more, and nor is what is behind the memory in its place."""
+        shelf.stored = [
+            each
+            for each in shelf.stored
+            if each is not stored
+            and not (each.isGone and (each.vary, each.selected) == (stored.vary, stored.selected))
+        ]
+
     def _remove(self, stored: Stored) -> None:
         for shelf in self.shelves.values():
             shelf.stored = [each for each in shelf.stored if each is not stored]
@@ -259,13 +270,13 @@ class Storing:
         everybody = Visit(0, "GET", visit.target, visit.host, [])
         asIs = Response(old.status, fields, Content(0))
         if not self._mayStore(everybody, asIs):
-            self._remove(old)
+            self._drop(shelf, old)
             return merged, False
         asked = Visit(0, "GET", visit.target, visit.host, visit.fields)
         another = (merged.vary, merged.selected) != (old.vary, old.selected)
         if another and isMisspelt(merged.vary, visit.fields):
             return merged, False
-        if not self._mayStore(asked, asIs) or old not in shelf.stored:
+        if not self._mayStore(asked, asIs) or old not in shelf.here:
             return merged, False
         self._put(shelf, merged, old)
         return merged, True
@@ -285,10 +296,8 @@ class Storing:
         selected = selecting(stored.vary, request)
         if selected == stored.selected or isMisspelt(stored.vary, request):
             return stored
-        copy = Stored.__new__(Stored)
-        copy.__dict__.update(stored.__dict__)
+        copy = stored.copy()
         copy.selected = selected
-        copy.uses = 0
         self._put(shelf, copy)
         return copy
 
@@ -312,14 +321,14 @@ class Storing:
             stored.purged = self.now if stored.purged is None else min(stored.purged, self.now)
             shelf = visit.shelf
             assert shelf is not None
-            if stored in shelf.stored:
+            if stored in shelf.here:
                 # What is behind the memory is to know of it, as of an update.
-                copy = Stored.__new__(Stored)
-                copy.__dict__.update(stored.__dict__)
-                copy.uses = 0
+                copy = stored.copy()
                 self._put(shelf, copy, stored)
                 if not stored.isUnwritten:
                     copy.isKept = stored.isKept
+            else:
+                self._drop(shelf, stored)
 
     def bring(self, content: Content, piece: bytes, end: bool) -> None:
         """More of some content arrives."""
