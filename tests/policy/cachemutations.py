@@ -44,6 +44,7 @@ from intermediary.policy import (
     validation,
 )
 from intermediary.policy.collapsing import Collapsing
+from intermediary.policy.diskcoming import Coming
 from intermediary.policy.diskstore import DiskStore
 from intermediary.policy.purging import Purge
 from intermediary.policy.recentchanges import RecentChanges
@@ -587,6 +588,7 @@ MISTAKES: dict[str, list[Mistake]] = {
     "Cache-Status is not hidden": [(cachefield.CacheField, "hide", _returning(None))],
     "the key is not shown": [(cachefield.CacheField, "showKey", _returning(None))],
     "nothing leaves memory": [(MemoryStore, "_makeRoom", _returning(None))],
+    "what is on its way to the disk is not found": [(Coming, "under", _returning([]))],
     "what leaves memory does not come back": [(tierlooks.TierLooks, "took", _returning(None))],
     "what is used often is not offered to the disk again": [
         (Tiers, "used", lambda old: lambda self, entry: self.memory.used(entry))

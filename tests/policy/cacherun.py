@@ -273,14 +273,14 @@ class Run(Hearing):
         return min(found, default=None)
 
     def _evict(self, step: Evicting) -> None:
-        """Where there is a disk, not while something arrives; and nobody asks two processes."""
+        """Nobody asks two processes."""
         if self.tier is None:
             self.note("evict")
             evictAll(self.scenario.cache.store)
             self.model.lose()
             return
         open_ = any(each.transport.connected for each in self.growing)
-        if open_ or (step.again and (self.asked or self.clients)):
+        if step.again and (open_ or self.asked or self.clients):
             return
         self.note(f"evict {step}")
         if step.again:

@@ -221,7 +221,7 @@ class Ahead(Giving):
         before = visit.ahead if visit is not None else None
         if visit is None or before is None or not before.content.complete:
             return None
-        if any(before in shelf.stored for shelf in self.shelves.values()):
+        if new.isGone or any(before in shelf.stored for shelf in self.shelves.values()):
             return None
         if (new.vary, new.selected) != (before.vary, before.selected):
             return None

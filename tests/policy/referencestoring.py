@@ -165,13 +165,21 @@ class Storing:
         """
         for shelf in self.shelves.values():
             self.count("evicted" if shelf.stored else "nothing to evict")
+            left = []
             for each in shelf.stored:
-                if not again:
+                if not each.content.complete and not each.isKept:
+                    self._orphans.append(each.content)
+                    continue
+                if not again and each.content.complete:
                     self._write(each)
-            # Whoever asks about one now has that, and not what comes back.
-            shelf.stored = [each.copy() for each in shelf.stored if each.isKept]
-            for each in shelf.stored:
-                each.isGone = True
+                if each.isKept:
+                    # Whoever asks about one now has that, and not what comes back; but
+                    # what is still on its way to the disk is the same.
+                    left.append(each.copy() if each.content.complete else each)
+                    left[-1].isGone = True
+                    if not each.content.complete:
+                        self.count("evicted on its way")
+            shelf.stored = left
             if again:
                 shelf.passUntil = 0.0
                 shelf.misses = 0
@@ -220,6 +228,11 @@ class Storing:
         """RFC 9111 §5.2.2.4: what is not stored is for who asked."""
         sent = without(response.fields, *hidden(response.fields))
         return [pair for pair in sent if pair[0].lower() in unstored]
+
+    def _replace(self, stored: Stored) -> None:
+        """What comes back from the disk is another one."""
+        for shelf in self.shelves.values():
+            shelf.stored = [each.copy() if each is stored else each for each in shelf.stored]
 
     @staticmethod
     def _drop(shelf: Shelf, stored: Stored) -> None:
@@ -325,7 +338,7 @@ class Storing:
                 # What is behind the memory is to know of it, as of an update.
                 copy = stored.copy()
                 self._put(shelf, copy, stored)
-                if not stored.isUnwritten:
+                if stored.content.complete and not stored.isUnwritten:
                     copy.isKept = stored.isKept
             else:
                 self._drop(shelf, stored)
@@ -341,6 +354,8 @@ class Storing:
             for each in [each for shelf in self.shelves.values() for each in shelf.stored]:
                 if each.content.isOf(content):
                     self._place(each)
+                    if each.isGone:
+                        self._replace(each)
         for shelf in self.shelves.values():
             for each in list(shelf.stored):
                 if each.content.isOf(content) and len(each.content.octets) > self.maxOctets:
@@ -400,9 +415,15 @@ class Storing:
                 if kind == "tag" and not each.keys & set(value.split()):
                     continue
                 self.count("purged")
-                count += 1
+                # Nor is what is neither here nor there.
+                count += each.content.complete or not each.isGone
                 if not soft:
                     self._remove(each)
+                    continue
+                if each.isGone and not each.content.complete:
+                    # It was there to be written, and is not any more.
+                    self._remove(each)
+                    self._orphans.append(each.content)
                     continue
                 each.purged = self.now if each.purged is None else min(each.purged, self.now)
                 if not each.content.complete:

@@ -32,9 +32,11 @@ class Shelf:
 
     def bring(self) -> bool:
         """Get all that is behind it; whether there was anything."""
-        # There, the newest is what was complete last.
+        # There, the newest is what is on its way, and then what was complete last.
         gone = sorted(
-            [each for each in self.stored if each.isGone], key=lambda each: each.place, reverse=True
+            [each for each in self.stored if each.isGone],
+            key=lambda each: (not each.content.complete, each.place),
+            reverse=True,
         )
         for each in gone:
             each.isGone = False
