@@ -178,6 +178,9 @@ class Tiers:
         shelf = self.memory.find(entry.key)
         current = None if shelf is None else shelf.entryOf(entry.variant)
         self.memory.remove(entry)
+        if current is None and not entry.body.complete and self.behind.writingOf(entry) is None:
+            # It is not behind, either: what is there under its name is newer.
+            return
         if current is None or current is entry:
             self.looks.change(
                 lambda each: each.key == entry.key and each.variant == entry.variant,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from intermediary.policy.purging import Purge
 from intermediary.settings import RouteCacheSettings
 
+from .cachetier import evictAll
 from .test_tiers import LARGEST, SMALL, TiersTestCase, answer, ask
 
 if TYPE_CHECKING:
@@ -269,6 +270,28 @@ class LeftoverTests(MeetingTestCase):
         heard += client.takes()
         self.assertTrue(heard.endswith(BIG))
         self.exact()
+
+    def test_whatIsReplacedAndBreaksOff(self) -> None:
+        """Takes nothing along that is newer, though that is on the disk alone by then."""
+        for written in (True, False):
+            path = b"/%d" % written
+            old = self.client(*ask(path))
+            self.answers(answer(b"old content", A)[:-3])
+            self.assertTrue(old.takes().endswith(b"cont"))
+            first, self._origin = self.origin(), None
+            new = self.client(*ask(path, b"Cache-Control: no-cache"))
+            self.pool.holding = not written
+            self.answers(answer(b"new content", b'ETag: "b"'))
+            self.gets(new, b"new content", b"; stored")
+            old.closes()
+            evictAll(self.memory)
+            self.assertEqual(self.memory.count, 0)
+            first.sends(b"ent")
+            first.closes()
+            self.pool.holding = False
+            self.works()
+            self.gets(self.client(*ask(path)), b"new content")
+            self.isNotAsked()
 
     def test_softlyPurgedOnItsWayItIsWrittenLater(self) -> None:
         """When it is used for the second time: as it is now, and asked about as ever."""
