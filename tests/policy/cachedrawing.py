@@ -26,6 +26,7 @@ from .cachevalues import (
     DATES,
     DEVICES,
     ENCODINGS,
+    HOSTS,
     LANGUAGES,
     LOCATIONS,
     MALFORMED,
@@ -193,6 +194,8 @@ def _failing(random: Random, route: Route) -> list[Step]:
     """Two that are used often are due one after the other, and the origin fails the first."""
     stored = Recipe(200, "", False, (("Cache-Control", "max-age=60"),), 12, False, False)
     first, second = Asking("GET", "/a", ()), Asking("GET", "/b", ())
+    if random.random() < 0.4:
+        second = second._replace(host="b.example")
     failing = stored._replace(
         status=random.choice((503, 503, 500, 200)), half=random.random() < 0.2
     )
@@ -275,7 +278,8 @@ def _asking(random: Random, plain: bool, route: Route, *, parted: bool) -> Askin
         fields.append(("Authorization", "Basic eDp5"))
     content = random.random() < 0.02 * rare
     targets = QUERIES if route.ignoreQuery or route.sortQuery else TARGETS
-    return Asking(method, random.choice(targets), tuple(fields), content)
+    host = random.choice(HOSTS) if random.random() < 0.15 * rare else ""
+    return Asking(method, random.choice(targets), tuple(fields), content, host)
 
 
 def _answering(random: Random, plain: bool, route: Route, *, parted: bool) -> Answering:

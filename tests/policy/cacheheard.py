@@ -36,7 +36,6 @@ NOT_COMPARED = frozenset(
         "connection",
         "content-length",
         "forwarded",
-        "host",
         "transfer-encoding",
         "via",
         "x-client",

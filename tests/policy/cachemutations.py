@@ -39,6 +39,7 @@ from intermediary.policy import (
     refreshing,
     revalidation,
     selection,
+    spelling,
     tierlooks,
     uses,
     validation,
@@ -552,6 +553,31 @@ MISTAKES: dict[str, list[Mistake]] = {
     ],
     "key fields are ignored": [(cachekey.KeyMaker, "__init__", _keyless("fields"))],
     "key fields are known by one spelling": [(cachekey.KeyMaker, "_isMisspelt", _returning(False))],
+    "a dot at its end makes another host": [
+        (
+            cachekey.KeyMaker,
+            "_origin",
+            lambda old: (
+                lambda self, scheme, host, port: (
+                    old(self, scheme, host, port) + b"." * host.endswith(".")
+                )
+            ),
+        )
+    ],
+    "ports are no matter": [
+        (
+            cachekey.KeyMaker,
+            "_origin",
+            lambda old: lambda self, scheme, host, port: old(self, scheme, host, 80),
+        )
+    ],
+    "origins hear of hosts as clients write them": [
+        (spelling.Spelling, "_spellHost", _returning(None))
+    ],
+    "origins get targets as clients write them": [
+        (spelling, "normaliseTarget", lambda old: lambda target: target)
+    ],
+    "one host that fails is all of them": [(ahead, "whose", _returning(("", "", 0)))],
     "parameters that are to be ignored make keys": [
         (cachekey.KeyMaker, "__init__", _keyless("dropParameters"))
     ],

@@ -104,16 +104,17 @@ class Run(Hearing):
         transport = MemoryTransport(protocol, self.clock)
         protocol.makeConnection(transport)
         self.clients[number] = Client(number, step.method, transport)
-        target = f"http://{HOST}{step.target}" if self.front.kind == "forward" else step.target
-        lines = [f"{step.method} {target} HTTP/1.1", f"Host: {HOST}", f"X-Client: {number}"]
+        host = step.host or HOST
+        target = f"http://{host}{step.target}" if self.front.kind == "forward" else step.target
+        lines = [f"{step.method} {target} HTTP/1.1", f"Host: {host}", f"X-Client: {number}"]
         lines += [f"{name}: {value}" for name, value in fields]
         content = step.content or step.method in ("POST", "PUT", "PATCH")
         if content:
             lines.append("Content-Length: 2")
-        self.note(f"client {number}: {step.method} {step.target} {fields}")
+        self.note(f"client {number}: {step.method} {step.host}{step.target} {fields}")
         modest = self.front.route.ignoreClient
         self.model.ask(
-            Visit(number, step.method, step.target, HOST, fields, modest=modest, content=content)
+            Visit(number, step.method, step.target, host, fields, modest=modest, content=content)
         )
         octets = "\r\n".join([*lines, "", "xy" if content else ""])
         transport.arrive(octets.encode("latin-1"))

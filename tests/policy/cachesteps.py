@@ -52,12 +52,14 @@ class Asking(NamedTuple):
 
     @ivar fields: a number for a value is seconds from now.
     @ivar content: there is some, also with a method that has none as a rule.
+    @ivar host: empty for the usual one.
     """
 
     method: str
     target: str
     fields: Sequence[tuple[str, str | int]]
     content: bool = False
+    host: str = ""
 
 
 class Answering(NamedTuple):

@@ -6,6 +6,7 @@ What is in the messages of random sequences: see L{tests.policy.cachedrawing}.
 from __future__ import annotations
 
 TARGETS = ("/a",) * 16 + ("/%61", "/./a", "/b", "/b", "/a?q", "/c/d")
+HOSTS = ("A.EXAMPLE", "a.example:80", "b.example", "b.example", "a.example:8080", "a.example.")
 QUERIES = (
     "/a", "/a?", "/a?x=1", "/a?x=2", "/a?x", "/a?x=1&y=2", "/a?y=2&x=1", "/a?x=2&y=1&x=1", "/a?x=1&x=2&y=1", "/a?q",
     "/a?y&x", "/a?utm_a=1&y=2", "/%61?y=2", "/b?x=%61", "/b?x=a",

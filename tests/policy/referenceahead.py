@@ -81,7 +81,7 @@ class Ahead(Giving):
         self._allowance = 32
         self._counted = 0.0
         self._rest = 0
-        self._quiet: Quiet | None = None
+        self._quiet: dict[str, Quiet] = {}
         self._nobody = 0
         self._answered: Visit | None = None
         self._arriving: list[Content] = []
@@ -171,10 +171,11 @@ class Ahead(Giving):
             return 0
         if each.expires <= self.now or not each.content.complete:
             return 0
-        if self._quiet is not None and self._quiet.until > self.now:
+        quiet = self._quiet.get(candidate.visit.host)
+        if quiet is not None and quiet.until > self.now:
             self.count("quiet")
-            if self._quiet.until < candidate.expires:
-                self.candidates.append(candidate._replace(due=self._quiet.until))
+            if quiet.until < candidate.expires:
+                self.candidates.append(candidate._replace(due=quiet.until))
             return 0
         if shelf.leader is not None:
             return 0
@@ -205,15 +206,16 @@ class Ahead(Giving):
         if visit.ahead is None:
             return
         if status is not None and status not in ERRORS:
-            self._quiet = None
+            self._quiet.pop(visit.host, None)
             return
         seconds: float = QUIET_SECONDS
-        if self._quiet is not None:
-            if visit.began <= self._quiet.noted:
+        quiet = self._quiet.get(visit.host)
+        if quiet is not None:
+            if visit.began <= quiet.noted:
                 return
-            seconds = min(2 * self._quiet.seconds, LONGEST_QUIET_SECONDS)
+            seconds = min(2 * quiet.seconds, LONGEST_QUIET_SECONDS)
         self.count("refresh failed")
-        self._quiet = Quiet(self.now, seconds)
+        self._quiet[visit.host] = Quiet(self.now, seconds)
 
     def _mayBeBack(self, new: Stored) -> Stored | None:
         """What has to take the place of a refresh whose content broke off; None for nothing."""
@@ -295,6 +297,6 @@ class Ahead(Giving):
         super().evict(again=again)
         if again:
             self.candidates.clear()
-            self._quiet = None
+            self._quiet.clear()
             self._rest = 0
             self._allowance = self.perSecond

@@ -271,6 +271,8 @@ class Asking(Ahead):
                     self.count("completing")
         # RFC 9110 §7.6.1.
         fields = without(fields, *(combined(fields, "connection") or "").lower().split(", "))
+        host = visit.spelt if visit.shelf is None else visit.host
+        fields = [("Host", host), *fields]
         visit.preconditions = isConditional(fields)
         visit.ranged = combined(fields, "range") is not None
         self.pending[visit.client] = visit

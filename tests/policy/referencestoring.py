@@ -434,7 +434,11 @@ class Storing:
     def _covers(self, kind: str, value: str, host: str, target: str) -> bool:
         """Whether a purge by key, prefix or host is about a URI."""
         url = f"{self.scheme}://{host}{self.route.keyed(target)}"
-        return {"key": url == value, "prefix": url.startswith(value), "host": host == value}[kind]
+        return {
+            "key": url == value,
+            "prefix": url.startswith(value),
+            "host": host.partition(":")[0] == value,
+        }[kind]
 
     def _shelf(self, visit: Visit) -> Shelf | None:
         """That of its key; None if it has none."""

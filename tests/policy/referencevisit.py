@@ -64,7 +64,9 @@ class Visit:
         self.client = client
         self.method = method
         self.target = target
-        self.host = host
+        self.spelt = host
+        # RFC 9110 §4.2.3, and the dot at the end of a name means nothing here.
+        self.host = host.lower().removesuffix(":80").removesuffix(".")
         self.fields = fields
         self.content = content
         self.reason = ""
