@@ -24,6 +24,7 @@ from .referenceparts import held, mayCombine, received, together
 from .referencestored import ERRORS, Answer, Content, Facts, Response
 
 if TYPE_CHECKING:
+    from .referencestored import Stored
     from .referencevisit import Shelf, Visit
 
 #: Requests for what could not be stored don't wait for each other for so long.
@@ -230,7 +231,7 @@ class Model(Asking):
             for each in found
             if (visit.entries and each is entries[0]) or each.validators.tag == new.strongTag
         ]
-        if not found or found[0].content.broken or found[0].content.isLost:
+        if not found or self._isNowhere(visit, found[0]):
             # §4.3.2: it may be about what the client has, and only if it says so.
             if isConditional(visit.fields) and notModified(visit.fields, 200, new):
                 self.count("own 304")
@@ -299,7 +300,15 @@ class Model(Asking):
         if first not in shelf.stored and (not visit.sent or self._isLate(visit, None)):
             # Who only waits does not know why it is gone.
             return False
+        if self._isNowhere(visit, first):
+            return False
         return first.mayStandIn(visit.demand, self.now)
+
+    @staticmethod
+    def _isNowhere(visit: Visit, stored: Stored) -> bool:
+        """Whether there is no content any more; who waits for it has no use for a file."""
+        content = stored.content
+        return content.broken or content.isLost or (stored.isSpilt and not visit.background)
 
     def _standIn(self, visit: Visit, status: int | None) -> None:
         """RFC 5861 §4: it, and who waits for it, get what is stale."""

@@ -208,6 +208,7 @@ class Stored:
     @ivar isGone: it is only there.
     @ivar isLoaded: its content is in memory.
     @ivar isUnwritten: it gets there when it is used twice, or leaves memory, and not before.
+    @ivar isSpilt: it is the disk's alone now, and nobody has the file open.
     @ivar place: where it is among those behind the memory: the lowest is the oldest.
     @ivar uses: how many requests it answered.
     @ivar filling: for whom its content came.
@@ -248,6 +249,7 @@ class Stored:
         self.purged: float | None = None
         self.isKept = False
         self.isUnwritten = False
+        self.isSpilt = False
         self.place = 0
         self.uses = 0
         self.filling: Visit | None = None

@@ -230,9 +230,10 @@ class Storing:
         return [pair for pair in sent if pair[0].lower() in unstored]
 
     def _replace(self, stored: Stored) -> None:
-        """What comes back from the disk is another one."""
+        """What comes back from the disk is another one; this had to let go what it had."""
         for shelf in self.shelves.values():
             shelf.stored = [each.copy() if each is stored else each for each in shelf.stored]
+        stored.isSpilt = True
 
     @staticmethod
     def _drop(shelf: Shelf, stored: Stored) -> None:
@@ -355,6 +356,7 @@ class Storing:
                 if each.content.isOf(content):
                     self._place(each)
                     if each.isGone:
+                        self.count("spilt")
                         self._replace(each)
         for shelf in self.shelves.values():
             for each in list(shelf.stored):

@@ -216,6 +216,22 @@ class SequenceTests(SynchronousTestCase):
             self.assertIsNone(error, error)
             self.assertEqual(run.model.counts.get("stale if error", 0), standing)
 
+    def test_whatBecomesTheDisksAloneIsAskedForAnew(self) -> None:
+        """Who has asked about it on its way has no file open."""
+        asking = Asking("GET", "/a", ())
+        steps: list[Step] = [
+            asking,
+            Answering(0, _answering(ETag='"t1"')._replace(half=True)),
+            asking,
+            Evicting(again=False),
+            Ending(0, breaks=False),
+            Answering(0, _answering()._replace(confirms="first")),
+            Answering(0, _answering()),
+        ]
+        run, error = attempt(steps, Front(tier=True))
+        self.assertIsNone(error, error)
+        self.assertEqual((run.model.counts["spilt"], run.model.counts["afresh"]), (1, 1))
+
     @skipUnless(str(arrivalModule.__file__).endswith(".py"), "what is compiled can't be replaced")
     def test_mistakesAreFound(self) -> None:
         """Within some dozens of sequences; C{cachemutations} knows many more."""
