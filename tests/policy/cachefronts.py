@@ -27,6 +27,7 @@ SAID: tuple[dict[str, Any], ...] = (
     {"forces": True, "forced": 20, "ignored": ("cache-control", "set-cookie")},
     {"forces": True, "ignored": ("set-cookie", "vary"), "authorization": True},
     {"ignoreClient": True},
+    {"ignoreClient": True},
     {"bypass": ((("cookie", "sess*"),), (("path", "/c/*"),))},
     {"bypass": ((("path", "/a"), ("field", "X-Device")), (("query", "q"),))},
     {"minUses": 2, "within": 60},

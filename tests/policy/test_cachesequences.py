@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 #: How many sequences come of one number.
 BATCH = 25 if os.environ.get("INTERMEDIARY_HYPOTHESIS") == "long" else 3
 #: How many sequences are the same in each run, and what has to happen in all of them.
-FIXED = 200
+FIXED = 300
 HAPPENING = {
     "hit": 250,
     "stored": 250,
@@ -49,7 +49,7 @@ HAPPENING = {
     "background": 6,
     "invalidated": 20,
     "purged": 20,
-    "refreshed": 8,
+    "refreshed": 6,
     "late": 3,
     "206": 10,
     "206 of a part": 2,
@@ -175,7 +175,7 @@ class SequenceTests(SynchronousTestCase):
         run, error = attempt(steps, Front(route=Route(refreshUses=1), tier=True))
         self.assertIsNone(error, error)
         self.assertEqual(run.model.counts["refreshed"], 1)
-        self.assertIn("origin hears from 4: GET /a []", run.transcript[-1])
+        self.assertIn("origin hears from 4: GET /a [('host', 'a.example')]", run.transcript[-1])
 
     def test_whatIsUsedTwiceGoesToTheDisk(self) -> None:
         """Though it was purged softly on its way there; whoever uses it once leaves it here."""
