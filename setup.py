@@ -86,6 +86,7 @@ COMPILED = (
     "intermediary/policy/marks.py",
     "intermediary/policy/networks.py",
     "intermediary/policy/outdating.py",
+    "intermediary/policy/partials.py",
     "intermediary/policy/purgerequests.py",
     "intermediary/policy/purging.py",
     "intermediary/policy/rangemiss.py",

@@ -5,7 +5,6 @@ Replies from stored responses: whole, not modified, or in part (RFC 9111 §4).
 
 from __future__ import annotations
 
-import os
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
@@ -18,38 +17,27 @@ from ..wire.conditional import (
     notModifiedFields,
     readValidators,
 )
-from ..wire.fields import EMPTY, Fields
+from ..wire.fields import EMPTY
 from ..wire.freshness import Freshness
 from ..wire.message import CHUNKED
-from ..wire.ranges import (
-    Multipart,
-    coalesce,
-    formatUnsatisfied,
-    parseContentRange,
-    partialFields,
-    rangesFor,
-)
+from ..wire.ranges import parseContentRange, rangesFor
 from ..wire.reuse import isPlain
 from .pages import LEAST_OCTETS, MOST_OCTETS, WORTH_USES
+from .partials import WHOLE_OCTETS, Partials
 from .reading import Reading
 
 if TYPE_CHECKING:
     from ..engine import Engine
     from ..exchange import Exchange
     from ..wire.conditional import Validators
+    from ..wire.fields import Fields
     from ..wire.message import RequestHead
-    from ..wire.ranges import Span
     from .body import Body
     from .entries import Entry
     from .heads import Heads
     from .pages import PageFile
 
 PARTIAL_CONTENT: Final = 206
-#: A body up to this is handed over whole.
-WHOLE_OCTETS: Final = 262144
-#: Answers of several ranges are put together in memory, up to this.
-PARTS_OCTETS: Final = 1 << 20
-
 
 #: Of a L{Record} on disk.
 RECORD_VERSION: Final = 1
@@ -135,12 +123,13 @@ class Answers:
         go out as they were stored, unparsed.
     """
 
-    __slots__ = ("_engine", "_heads", "_pages", "hooked")
+    __slots__ = ("_engine", "_heads", "_pages", "_partials", "hooked")
 
     def __init__(self, engine: Engine, heads: Heads, pages: PageFile, hooked: bool) -> None:
         self._engine = engine
         self._heads = heads
         self._pages = pages
+        self._partials = Partials(engine, heads)
         self.hooked = hooked
 
     def validators(self, entry: Entry) -> Validators:
@@ -235,89 +224,32 @@ class Answers:
         fields = self._heads.fieldsOf(entry)
         validators = self.validators(entry)
         if isNotModified(request.fields, entry.status, validators, now):
-            self._reply(exchange, Reply(304, notModifiedFields(fields)), more)
+            reply = exchange.reply = Reply(304, notModifiedFields(fields))
+            reply.more = more
             return True
         if request.method != b"GET":
             return False
         if entry.status == PARTIAL_CONTENT:
-            return self._part(exchange, entry, fields, now, more)
+            return self._partials.ofPart(exchange, entry, fields, now, more)
         length = self.lengthOf(entry)
         if entry.status != 200 or length is None:
             return False
         wanted = rangesFor(request.fields, validators, now)
         if wanted is None:
             return False
-        spans = wanted.resolve(length)
-        if not spans:
-            # RFC 9110 §15.5.17: and nothing of what is stored about the content.
-            unsatisfied = Fields.fromPairs([(b"Content-Range", formatUnsatisfied(length))])
-            date = fields.get(b"date")
-            if date is not None:
-                unsatisfied = unsatisfied.adding((b"Date", date))
-            self._reply(exchange, Reply(416, unsatisfied), more)
-            return True
-        spans = coalesce(spans)
-        if len(spans) > 1:
-            return self._several(exchange, entry, fields, spans, length, more)
-        self._single(exchange, entry.body, spans[0], partialFields(fields, spans[0], length), more)
-        return True
-
-    def _single(
-        self, exchange: Exchange, body: Body, span: Span, partial: Fields, more: bytes
-    ) -> None:
-        """Answer with one range of a body."""
-        start, stop = span
-        if body.complete and stop - start <= WHOLE_OCTETS and start >= body.start:
-            reply = Reply(206, partial, b"".join(body.cut(start, stop)))
-        else:
-            reply = Reply(206, partial, None, stop - start)
-            self._read(exchange, body, start, stop)
-        self._reply(exchange, reply, more)
+        return self._partials.ofWhole(exchange, entry.body, fields, wanted, length, more)
 
     def fits(self, entry: Entry, request: RequestHead, now: float) -> bool:
         """Tell whether an entry answers a request still; what is no part does so always."""
         return (
             entry.status != PARTIAL_CONTENT
             or isNotModified(request.fields, entry.status, self.validators(entry), now)
-            or self.holds(entry, request, now) is not None
+            or self.holds(entry, request, now)
         )
 
-    def holds(self, entry: Entry, request: RequestHead, now: float) -> Span | None:
-        """
-        Find what of a stored 206 answers a request (RFC 9111 §3.3).
-
-        @return: which octets of the representation; None if it does not have all
-            that is asked for, or if that is several ranges.
-        """
-        fields = self._heads.fieldsOf(entry)
-        value = fields.get(b"content-range")
-        known = None if value is None else parseContentRange(value)
-        if known is None or request.method != b"GET":
-            return None
-        wanted = rangesFor(request.fields, self.validators(entry), now)
-        if wanted is None:
-            return None
-        parts = Parts(known.length)
-        parts.add((known.first, known.end))
-        spans = parts.answer(wanted)
-        return spans[0] if spans and len(spans) == 1 else None
-
-    def _part(
-        self, exchange: Exchange, entry: Entry, fields: Fields, now: float, more: bytes
-    ) -> bool:
-        """Answer with a range of a stored 206."""
-        request = exchange.request
-        assert request is not None
-        span = self.holds(entry, request, now)
-        known = parseContentRange(fields.get(b"content-range") or b"")
-        if span is None or known is None or known.length is None:
-            return False
-        start, stop = span[0] - known.first, span[1] - known.first
-        partial = fields
-        if span != (known.first, known.end):
-            partial = partialFields(fields, span, known.length)
-        self._single(exchange, entry.body, (start, stop), partial, more)
-        return True
+    def holds(self, entry: Entry, request: RequestHead, now: float) -> bool:
+        """Tell whether a stored 206 has all that a request asks for (RFC 9111 §3.3)."""
+        return bool(self._partials.held(entry, request, now))
 
     def keep(self, exchange: Exchange, received: Fields, names: frozenset[bytes]) -> None:
         """
@@ -361,29 +293,3 @@ class Answers:
         @param start: its first octet in the body.
         """
         self._read(exchange, body, start, start + length)
-
-    def _several(
-        self,
-        exchange: Exchange,
-        entry: Entry,
-        fields: Fields,
-        spans: list[tuple[int, int]],
-        length: int,
-        more: bytes,
-    ) -> bool:
-        """Answer with several ranges, if all of it is here and small enough."""
-        body = entry.body
-        parts = Multipart(fields, spans, length, os.urandom(15).hex().encode("ascii"))
-        if not body.complete or body.start or parts.length > PARTS_OCTETS:
-            return False
-        pieces = []
-        for head, (start, stop) in zip(parts.heads, spans, strict=True):
-            pieces.append(head)
-            pieces += body.cut(start, stop)
-        pieces.append(parts.trailer)
-        self._reply(exchange, Reply(206, parts.fields, b"".join(pieces)), more)
-        return True
-
-    def _reply(self, exchange: Exchange, reply: Reply, more: bytes) -> None:
-        reply.more = more
-        exchange.reply = reply

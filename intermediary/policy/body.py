@@ -28,26 +28,22 @@ ONE_PIECE_OCTETS: Final = 262144
 
 
 class Watcher(Protocol):
-    """
-    Who wants to know of every change of a body.
+    """Who wants to know of every change of a body."""
 
-    @ivar position: the octet that it wants next.
-    """
-
-    position: int
+    @property
+    def position(self) -> int:
+        """The first octet that it has yet to get."""
 
     def grown(self) -> None:
         """There is more, or the end, or the error; must not raise."""
 
 
 class Reader(Protocol):
-    """
-    Who is on the way through a body, whether that still grows or not.
+    """Who is on the way through a body, whether that still grows or not."""
 
-    @ivar position: the octet that it wants next.
-    """
-
-    position: int
+    @property
+    def position(self) -> int:
+        """The first octet that it has yet to get."""
 
     def cutOff(self) -> None:
         """It can't have the rest."""
@@ -241,25 +237,30 @@ class Body:
 
     # Reading
 
-    def read(self, offset: int) -> bytes:
+    def read(self, offset: int, stop: int = -1) -> bytes:
         """
         Get the next piece.
 
         @param offset: how many octets the reader has.
+        @param stop: the octet after the last one that it wants; -1 for all.
         @return: some of what follows; empty if there is no more yet, or ever.
         """
         if offset >= self.octets:
             return b""
         assert offset >= self.start, "that has been shed"
         if self.pages is not None:
-            return self.pages.read(offset, min(self.octets, offset + ONE_PIECE_OCTETS))
+            end = min(self.octets, offset + ONE_PIECE_OCTETS)
+            return self.pages.read(offset, min(end, stop) if stop >= 0 else end)
         ends = self._ends
         if ends is None:
             piece = self.pieces[0]
-            return piece[offset:] if offset else piece
-        number = bisect_right(ends, offset)
-        piece = self.pieces[number]
-        start = ends[number] - len(piece)
+            start = 0
+        else:
+            number = bisect_right(ends, offset)
+            piece = self.pieces[number]
+            start = ends[number] - len(piece)
+        if 0 <= stop < start + len(piece):
+            return piece[offset - start : stop - start]
         return piece if start == offset else piece[offset - start :]
 
     def cut(self, start: int, stop: int) -> list[bytes]:
@@ -272,11 +273,9 @@ class Body:
             return [self.pages.read(start, stop)]
         found = []
         while start < stop:
-            piece = self.read(start)
+            piece = self.read(start, stop)
             if not piece:
                 break
-            if len(piece) > stop - start:
-                piece = piece[: stop - start]
             found.append(piece)
             start += len(piece)
         return found

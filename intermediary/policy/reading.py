@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ..engine import Engine
     from ..exchange import Exchange
+    from ..wire.ranges import Section
     from .body import Body
 
 #: How much of a file one reader has in memory at a time.
@@ -37,11 +38,12 @@ class Reading:
     What is not in memory any more it has the kernel send from the body's file, or reads
     it, piece by piece, where the connection can't do that.
 
-    @ivar position: the octet of the body that is next; while a file is being sent,
-        the first one of that.
+    The way may have several sections, with something else written before each of them.
+    Wherever the content is, that makes no difference.
     """
 
     __slots__ = (
+        "_at",
         "_body",
         "_engine",
         "_exchange",
@@ -52,19 +54,27 @@ class Reading:
         "_piece",
         "_pumping",
         "_reading",
+        "_rest",
         "_sent",
         "_stop",
-        "position",
     )
 
     #: For the engine: it is no connection.
     reused = False
 
     def __init__(
-        self, engine: Engine, exchange: Exchange, body: Body, start: int = 0, stop: int = -1
+        self,
+        engine: Engine,
+        exchange: Exchange,
+        body: Body,
+        start: int = 0,
+        stop: int = -1,
+        sections: list[Section] | None = None,
     ) -> None:
         """
         @param stop: the octet after the last one, as in a slice; -1 for all.
+        @param sections: what follows C{stop}, in order.  Of a body that still grows none
+            may go back: its origin waits for the slowest reader.
         """
         self._engine = engine
         self._exchange = exchange
@@ -72,8 +82,12 @@ class Reading:
         self._open = False
         self._paused: tuple[str, ...] = ()
         self._pumping = False
+        # The octet of the body that is next; while a file is being sent, the first one
+        # of that.
+        self._at = start
         self._stop = stop
-        self.position = start
+        # The next section is the last.
+        self._rest = None if sections is None else sections[::-1]
         self._file: Any = None
         self._piece = b""
         self._reading = False
@@ -85,6 +99,16 @@ class Reading:
         body.watch(self)
         if body.start or body.spilling is not None:
             self._hold(body)
+
+    @property
+    def position(self) -> int:
+        """
+        See L{Reader<intermediary.policy.body.Reader>}.
+
+        The first octet that it wants still, which need not be the next one.
+        """
+        rest = self._rest
+        return min([self._at, *[each[1] for each in rest]]) if rest else self._at
 
     def openBody(self) -> None:
         """See L{IBodySource.openBody}."""
@@ -150,8 +174,8 @@ class Reading:
             return False
         self._reading = True
         stop = self._stop if self._stop >= 0 else body.octets
-        octets = min(FILE_OCTETS, stop - self.position, file.octets - self.position)
-        fetching = file.read(self.position, octets)
+        octets = min(FILE_OCTETS, stop - self._at, file.octets - self._at)
+        fetching = file.read(self._at, octets)
         fetching.addCallbacks(self._fetched, self._lost)
         if self._reading:
             self._fetching = fetching
@@ -177,18 +201,18 @@ class Reading:
         stop = body.start
         if 0 <= self._stop < stop:
             stop = self._stop
-        if stop - self.position < SENT_OCTETS:
+        if stop - self._at < SENT_OCTETS:
             return False
         # As it may have everything sent at once, though it says so later.
         self._sent = stop
-        if not exchange.downstream.sendFile(file.descriptor, self.position, stop, file.bring):
+        if not exchange.downstream.sendFile(file.descriptor, self._at, stop, file.bring):
             self._sent = -1
             return False
         return True
 
     def fileSent(self) -> None:
         """See L{IFileSource.fileSent}."""
-        self.position, self._sent = self._sent, -1
+        self._at, self._sent = self._sent, -1
         self._pump()
 
     def _fetched(self, piece: bytes) -> None:
@@ -209,6 +233,13 @@ class Reading:
             error = ResponseIncomplete(failure.getErrorMessage())
             self._engine.fail(self._exchange, error)
 
+    def _begin(self, section: Section, body: Body) -> None:
+        """Go on with another section."""
+        lead, self._at, self._stop = section
+        self._exchange.sink.write(lead)
+        # What is between them this reader has had, too.
+        body.passed()
+
     def _pump(self) -> None:
         """Hand on what is there, as long as the client takes it."""
         if self._pumping or not self._open or self._sent >= 0:
@@ -221,13 +252,16 @@ class Reading:
             if body is None or self._paused:
                 break
             stop = self._stop
-            if self.position == stop:
+            if self._at == stop:
+                if self._rest:
+                    self._begin(self._rest.pop(), body)
+                    continue
                 self.release()
                 sink.end(EMPTY)
                 break
             if self._piece:
                 piece, self._piece = self._piece, b""
-            elif self.position < body.start:
+            elif self._at < body.start:
                 if self._send(body):
                     break
                 if not self._fetch(body):
@@ -239,14 +273,12 @@ class Reading:
                     break
                 continue
             else:
-                piece = body.read(self.position)
+                piece = body.read(self._at, stop)
             if piece:
-                if 0 <= stop < self.position + len(piece):
-                    piece = piece[: stop - self.position]
-                self.position += len(piece)
+                self._at += len(piece)
                 sink.write(piece)
                 # The last piece leaves with the end.
-                if not body.ended or self.position < body.octets:
+                if not body.ended or self._at < body.octets:
                     sink.flush()
                     body.passed()
             elif body.error is not None:
@@ -254,7 +286,11 @@ class Reading:
                 self._engine.fail(exchange, body.error)
             elif body.complete:
                 self.release()
-                sink.end(body.trailers)
+                if stop >= 0:
+                    # The client was told of more.
+                    self._engine.fail(exchange, ResponseIncomplete("it is shorter than it was"))
+                else:
+                    sink.end(body.trailers)
             else:
                 # The head, if it is still here.
                 sink.flush()
@@ -263,7 +299,7 @@ class Reading:
 
     def __repr__(self) -> str:
         paused = ", ".join(self._paused) or "open"
-        return f"<Reading at {self.position} of {self._body!r} {paused}>"
+        return f"<Reading at {self._at} of {self._body!r} {paused}>"
 
 
 # Not as a decorator, which would keep the class from being compiled well.

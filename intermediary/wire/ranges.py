@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: The first octet and the one after the last.
 Span = tuple[int, int]
+#: What is sent before some octets, and which octets these are, as a L{Span}.
+Section = tuple[bytes, int, int]
 
 #: Ranges in one request; who asks for more gets the whole (RFC 9110 §14.2).
 RANGES_LIMIT: Final = 64
@@ -251,7 +253,7 @@ class Multipart:
     @ivar fields: of the 206.
     """
 
-    __slots__ = ("fields", "heads", "length", "trailer")
+    __slots__ = ("_spans", "fields", "heads", "length", "trailer")
 
     def __init__(self, stored: Fields, spans: Sequence[Span], length: int, boundary: bytes) -> None:
         """
@@ -276,7 +278,21 @@ class Multipart:
             + sum([end - first for first, end in spans])
             + len(self.trailer)
         )
+        self._spans = spans
         # RFC 9110 §15.3.7.2: Content-Range would be that of a single range.
         self.fields = stored.without(_NOT_OF_SEVERAL).setting(
             b"Content-Type", b"multipart/byteranges; boundary=" + boundary
         )
+
+    def sections(self, first: int = 0) -> list[Section]:
+        """
+        List what is to be sent, in order; the last one is the trailer, and no octets.
+
+        @param first: which octet of the representation is the first one that there is.
+        """
+        found = [
+            (head, start - first, end - first)
+            for head, (start, end) in zip(self.heads, self._spans, strict=True)
+        ]
+        last = found[-1][2]
+        return [*found, (self.trailer, last, last)]

@@ -229,6 +229,10 @@ class ReadingTests(SynchronousTestCase):
                 body.watch(readers[-1])
         for start, stop in cuts:
             self.assertEqual(b"".join(body.cut(start, stop)), written[start:stop])
+            piece = body.read(start, stop) if start < stop else b""
+            self.assertTrue(piece or start >= min(stop, len(written)))
+            self.assertEqual(piece, written[start : start + len(piece)])
+            self.assertLessEqual(len(piece), max(0, stop - start))
         body.end()
         for start, stop in cuts:
             self.assertEqual(b"".join(body.cut(start, stop)), written[start:stop])
@@ -339,6 +343,7 @@ class SheddingTests(SynchronousTestCase):
         self.assertEqual(body.whole, content)
         self.assertEqual(b"".join(body.cut(7, 400_000)), content[7:400_000])
         self.assertEqual(body.read(500_000), b"")
+        self.assertEqual(body.read(7, 400), content[7:400])
         position = 11
         while piece := body.read(position):
             self.assertEqual(piece, content[position : position + len(piece)])

@@ -22,7 +22,7 @@ from intermediary.interfaces import IFileSource
 from intermediary.policy.body import PIECE_OCTETS, Body
 from intermediary.policy.filling import restProgram
 from intermediary.policy.readahead import ReadAhead
-from intermediary.policy.reading import SENT_OCTETS, Reading
+from intermediary.policy.reading import FILE_OCTETS, SENT_OCTETS, Reading
 from intermediary.policy.storedfile import StoredFile
 from intermediary.program import Program
 from intermediary.settings import Limits, Timeouts
@@ -32,6 +32,8 @@ from .exchanges import head
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from intermediary.wire.ranges import Section
 
 
 TRAILERS = Fields.fromPairs([(b"X-Sum", b"7")])
@@ -121,6 +123,19 @@ class FillingTestCase(SynchronousTestCase):
         if opened:
             source.openBody()
         return client
+
+    def readsSections(
+        self, sections: list[Section], client: Client | None = None, *, opened: bool = True
+    ) -> Any:
+        """A client reads sections of the body."""
+        found = client or Client()
+        exchange = self.exchange(found)
+        start = sections[0][1]
+        source: Any = Reading(self.engine, exchange, self.body, start, start, sections)
+        found.source = exchange.lease = source
+        if opened:
+            source.openBody()
+        return found
 
 
 class ReadingTests(FillingTestCase):
@@ -285,6 +300,15 @@ class ReadingTests(FillingTestCase):
         self.body.append(b"ghi")
         self.assertEqual(client.taken, b"abc")
 
+    def test_shorterThanTheClientWasTold(self) -> None:
+        """A range that is not all there does not end as if it were."""
+        self.body.append(b"0123")
+        client = self.reads(start=2, stop=5)
+        self.body.end(TRAILERS)
+        self.assertEqual((client.taken, client.trailers), (b"23", None))
+        self.assertIsInstance(client.error, ResponseIncomplete)
+        self.assertEqual(self.body.readers, [])
+
     def test_releasedTwice(self) -> None:
         """As everybody who is done may say so."""
         client = self.reads()
@@ -334,6 +358,97 @@ class ReadingTests(FillingTestCase):
                 client.drains(30000)
             self.assertEqual(client.taken, expected)
             self.assertIs(client.trailers, EMPTY)
+
+
+class SectionsTests(FillingTestCase):
+    """Several of a body, with something else between them."""
+
+    def test_all(self) -> None:
+        """In their order, whichever that is; then the end, without trailers."""
+        self.body.append(b"0123456789")
+        self.body.end(TRAILERS)
+        client = self.readsSections([(b"<", 7, 9), (b"|", 0, 3), (b"|", 4, 5), (b">", 5, 5)])
+        self.assertEqual(client.taken, b"<78|012|4>")
+        self.assertIs(client.trailers, EMPTY)
+        self.assertEqual(self.body.readers, [])
+
+    def test_nothingBeforeItIsOpened(self) -> None:
+        """Nor what stands before the first of them."""
+        self.body = Body.of(b"0123456789")
+        client = self.readsSections([(b"<", 7, 9), (b">", 9, 9)], opened=False)
+        self.assertEqual(client.taken, b"")
+        client.source.openBody()
+        self.assertEqual(client.taken, b"<78>")
+
+    def test_whatItWantsStill(self) -> None:
+        """Is not only what is next: nobody may let go what a later one has."""
+        self.body = Body.of(b"0123456789")
+        client = self.readsSections(
+            [(b"<", 7, 9), (b"|", 2, 3), (b"|", 4, 5), (b">", 5, 5)], Client(room=1), opened=False
+        )
+        found = [client.source.position]
+        client.source.openBody()
+        while client.trailers is None:
+            found.append(client.source.position)
+            client.drains(1)
+        self.assertEqual(client.taken, b"<78|2|4>")
+        self.assertEqual(found, [2, 2, 2, 2, 3, 4, 5, 5])
+
+    def test_aClientThatIsFull(self) -> None:
+        """Between two of them, too."""
+        self.body = Body.of(b"0123456789")
+        client = self.readsSections([(b"<", 0, 1), (b"|", 8, 9), (b">", 9, 9)], Client(room=2))
+        self.assertEqual((client.taken, client.trailers), (b"<0", None))
+        client.drains(1)
+        self.assertEqual(client.taken, b"<0|")
+        client.drains()
+        self.assertEqual((client.taken, client.trailers), (b"<0|8>", EMPTY))
+
+    def test_whatIsStillComing(self) -> None:
+        """It waits; what it waits for does not wait for what it leaves out."""
+
+        class Origin:
+            """Notes who is how far."""
+
+            def __init__(self, body: Body) -> None:
+                self.body = body
+                self.slowest: list[int] = []
+
+            def balance(self) -> None:
+                """See L{Filling.balance}."""
+                self.slowest.append(self.body.slowest())
+
+        origin = self.body.source = Origin(self.body)
+        client = self.readsSections([(b"<", 1, 2), (b"|", 6, 8), (b">", 8, 8)])
+        self.assertEqual((client.taken, client.flushed), (b"<", 1))
+        self.body.append(b"0123")
+        self.assertEqual((client.taken, client.flushed), (b"<1|", 3))
+        self.assertEqual(origin.slowest[-1], 6)
+        self.body.append(b"4567")
+        self.assertEqual((client.taken, client.trailers), (b"<1|67>", EMPTY))
+
+    def test_aFailure(self) -> None:
+        """In the middle, and it is not whole."""
+        self.body.append(b"0123")
+        client = self.readsSections([(b"<", 1, 2), (b"|", 3, 8), (b">", 8, 8)])
+        error = ResponseIncomplete("gone")
+        self.body.fail(error)
+        self.assertEqual((client.taken, client.trailers, client.error), (b"<1|3", None, error))
+        self.assertEqual(self.body.readers, [])
+
+    def test_whoLeavesBetweenTwo(self) -> None:
+        """Gets no more."""
+        self.body = Body.of(b"0123456789")
+        client = self.readsSections([(b"<", 0, 1), (b"|", 8, 9), (b">", 9, 9)], opened=False)
+
+        def leave() -> None:
+            if client.taken.endswith(b"|"):
+                client.source.release()
+
+        client.onWrite = leave
+        client.source.openBody()
+        self.assertEqual((client.taken, client.trailers), (b"<0|", None))
+        self.assertEqual(self.body.readers, [])
 
 
 class Socket(Client):
@@ -529,6 +644,60 @@ class SendingTests(FillingTestCase):
         self.assertEqual(client.asked, [(0, len(self.content))])
         client.sent()
         self.assertTrue(client.taken == self.content + b"more")
+
+    def test_sections(self) -> None:
+        """Long ones are sent and short ones written, each behind what stands before it."""
+        size = len(self.content)
+        client = self.readsSections(
+            [
+                (b"<", size - SENT_OCTETS, size),
+                (b"|", 3, 9),
+                (b"|", 100, 100 + SENT_OCTETS),
+                (b">", 0, 0),
+            ],
+            Socket(),
+        )
+        self.file.drop()
+        self.assertEqual((client.taken, client.flushed), (b"<", 1))
+        self.assertEqual(client.asked, [(size - SENT_OCTETS, size)])
+        client.sent()
+        # Up to the second one that is long, which has begun.
+        before = b"<" + self.content[-SENT_OCTETS:] + b"|" + self.content[3:9] + b"|"
+        self.assertTrue(client.taken == before)
+        self.assertEqual(client.asked[1:], [(100, 100 + SENT_OCTETS)])
+        self.assertTrue(self.file.isOpen)
+        client.sent()
+        self.assertTrue(client.taken == before + self.content[100 : 100 + SENT_OCTETS] + b">")
+        self.assertIs(client.trailers, EMPTY)
+        self.assertEqual((self.disk.reads, self.file.isOpen), (1, False))
+
+    def test_sectionsOverAConnectionThatCannot(self) -> None:
+        """All of them are read, a piece at a time, as the client takes them."""
+        size = len(self.content)
+        client = Socket(room=1)
+        client.sends = False
+        self.readsSections([(b"<", 9, size), (b"|", 0, 7), (b">", 7, 7)], client)
+        self.file.drop()
+        pieces = []
+        while client.trailers is None:
+            before = len(client.taken)
+            client.drains(1)
+            pieces.append(len(client.taken) - before)
+        self.assertTrue(client.taken == b"<" + self.content[9:] + b"|" + self.content[:7] + b">")
+        self.assertLessEqual(max(pieces), FILE_OCTETS)
+        self.assertFalse(self.file.isOpen)
+
+    def test_aFileThatBecameShorter(self) -> None:
+        """Between two sections: what is sent is not whole, and the client can tell."""
+        size = len(self.content)
+        client = Socket(room=1)
+        self.readsSections([(b"<", 0, 5), (b"|", size - 5, size), (b">", size, size)], client)
+        self.file.drop()
+        os.truncate(self.disk.path, size - 5)
+        client.drains()
+        self.assertEqual((client.taken, client.trailers), (b"<" + self.content[:5] + b"|", None))
+        self.assertIsInstance(client.error, ResponseIncomplete)
+        self.assertFalse(self.file.isOpen)
 
     def test_theEndInTheMiddle(self) -> None:
         """Whoever ends it: the file is closed, and the connection is told at once."""

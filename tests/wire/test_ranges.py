@@ -269,6 +269,18 @@ class AnswerTests(SynchronousTestCase):
             ],
         )
         self.assertEqual(parts.trailer, b"\r\n--xyz--\r\n")
+        self.assertEqual(
+            parts.sections(),
+            [(parts.heads[0], 0, 1), (parts.heads[1], 5, 7), (parts.trailer, 7, 7)],
+        )
+
+    def test_severalOfAPart(self) -> None:
+        """Where the first octets are not there, the others have other places."""
+        parts = Multipart(self.stored, [(8, 9), (5, 7)], 10, b"xyz")
+        self.assertEqual(
+            parts.sections(5),
+            [(parts.heads[0], 3, 4), (parts.heads[1], 0, 2), (parts.trailer, 2, 2)],
+        )
 
     @given(st.lists(_SPANS, min_size=2, max_size=5), st.booleans())
     def test_othersCanReadIt(self, spans: list[Span], typed: bool) -> None:
@@ -276,10 +288,7 @@ class AnswerTests(SynchronousTestCase):
         content = bytes(range(256)) * 2
         stored = self.stored if typed else self.stored.without({b"content-type"})
         parts = Multipart(stored, spans, len(content), b"a-boundary-of-no-content")
-        body = b"".join(
-            head + content[first:end] for head, (first, end) in zip(parts.heads, spans, strict=True)
-        )
-        body += parts.trailer
+        body = b"".join(lead + content[first:end] for lead, first, end in parts.sections())
         self.assertEqual(parts.length, len(body))
         contentType = parts.fields.get(b"content-type")
         assert contentType is not None
