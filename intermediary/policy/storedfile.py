@@ -104,7 +104,8 @@ class StoredFile:
         opening, self._opening = self._opening, None
         for done in opening or ():
             done.callback(None)
-        if not self.users:
+        # The last of them may have closed it.
+        if not self.users and self.descriptor >= 0:
             self._close()
 
     def _notOpened(self, failure: Failure) -> None:

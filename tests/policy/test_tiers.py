@@ -607,8 +607,22 @@ class BigTests(TiersTestCase):
             client.takes()
             client.closes()
             self.works()
-            self.assertEqual(self.opened(), 0, steps)
+            self.assertEqual((self.opened(), self.disk.inUse), (0, True), steps)
         self.pool.holding = False
+
+    def test_whoLeavesWhileTheFileIsOpened(self) -> None:
+        """It is closed, once: the disk is as good as before."""
+        self.fetches(self.content)
+        self.again()
+        self.gets(self.client(*ask(method=b"HEAD")), b"")
+        self.pool.holding = True
+        client = self.client()
+        self.assertEqual(len(self.pool.waiting), 1)
+        client.closes()
+        self.works()
+        self.pool.holding = False
+        self.assertEqual((self.opened(), self.disk.inUse, self.lines), (0, True, []))
+        self.gets(self.client(), self.content)
 
     def test_whoLeavesIsReadForNoMore(self) -> None:
         """Only what threads have begun is done."""
