@@ -4,8 +4,7 @@ Replies that have ranges of what is stored, and those that say that there are no
 
 Wherever the content is, a reply is made of sections of it, in the order of the request:
 one, or several with lines between them (C{multipart/byteranges}).  What is short and in
-memory is put together at once; the rest is read as it leaves.  Several are made of what is
-in memory, all of it, and others get the whole.
+memory is put together at once; the rest is read as it leaves.
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ class Partials:
             self._reply(exchange, Reply(416, unsatisfied), more)
             return True
         spans = coalesce(spans)
-        if len(spans) > 1 and (not body.complete or body.start):
+        if not _canBeRead(body, spans):
             return False
         self._give(exchange, body, fields, spans, None, length, more)
         return True
@@ -117,8 +116,8 @@ class Partials:
             return []
         parts = Parts(known.length)
         parts.add((known.first, known.end))
-        spans = parts.answer(wanted)
-        return spans if spans and len(spans) == 1 else []
+        spans = coalesce(parts.answer(wanted) or ())
+        return spans if _canBeRead(entry.body, spans) else []
 
     def _give(
         self,
@@ -173,6 +172,16 @@ class Partials:
     def _reply(exchange: Exchange, reply: Reply, more: bytes) -> None:
         reply.more = more
         exchange.reply = reply
+
+
+def _canBeRead(body: Body, spans: list[Span]) -> bool:
+    """
+    Tell whether ranges can be read in their order.
+
+    Of what is arriving still only forwards: whoever waited for what comes later would
+    keep the origin from bringing it, with what it wants of before.
+    """
+    return body.complete or spans == sorted(spans)
 
 
 def _together(body: Body, sections: list[Section]) -> bytes:

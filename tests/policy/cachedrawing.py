@@ -39,6 +39,7 @@ from .cachevalues import (
     REQUEST_CONTROL,
     RESPONSE_CONTROL,
     SECONDS,
+    SEVERAL,
     STATUSES,
     TAGS,
     TARGETED,
@@ -79,6 +80,8 @@ def sequence(random: Random, route: Route = PLAIN, *, tier: bool = False) -> lis
             steps.append(Evicting(again=False))
         elif tier and random.random() < 0.03 and not pending:
             steps += random.choice((_telling, _filing))(random)
+        elif len(steps) < LONG and random.random() < 0.03:
+            steps += _several(random, tier)
         chance = random.random()
         if pending and chance < 0.55:
             steps.append(_answering(random, plain, route, parted=parted))
@@ -154,6 +157,31 @@ def _weakening(random: Random) -> list[Step]:
         Answering(-1, confirming),
         Answering(-1, part),
     ]
+
+
+def _several(random: Random, tier: bool) -> list[Step]:
+    """Several ranges of what is stored, whole or in part, or arrives, or has left memory."""
+    fields: tuple[tuple[str, str | int], ...] = (("Cache-Control", "max-age=60"), ("ETag", '"t1"'))
+    if random.random() < 0.5:
+        fields = (*fields, ("Content-Type", "text/css"))
+    half = random.random() < 0.3
+    stored = Recipe(200, "", False, fields, 190, random.random() < 0.1, half, "part")
+    first: tuple[tuple[str, str | int], ...] = ()
+    if random.random() < 0.4:
+        first = (("Range", random.choice(("bytes=0-150", "bytes=5-", "bytes=8-170"))),)
+    steps: list[Step] = [Asking("GET", "/a", first), Answering(-1, stored)]
+    if tier and random.random() < 0.6:
+        steps.append(Evicting(random.random() < 0.5))
+    for _ in range(random.randrange(1, 4)):
+        wanted: tuple[tuple[str, str | int], ...] = (("Range", random.choice(SEVERAL)),)
+        if random.random() < 0.2:
+            wanted = (*wanted, ("If-Range", random.choice(('"t1"', '"t1"', '"t2"'))))
+        steps.append(Asking("HEAD" if random.random() < 0.1 else "GET", "/a", wanted))
+        if random.random() < 0.2:
+            steps.append(Answering(-1, stored._replace(half=False)))
+    if half:
+        steps.append(Ending(0, random.random() < 0.3))
+    return steps
 
 
 def _refreshing(random: Random, plain: bool, route: Route) -> list[Step]:

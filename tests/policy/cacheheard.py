@@ -5,6 +5,7 @@ A whole front in memory, and what is heard of it: compared with what a model say
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
@@ -248,7 +249,15 @@ class Hearing:
         wanted = sorted((name.lower(), value) for name, value in answer.fields)
         chunked = combined(fields, "transfer-encoding") is not None
         content = answer.content
-        if content is not None and content.announced is None and answer.status != 206:
+        boundary = ""
+        if answer.parts:
+            kind = combined(fields, "content-type") or ""
+            boundary = kind.removeprefix("multipart/byteranges; boundary=")
+            if not _BOUNDARY.fullmatch(boundary):
+                raise Difference(f"client {client.number} is to get parts, and gets {kind}")
+            length = len(_multipart(answer, boundary, b"x" * MAX_OCTETS)[0])
+            wanted += [("content-type", kind), ("content-length", str(length))]
+        elif content is not None and content.announced is None and answer.status != 206:
             # Whether all is there when the head is made is no matter of caching.
             fields = [pair for pair in fields if pair[0].lower() not in _FRAMING]
         elif answer.length is None:
@@ -261,9 +270,11 @@ class Hearing:
                 f"client {client.number} is to get {answer.status}\n  {sorted(wanted)}\n"
                 f"and gets {status}\n  {got}"
             )
-        self._compareContent(client, answer, octets, chunked)
+        self._compareContent(client, answer, octets, chunked, boundary)
 
-    def _compareContent(self, client: Client, answer: Answer, octets: bytes, chunked: bool) -> None:
+    def _compareContent(
+        self, client: Client, answer: Answer, octets: bytes, chunked: bool, boundary: str
+    ) -> None:
         content = answer.content
         wanted, ended, broken = b"", True, False
         if content is not None and client.method != "HEAD" and hasContent(answer.status):
@@ -271,6 +282,8 @@ class Hearing:
             ended = content.complete or (
                 answer.stop is not None and len(content.octets) >= answer.stop
             )
+            if answer.parts:
+                wanted, ended = _multipart(answer, boundary, content.octets)
             broken = content.broken and not ended
         if chunked and client.method != "HEAD":
             got, last = _unchunked(octets)
@@ -320,6 +333,19 @@ class Hearing:
                 raise Difference(f"a lease is left: {exchange!r}")
 
 
+def _multipart(answer: Answer, boundary: str, content: bytes) -> tuple[bytes, bool]:
+    """RFC 9110 §14.6, RFC 2046 §5.1: as far as the content is there; and whether it is all."""
+    found = b""
+    for fields, start, stop in answer.parts:
+        lines = [f"--{boundary}", *(f"{name}: {value}" for name, value in fields), "", ""]
+        octets = content[start:stop]
+        found += (b"\r\n" if found else b"") + "\r\n".join(lines).encode("latin-1") + octets
+        if len(octets) < stop - start:
+            return found, False
+    return found + f"\r\n--{boundary}--\r\n".encode("latin-1"), True
+
+
+_BOUNDARY = re.compile("[0-9a-f]{30}")
 _FRAMING = ("transfer-encoding", "content-length")
 LAST = b"0\r\n\r\n"
 

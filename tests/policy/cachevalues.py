@@ -65,6 +65,11 @@ PARTS = ("bytes=0-3", "bytes=4-7", "bytes=8-") * 3 + (
     "bytes=0-3", "bytes=0-3", "bytes=2-5", "bytes=-4", "bytes=-8", "bytes=0-7", "bytes=1-2",
     "bytes=5-5", "bytes=0-11", "bytes=0-1,6-7", "bytes=0-150", "bytes=150-",
 )  # fmt: skip
+#: Those of who asks for several, of content that is long enough for that.
+SEVERAL = (
+    "bytes=0-3,150-", "bytes=150-,0-3", "bytes=-2,0-3,95-95", "bytes=0-0,-9,5-6,900-", "bytes=-5,-6,0-4",
+    "bytes=0-9,90-91", "bytes=0-9,91-92,20-20", "bytes=900-,100-,0-0", "bytes=10-12,110-112",
+)  # fmt: skip
 #: How an origin answers a request for a range.
 RANGED = ("part",) * 20 + ("few",) * 4 + (
     "whole", "whole", "less", "more", "careless", "unsatisfied", "short", "unknown", "several",

@@ -83,7 +83,7 @@ class Asking(Ahead):
         looked, visit.looked = visit.looked, now
         fitting = self._select(shelf, visit.fields)
         if fitting is not None and fitting.status == 206:
-            if held(fitting, visit.method, visit.fields) is None:
+            if not held(fitting, visit.method, visit.fields):
                 fitting.isLoaded = True
                 visit.part, fitting = fitting, None
         if visit.part is not None:

@@ -249,8 +249,12 @@ def rangeOf(request: Pairs, stored: Validators) -> list[tuple[int | None, int | 
     return found or None
 
 
-def spanOf(wanted: list[tuple[int | None, int | None]], length: int) -> tuple[int, int] | None:
-    """RFC 9110 §14.1.2: what they have in common with content so short that one part does."""
+#: Two ranges with no more than so many octets between them are one.
+APART = 80
+
+
+def spansOf(wanted: list[tuple[int | None, int | None]], length: int) -> list[tuple[int, int]]:
+    """RFC 9110 §14.1.2, §15.3.7.2: what there is of them, in the order of the request."""
     spans = []
     for first, last in wanted:
         if first is None:
@@ -259,9 +263,14 @@ def spanOf(wanted: list[tuple[int | None, int | None]], length: int) -> tuple[in
                 spans.append((max(0, length - last), length))
         elif first < length:
             spans.append((first, length if last is None else min(last + 1, length)))
-    if not spans:
-        return None
-    return min(first for first, _ in spans), max(end for _, end in spans)
+    found: list[tuple[int, int]] = []
+    for first, end in spans:
+        near = [each for each in found if first - each[1] <= APART and each[0] - end <= APART]
+        place = found.index(near[0]) if near else len(found)
+        joined = [(first, end), *near]
+        found.insert(place, (min(each[0] for each in joined), max(each[1] for each in joined)))
+        found = [each for number, each in enumerate(found) if number == place or each not in near]
+    return found
 
 
 def normal(target: str) -> str:

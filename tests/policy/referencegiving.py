@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .referencefields import Pairs, combined, notModified, rangeOf, spanOf, without
-from .referenceparts import DIGESTS, held, partOf
+from .referencefields import Pairs, combined, notModified, rangeOf, spansOf, without
+from .referenceparts import DIGESTS, Part, held, inOrder, partOf
 from .referencestored import Answer, Content, Response, Stored
 from .referencestoring import Storing
 
@@ -99,33 +99,61 @@ class Giving(Storing):
         if visit.method == "GET" and stored.status == 200 and length is not None:
             wanted = rangeOf(visit.fields, stored.validators)
             if wanted is not None:
-                span = spanOf(wanted, length)
-                if span is None:
+                parts = [Part(*each, length) for each in spansOf(wanted, length)]
+                if not parts:
                     self.count("416")
                     date = combined(fields, "date")
                     few = [("Content-Range", f"bytes */{length}"), ("Date", str(date)), *more]
                     self._answer(visit, 416, few, None, 0, None, 0)
                     return
-                self.count("206")
-                value = f"bytes {span[0]}-{span[1] - 1}/{length}"
-                fields = without(fields, "content-range", *DIGESTS)
-                fields = [*fields, ("Content-Range", value), *more]
-                self._answer(visit, 206, fields, content, *span, span[1] - span[0])
-                return
+                if inOrder(content, parts):
+                    self.count("206")
+                    self._parts(visit, stored, parts, 0, more)
+                    return
+                self.count("not 206 of what arrives")
         if stored.status == 206:
-            part, known = held(stored, visit.method, visit.fields), partOf(fields)
-            assert part is not None
+            parts, known = held(stored, visit.method, visit.fields), partOf(fields)
+            assert parts
             assert known is not None
             self.count("206 of a part")
-            if part != known:
-                fields = without(fields, *DIGESTS)
-            fields = [*without(fields, "content-range"), ("Content-Range", part.value), *more]
-            start, stop = part.first - known.first, part.end - known.first
-            self._answer(visit, 206, fields, content, start, stop, stop - start)
+            self._parts(visit, stored, parts, known.first, more)
             return
         if stored.status == 204:
             length = -1
         self._answer(visit, stored.status, [*fields, *more], content, 0, None, length)
+
+    def _parts(
+        self, visit: Visit, stored: Stored, parts: list[Part], first: int, more: Pairs
+    ) -> None:
+        """RFC 9110 §15.3.7: one part or several; what is stored begins with an octet."""
+        fields, content = stored.fields, stored.content
+        if parts != [partOf(fields)]:
+            fields = without(fields, *DIGESTS)
+        if len(parts) == 1:
+            start, stop = parts[0].first - first, parts[0].end - first
+            value = ("Content-Range", parts[0].value)
+            fields = [*without(fields, "content-range"), value, *more]
+            self._answer(visit, 206, fields, content, start, stop, stop - start)
+            return
+        self.count("206 of several")
+        kind = combined(fields, "content-type")
+        lines: Pairs = [] if kind is None else [("Content-Type", kind)]
+        content.isRead = True
+        self.effects.append(
+            Answer(
+                visit.client,
+                206,
+                [*without(fields, "content-range", "content-type"), *more],
+                content,
+                0,
+                None,
+                None,
+                parts=tuple(
+                    ([*lines, ("Content-Range", each.value)], each.first - first, each.end - first)
+                    for each in parts
+                ),
+            )
+        )
 
     def _answer(
         self,

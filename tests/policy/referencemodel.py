@@ -244,7 +244,7 @@ class Model(Asking):
         answer, kept = updated[0]
         if answer.status == 206 and not visit.background:
             if not notModified(visit.fields, 206, answer.validators):
-                if held(answer, visit.method, visit.fields) is None:
+                if not held(answer, visit.method, visit.fields):
                     # It has a weak validator now, which is no good for If-Range.
                     self.count("part of no use")
                     self._afresh(visit)

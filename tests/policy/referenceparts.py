@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from .referencefields import Pairs, Validators, combined, rangeOf
+from .referencefields import Pairs, Validators, combined, rangeOf, spansOf
 from .referencestored import Content
 
 if TYPE_CHECKING:
@@ -110,25 +110,21 @@ def received(response: Response) -> Part | None:
     return found
 
 
-def held(stored: Stored, method: str, request: Pairs) -> Part | None:
-    """RFC 9111 §3.3: what of a stored 206 answers a request, wholly; None if it does not."""
+def held(stored: Stored, method: str, request: Pairs) -> list[Part]:
+    """RFC 9111 §3.3: what of a stored 206 answers a request, wholly; nothing if it does not."""
     known = partOf(stored.fields)
     wanted = rangeOf(request, stored.validators) if method == "GET" else None
     if known is None or wanted is None:
-        return None
-    found = []
-    for first, last in wanted:
-        if first is None:
-            assert last is not None
-            span = (max(0, known.length - last), known.length)
-        else:
-            span = (first, known.length if last is None else min(last + 1, known.length))
-        if span[0] < span[1]:
-            found.append(span)
-    if len(found) != 1 or not known.first <= found[0][0] < found[0][1] <= known.end:
-        # Of several, the origin makes an answer.
-        return None
-    return Part(*found[0], known.length)
+        return []
+    found = [Part(*each, known.length) for each in spansOf(wanted, known.length)]
+    if any(each.first < known.first or known.end < each.end for each in found):
+        return []
+    return found if inOrder(stored.content, found) else []
+
+
+def inOrder(content: Content, parts: list[Part]) -> bool:
+    """Whether parts can be read one after the other: nothing goes back in what is on its way."""
+    return content.complete or parts == sorted(parts)
 
 
 def lacking(stored: Stored) -> tuple[str, str] | None:

@@ -94,6 +94,8 @@ class Answer(NamedTuple):
     @ivar stop: the octet after the last one; None for all.
     @ivar length: what is said of the length; None for chunks, negative for nothing.
     @ivar ours: it is an error of our own, whose other fields are no matter of caching.
+    @ivar parts: those of a C{multipart/byteranges}: the fields of each, its first octet, and
+        the one after its last.
     """
 
     client: int
@@ -104,6 +106,7 @@ class Answer(NamedTuple):
     stop: int | None
     length: int | None
     ours: bool = False
+    parts: tuple[tuple[Pairs, int, int], ...] = ()
 
 
 class Facts(NamedTuple):

@@ -111,8 +111,109 @@ class MemoryTests(PartialsTestCase):
         self.asks(b"Range: bytes=0-9,900-999", b'If-Range: "b"')
         self.gets(200, CONTENT, hit=True)
 
+    def test_long(self) -> None:
+        """What is not put together first is read as the client takes it."""
+        self.has(BIG)
+        spans = (WHOLE_OCTETS * 2, WHOLE_OCTETS * 5), (3, 9), (WHOLE_OCTETS, WHOLE_OCTETS * 2 - 100)
+        value = b",".join([b"%d-%d" % (start, stop - 1) for start, stop in spans])
+        self.client.stalls()
+        heard = self.wants(value)
+        # One part of it is there, and the next not before that has left.
+        self.assertLess(len(heard), WHOLE_OCTETS * 4)
+        self.assertGreater(len(heard), WHOLE_OCTETS)
+        self.client.reads()
+        while more := self.client.takes():
+            heard += more
+        self.assertTrue(partsOf(heard) == expected(BIG, *spans))
+
     def test_aHead(self) -> None:
         """C{Range} means something for GET alone (RFC 9110 §14.2)."""
         self.has(CONTENT)
         self.asks(b"Range: bytes=0-9,900-999", method=b"HEAD")
         self.assertEqual(self.gets(200, b"", hit=True)[b"content-length"], b"1000")
+
+
+class ArrivingTests(PartialsTestCase):
+    """Content that is on its way, of a length that is known."""
+
+    def arrives(self, octets: int) -> None:
+        """So much of it is there, and another client waits for more."""
+        self.asks()
+        self.isAsked()
+        assert self.origin is not None
+        self.origin.sends(
+            b"HTTP/1.1 200 OK",
+            b"Cache-Control: max-age=60",
+            b"Content-Length: %d" % len(CONTENT),
+            b"",
+            CONTENT[:octets],
+        )
+        self.client.takes()
+        self.first, self.client = self.client, self.scenario.client()
+
+    def rest(self, octets: int) -> None:
+        """The rest comes."""
+        assert self.origin is not None
+        self.origin.sends(CONTENT[octets:])
+        self.first.takes()
+
+    def test_inOrder(self) -> None:
+        """Each part leaves as soon as it can."""
+        self.arrives(200)
+        heard = self.wants(b"0-9,150-249,900-")
+        self.assertIn(CONTENT[:10], heard)
+        self.assertTrue(heard.endswith(CONTENT[150:200]))
+        self.rest(200)
+        heard += self.client.takes()
+        self.assertEqual(partsOf(heard), expected(CONTENT, (0, 10), (150, 250), (900, 1000)))
+
+    def test_backwards(self) -> None:
+        """They would keep the origin waiting: the whole answers."""
+        self.arrives(200)
+        self.asks(b"Range: bytes=900-,0-9")
+        heard = self.client.takes()
+        self.assertTrue(heard.startswith(b"HTTP/1.1 200 OK\r\n"))
+        self.rest(200)
+        heard += self.client.takes()
+        self.assertEqual(heard.partition(b"\r\n\r\n")[2], CONTENT)
+
+    def test_theOriginBreaksOff(self) -> None:
+        """In the middle of a part: the client can tell."""
+        self.arrives(200)
+        heard = self.wants(b"0-9,150-249")
+        self.assertTrue(heard.endswith(CONTENT[150:200]))
+        assert self.origin is not None
+        self.origin.closes()
+        self.assertEqual(self.client.takes(), b"")
+        self.client.sees("closed")
+
+
+class PartTests(PartialsTestCase):
+    """Content of which some is stored (RFC 9111 §3.3)."""
+
+    def test_within(self) -> None:
+        """Several, each with its own place in the whole."""
+        self.asks(b"Range: bytes=100-899")
+        self.isAsked()
+        self.answers(
+            b"Content-Range: bytes 100-899/1000",
+            b"Cache-Control: max-age=60",
+            body=CONTENT[100:900],
+            status=b"206 Partial Content",
+        )
+        self.gets(206, CONTENT[100:900], hit=False)
+        heard = self.wants(b"800-899,100-109,2000-")
+        self.assertIn(b"; hit", heard.partition(b"\r\n\r\n")[0])
+        self.assertEqual(partsOf(heard), expected(CONTENT, (800, 900), (100, 110)))
+        self.asks(b"Range: bytes=300-302,304-309")
+        self.assertEqual(
+            self.gets(206, CONTENT[300:310], hit=True)[b"content-range"], b"bytes 300-309/1000"
+        )
+
+    def test_notWithin(self) -> None:
+        """If one of them is not, all are asked for."""
+        self.test_within()
+        self.asks(b"Range: bytes=100-109,850-900")
+        self.isAsked(b"Range: bytes=100-109,850-900")
+        self.answers(b"Cache-Control: no-store", body=CONTENT)
+        self.gets(200, CONTENT, hit=False)

@@ -28,6 +28,7 @@ from tests.scenario import Scenario, Side
 from .stored import entryOf
 from .test_cache import WEB
 from .test_diskstore import Pool
+from .test_partials import expected, partsOf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -581,14 +582,18 @@ class BigTests(TiersTestCase):
         self.assertEqual((self.memory.count, self.opened()), (0, 0))
 
     def test_ranges(self) -> None:
-        """Of what is on the disk alone; several are answered with the whole."""
+        """Of what is on the disk alone, one or several."""
         self.fetches(self.content)
         self.again()
         size = len(self.content)
         for start, stop in ((0, 1), (size - 1, size), (1000, size - 1000)):
             line = b"Range: bytes=%d-%d" % (start, stop - 1)
             self.gets(self.client(*ask(b"/a", line)), self.content[start:stop])
-        self.gets(self.client(*ask(b"/a", b"Range: bytes=0-1,900000-900001")), self.content)
+        spans = (900_000, 1_100_000), (5, 9), (size - 1, size), (200, 80_000)
+        value = b",".join([b"%d-%d" % (start, stop - 1) for start, stop in spans])
+        heard = self.client(*ask(b"/a", b"Range: bytes=" + value)).takes()
+        self.assertIn(b"; hit", heard.partition(b"\r\n\r\n")[0])
+        self.assertTrue(partsOf(heard) == expected(self.content, *spans))
         client = self.client(*ask(method=b"HEAD"))
         self.assertIn(b"Content-Length: %d" % size, client.takes())
         self.assertEqual(self.opened(), 0)
@@ -623,6 +628,75 @@ class BigTests(TiersTestCase):
         self.pool.holding = False
         self.assertEqual((self.opened(), self.disk.inUse, self.lines), (0, True, []))
         self.gets(self.client(), self.content)
+
+    def several(self) -> Side:
+        """A client that asks for two ranges of what is on the disk alone, and gets the first."""
+        self.fetches(self.content)
+        self.again()
+        client = self.client(*ask(method=b"HEAD"))
+        client.takes()
+        self.pool.holding = True
+        client.sends(*ask(b"/a", b"Range: bytes=0-9,900000-900009"))
+        # It is opened, and then read.
+        self.pool.step()
+        self.pool.step()
+        heard = client.takes()
+        self.assertTrue(heard.startswith(b"HTTP/1.1 206 "))
+        self.assertIn(b"\r\n\r\n" + self.content[:10] + b"\r\n--", heard)
+        self.assertIn(b"bytes 900000-900009/%d" % len(self.content), heard)
+        self.assertEqual(len(self.pool.waiting), 1)
+        return client
+
+    def test_whoLeavesBetweenTwoRanges(self) -> None:
+        """Nothing more is read, and the file is closed."""
+        client = self.several()
+        client.closes()
+        self.works()
+        self.assertEqual((self.opened(), self.disk.inUse), (0, True))
+        self.pool.holding = False
+
+    def test_aFileThatIsShorterBetweenTwoRanges(self) -> None:
+        """The client can tell: it is cut off before all is there."""
+        client = self.several()
+        (path,) = [
+            os.path.join(folder, name)
+            for folder, _, names in os.walk(self.folder)
+            for name in names
+            if os.path.getsize(os.path.join(folder, name)) == len(self.content)
+        ]
+        os.truncate(path, 1000)
+        self.works()
+        self.pool.holding = False
+        self.assertEqual(client.takes(), b"")
+        client.sees("closed")
+        self.assertEqual(self.opened(), 0)
+
+    def test_aPartOnTheDisk(self) -> None:
+        """Answers one range of it, and several; what goes beyond is asked for."""
+        first, size = 1000, len(self.content)
+        client = self.client(*ask(b"/a", b"Range: bytes=%d-" % first))
+        head = (
+            b"HTTP/1.1 206 Partial Content",
+            b"Cache-Control: max-age=60",
+            b"Content-Range: bytes %d-%d/%d" % (first, size - 1, size),
+            b"Content-Length: %d" % (size - first),
+        )
+        self.answers(b"\r\n".join((*head, b"", self.content[first:])))
+        self.gets(client, self.content[first:], b"; stored")
+        self.again()
+        line = b"Range: bytes=900000-1100000"
+        self.gets(self.client(*ask(b"/a", line)), self.content[900_000:1_100_001])
+        spans = (size - 100_000, size), (1000, 1010), (5000, 90_000)
+        value = b",".join([b"%d-%d" % (start, stop - 1) for start, stop in spans])
+        heard = self.client(*ask(b"/a", b"Range: bytes=" + value)).takes()
+        self.assertIn(b"; hit", heard.partition(b"\r\n\r\n")[0])
+        self.assertTrue(partsOf(heard) == expected(self.content, *spans))
+        client = self.client(*ask(b"/a", b"Range: bytes=2000-2001,0-9"))
+        self.assertIn(
+            b"Range: bytes=2000-2001,0-9", self.answers(answer(b"all", control=b"no-store"))
+        )
+        self.gets(client, b"all", b"fwd=partial")
+        self.assertEqual(self.opened(), 0)
 
     def test_whoLeavesIsReadForNoMore(self) -> None:
         """Only what threads have begun is done."""
