@@ -8,16 +8,20 @@ import random
 import resource
 import shutil
 import signal
+import ssl
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..net.certifying import made
+from ..policy.test_partials import expected, partsOf
 from .peers import Background, Stream, dial, digestOf
 from .running import RunningProxy, until
 from .test_cache import CacheTestCase, memberOf
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 MIB = 1 << 20
 
@@ -44,8 +48,21 @@ format = "json"
 """
 
 
+#: The same with TLS.
+SECURE = """
+[reverse.secure]
+listen = ["tcp:0:interface=127.0.0.1"]
+via = "secure"
+tls = { certificate = "{certificate}" }
+[[reverse.secure.route]]
+upstream = "web"
+"""
+
+
 class DiskCase(CacheTestCase):
     """A process whose cache has a disk."""
+
+    template = DISK
 
     def setUp(self) -> None:
         self.asked = []
@@ -55,7 +72,7 @@ class DiskCase(CacheTestCase):
         self.addCleanup(self.held.set)
         self.answering = threading.Event()
         self.answering.set()
-        self.started = self.start(self.serve, configuration=DISK, seconds=10)
+        self.started = self.start(self.serve, configuration=self.template, seconds=10)
         self.configuration = (self.started.folder / "proxy.toml").read_text(encoding="utf-8")
 
     def restarts(self, killed: bool = True) -> None:
@@ -364,4 +381,70 @@ class BigTests(DiskCase):
         self.quiet()
 
 
-__all__ = ["BigTests", "RestartTests", "TroubleTests"]
+class SeveralRangesTests(DiskCase):
+    """C{multipart/byteranges} of what is on the disk alone."""
+
+    spans = (9 * MIB, 9 * MIB + 70_000), (0, 10), (MIB, 4 * MIB), (6 * MIB, 6 * MIB + 9000)
+
+    def setUp(self) -> None:
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        self.trust = folder / "localhost.pem"
+        self.trust.write_bytes(made("localhost", authority=True).both)
+        self.trust.chmod(0o600)
+        self.template = DISK + SECURE.replace("{certificate}", str(self.trust))
+        super().setUp()
+
+    def secured(self) -> Stream:
+        """Connect with TLS."""
+        context = ssl.create_default_context(cafile=str(self.trust))
+        plain = dial(self.started.port("secure")).socket
+        stream = Stream(context.wrap_socket(plain, server_hostname="localhost"))
+        self.addCleanup(stream.close)
+        return stream
+
+    def several(self, client: Stream) -> bytes:
+        """Ask for several ranges; give the head."""
+        value = b", ".join([b"%d-%d" % (start, stop - 1) for start, stop in self.spans])
+        client.send(b"GET /a HTTP/1.1\r\nHost: site.example\r\nRange: bytes=%b\r\n\r\n" % value)
+        head = client.head()
+        self.assertTrue(head.startswith(b"HTTP/1.1 206 "), head)
+        self.assertIn(b"; hit", memberOf(head))
+        return head
+
+    def test_throughSocketsAndTLS(self) -> None:
+        """Sent by the kernel or read by threads; the connection is good for another request."""
+        content = self.has(10 * MIB)
+        whole = b"".join(content.pieces())
+        clients: dict[str, Callable[[], Stream]] = {
+            "site": lambda: self.connect("site"),
+            "secure": self.secured,
+        }
+        for number, connect in enumerate(clients.values()):
+            client = connect()
+            client.send(b"GET /a HTTP/1.1\r\nHost: site.example\r\n\r\n")
+            self.gets(client, content)
+            self.written(number + 1)
+        self.restarts()
+        for name, connect in clients.items():
+            client = connect()
+            for _ in range(2):
+                head = self.several(client)
+                length = int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0])
+                heard = head + client.exactly(length)
+                self.assertTrue(partsOf(heard) == expected(whole, *self.spans), name)
+            client.send(b"GET /a HTTP/1.1\r\nHost: site.example\r\n\r\n")
+            self.assertIn(b"; hit", self.gets(client, content))
+            client.close()
+        for connect in clients.values():
+            leaving = connect()
+            self.several(leaving)
+            leaving.exactly(100)
+            leaving.close()
+        until(lambda: not self.opened(), "the files are closed")
+        self.assertEqual(self.asked, [b"/a", b"/a"])
+        self.assertEqual(self.started.stop(), 0)
+        self.quiet()
+
+
+__all__ = ["BigTests", "RestartTests", "SeveralRangesTests", "TroubleTests"]
