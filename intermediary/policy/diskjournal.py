@@ -95,7 +95,8 @@ class Journal:
         self._connections = connections
         self._wallSeconds = wallSeconds
         self._begun = wallSeconds()
-        self._writer = os.urandom(8)
+        #: Who this is; made in the process that writes, and not in one that forks it.
+        self._writer = b""
         #: Which file it was, by its token, and the last notice in it that was heard.
         self._heard = _NOTHING
         #: The numbers of what was written here since: first and last of each run.
@@ -156,6 +157,7 @@ class Journal:
         """
         if self._heard != _NOTHING:
             return
+        self._writer = os.urandom(8)
         connection = self._connections.mine()
         token, last = self._place(connection)
         (first,) = connection.execute(
