@@ -293,7 +293,7 @@ class Ahead(Giving):
         return list({id(each): each for each in [*self.pending.values(), *filling]}.values())
 
     def evict(self, *, again: bool) -> None:
-        """See L{Storing.evict}: another process knows no candidates."""
+        """See L{Leaving.evict}: another process knows no candidates."""
         super().evict(again=again)
         if again:
             self.candidates.clear()

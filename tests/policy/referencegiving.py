@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .referencefields import Pairs, combined, notModified, rangeOf, spansOf, without
+from .referenceleaving import Leaving
 from .referenceparts import DIGESTS, Part, held, inOrder, partOf
 from .referencestored import Answer, Content, Response, Stored
-from .referencestoring import Storing
 
 if TYPE_CHECKING:
     from .referenceroute import Route
@@ -27,7 +27,7 @@ ABOUT_CONTENT = (
 )
 
 
-class Giving(Storing):
+class Giving(Leaving):
     """
     Answers clients.
 
