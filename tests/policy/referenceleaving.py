@@ -93,8 +93,10 @@ class Leaving(Storing):
     def _isOwn(self, visit: Visit, response: Response) -> bool:
         value = combined(response.fields, "content-location")
         other = resolved(self.scheme, visit.host, visit.target, value)
-        # RFC 9110 §9.3.3: the same value; §8.7: of a success.
-        if other is None or other != visit.target or visit.past or response.status != 200:
+        # RFC 9110 §9.3.3: the same value; §8.7: of a success, which a GET may have.
+        if response.status not in (200, 203):
+            return False
+        if other is None or other != visit.target or visit.past:
             return False
         visit.shelf = self._shelf(visit)
         return visit.shelf is not None
