@@ -274,24 +274,41 @@ class Run(Hearing):
         return min(found, default=None)
 
     def _evict(self, step: Evicting) -> None:
-        """Nobody asks two processes."""
+        """Memory is needed, or the process ends."""
         if self.tier is None:
             self.note("evict")
             evictAll(self.scenario.cache.store)
             self.model.lose()
             return
-        open_ = any(each.transport.connected for each in self.growing)
-        if step.again and (open_ or self.asked or self.clients):
-            return
         self.note(f"evict {step}")
         if step.again:
-            self.settle()
+            self._cut()
+            self.model.ends()
             self.scenario.cache.close()
             self.scenario.cachingIn(self.tier.again())
             self.makeFronts()
         else:
             self.tier.evict()
         self.model.evict(again=step.again)
+
+    def _cut(self) -> None:
+        """Nobody has a connection any more."""
+        for client in self.clients.values():
+            close(client.transport)
+        self.clients.clear()
+        self.settle()
+        while self.origins:
+            for transport in self.origins:
+                transport.written = b""
+                close(transport)
+            self.origins.clear()
+            # What was sent on a connection that was used before is sent once more.
+            self.settle()
+        self.asked.clear()
+        self.growing.clear()
+        self.early.clear()
+        if self.scenario.cache.background:
+            raise Difference(f"left behind: {self.scenario.cache!r}")
 
     def _purge(self, step: Purging) -> None:
         value = step.value

@@ -292,6 +292,23 @@ class Ahead(Giving):
         ]
         return list({id(each): each for each in [*self.pending.values(), *filling]}.values())
 
+    def ends(self) -> None:
+        """The process does, and whatever is under way with it."""
+        growing = [
+            each.content.source
+            for shelf in self.shelves.values()
+            for each in shelf.stored
+            if not each.content.complete
+        ]
+        for content in growing:
+            self.count("cut off")
+            self.breaks(content)
+        self.pending.clear()
+        self._arriving.clear()
+        self._orphans.clear()
+        for shelf in self.shelves.values():
+            shelf.leader = None
+
     def evict(self, *, again: bool) -> None:
         """See L{Leaving.evict}: another process knows no candidates."""
         super().evict(again=again)

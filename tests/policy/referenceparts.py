@@ -45,50 +45,51 @@ class Part(NamedTuple):
 
 
 class Joined(Content):
-    """
-    The content of a response with what was stored before around it.
-
-    @ivar source: the one that arrives.
-    """
+    """The content of a response with what was stored before around it."""
 
     def __init__(self, before: bytes, source: Content, after: bytes) -> None:
-        self.source = source
+        self._source = source
         self._before = before
         self._after = after
 
     @property
+    def source(self) -> Content:
+        """The one that arrives."""
+        return self._source
+
+    @property
     def octets(self) -> bytes:  # type: ignore[override]
         """What is there so far."""
-        return self._before + self.source.octets + (self._after if self.complete else b"")
+        return self._before + self._source.octets + (self._after if self.complete else b"")
 
     @property
     def complete(self) -> bool:  # type: ignore[override]
         """All has come that was to come."""
-        return self.source.complete
+        return self._source.complete
 
     @property
     def broken(self) -> bool:  # type: ignore[override]
         """It ended too early."""
-        return self.source.broken
+        return self._source.broken
 
     @property
     def isRead(self) -> bool:
         """Who reads what is around it reads that, too."""
-        return self.source.isRead
+        return self._source.isRead
 
     @isRead.setter
     def isRead(self, value: bool) -> None:
-        self.source.isRead = value
+        self._source.isRead = value
 
     @property
     def announced(self) -> int | None:  # type: ignore[override]
         """All together."""
-        assert self.source.announced is not None
-        return len(self._before) + self.source.announced + len(self._after)
+        assert self._source.announced is not None
+        return len(self._before) + self._source.announced + len(self._after)
 
     def isOf(self, content: Content) -> bool:
         """Whether it grows with another one."""
-        return self is content or self.source.isOf(content)
+        return self is content or self._source.isOf(content)
 
 
 def partOf(fields: Pairs) -> Part | None:

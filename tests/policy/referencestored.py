@@ -63,6 +63,11 @@ class Content:
         """How long all of it is; None if nobody knows yet."""
         return len(self.octets) if self.complete else self.announced
 
+    @property
+    def source(self) -> Content:
+        """What arrives of it."""
+        return self
+
     def isOf(self, content: Content) -> bool:
         """Whether it grows with another one."""
         return self is content
