@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
     from twisted.python.failure import Failure
 
-#: How long a peer may take to close the connection when we have.
-CLOSE_SECONDS: Final = 30.0
+#: How long a peer may take to close the connection when we have, and all that we said is in
+#: the kernel.  Clients that keep a connection and don't look at it take for ever, and the
+#: stop of a process waits for them.
+CLOSE_SECONDS: Final = 5.0
 
 
 class SocketTLS(Sending):
