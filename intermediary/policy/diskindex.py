@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from .diskconnections import DiskConnections
 from .diskjournal import SCHEMA, Journal, Notice
-from .diskrows import Row
+from .diskrows import Row, joined, parted
 from .purging import HOST, KEY, PREFIX, TAG, Purge
 
 if TYPE_CHECKING:
@@ -74,14 +74,6 @@ _COLUMNS = (
 )
 
 
-def _joined(parts: tuple[bytes, ...]) -> bytes:
-    return b"\n".join(parts)
-
-
-def _parted(text: bytes) -> tuple[bytes, ...]:
-    return tuple(text.split(b"\n")) if text else ()
-
-
 class DiskIndex:
     """
     The rows in one file.
@@ -114,7 +106,7 @@ class DiskIndex:
             (key,),
         )
         return [
-            Row._make((*row[:9], _parted(row[9]), _parted(row[10]), *row[11:]))
+            Row._make((*row[:9], parted(row[9]), parted(row[10]), *row[11:]))
             for row in found.fetchall()
         ]
 
@@ -166,8 +158,8 @@ class DiskIndex:
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *row[1:9],
-                    _joined(row.vary),
-                    _joined(row.tags),
+                    joined(row.vary),
+                    joined(row.tags),
                     *row[11:],
                     url,
                     host,

@@ -16,6 +16,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from .diskrows import joined, parted
 from .purging import Purge
 
 if TYPE_CHECKING:
@@ -122,8 +123,8 @@ class Journal:
                     notice.change,
                     notice.what.kind,
                     notice.what.value,
-                    b"\n".join(notice.what.tags),
-                    b"\n".join(notice.what.partitions),
+                    joined(notice.what.tags),
+                    joined(notice.what.partitions),
                     notice.soft,
                 )
                 for notice in notices
@@ -238,16 +239,12 @@ class Journal:
         )
         return [
             Notice(
-                Purge(kind, value, _parted(tags), _parted(partitions)),
+                Purge(kind, value, parted(tags), parted(partitions)),
                 soft=bool(soft),
                 change=bool(change),
             )
             for kind, value, tags, partitions, soft, change in found.fetchall()
         ]
-
-
-def _parted(text: bytes) -> tuple[bytes, ...]:
-    return tuple(text.split(b"\n")) if text else ()
 
 
 __all__ = ["NOTICES", "SCHEMA", "Journal", "News", "Notice"]

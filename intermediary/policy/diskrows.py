@@ -112,6 +112,16 @@ class DiskRows:
         )
 
 
+def joined(parts: tuple[bytes, ...]) -> bytes:
+    """Make one value of several, none of which has a line end in it."""
+    return b"\n".join(parts)
+
+
+def parted(text: bytes) -> tuple[bytes, ...]:
+    """Make the several again."""
+    return tuple(text.split(b"\n")) if text else ()
+
+
 def _parsed(lines: bytes) -> Fields:
     found = parseFields(lines + b"\r\n") if lines else None
     return EMPTY if found is None else found[0]
