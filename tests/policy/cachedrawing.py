@@ -188,6 +188,8 @@ def _refreshing(random: Random, plain: bool, route: Route) -> list[Step]:
     """Something is used often, for long enough to be asked for before it expires."""
     if random.random() < 0.15:
         return _failing(random, route)
+    if random.random() < 0.10:
+        return _takingBack(random, route)
     asking = Asking("GET", "/a", _asking(random, plain, route, parted=False).fields)
     answer = _answering(random, plain, route, parted=False)
     for chance, field in ((0.4, ("Surrogate-Key", "k1")), (0.1, ("Cache-Control", "immutable"))):
@@ -216,6 +218,18 @@ def _refreshing(random: Random, plain: bool, route: Route) -> list[Step]:
                 steps.append(Answering(random.randrange(4), recipe))
         steps.append(asking)
     return steps
+
+
+def _takingBack(random: Random, route: Route) -> list[Step]:
+    """A refresh breaks off, and what it was to replace was purged meanwhile, or was not."""
+    stored = Recipe(200, "", False, (("Cache-Control", "max-age=60"),), 12, False, False)
+    tagged = stored._replace(fields=(*stored.fields, ("Surrogate-Key", "k1")))
+    asking = Asking("GET", "/a", ())
+    steps: list[Step] = [asking, Answering(-1, tagged), *[asking] * route.refreshUses]
+    steps += [Passing(54), Answering(0, random.choice((stored, tagged))._replace(half=True))]
+    if random.random() < 0.7:
+        steps.append(Purging("tag", random.choice(("k1", "k1", "k2")), random.random() < 0.4))
+    return [*steps, Ending(0, random.random() < 0.9), asking]
 
 
 def _failing(random: Random, route: Route) -> list[Step]:

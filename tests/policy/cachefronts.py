@@ -39,6 +39,8 @@ SAID: tuple[dict[str, Any], ...] = (
     {"rangeMiss": "whole"},
     {"rangeMiss": "whole"},
     {"refreshUses": 1},
+    {"refreshUses": 1},
+    {"refreshUses": 1},
     {"refreshUses": 1, "use": 20.0},
     {"refreshUses": 2},
     {"cacheStatus": "off"},
