@@ -40,8 +40,8 @@ class Shelf:
         )
         for each in gone:
             each.isGone = False
-            # The content of a head is got when the head is chosen.
-            each.isLoaded = not each.content.octets
+            # The content of a head is got when the head is chosen; what still arrives is here.
+            each.isLoaded = not (each.content.complete and each.content.octets)
         # The newest are the first.
         self.stored = [*gone, *[each for each in self.stored if each not in gone]]
         return bool(gone)
