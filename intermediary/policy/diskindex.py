@@ -143,11 +143,12 @@ class DiskIndex:
         @return: None if it was not inserted.
         """
         with self.connections.transaction() as connection:
+            # First, as what is heard of after that makes that it is not wanted.
+            if self.journal.overtook(connection, row, url):
+                return None
             if isWanted is not None and not isWanted():
                 return None
             if renewing and not self._has(connection, row):
-                return None
-            if self.journal.overtook(connection, row, url):
                 return None
             names = self._delete(
                 connection, "key = ? AND variant = ? LIMIT 1", (row.key, row.variant)

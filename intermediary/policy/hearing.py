@@ -18,7 +18,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from .diskjournal import Notice
-from .purging import TAG, TURN_SECONDS, Purge
+from .purging import TURN_SECONDS, Purge
 from .siblings import Siblings
 
 if TYPE_CHECKING:
@@ -121,10 +121,12 @@ class Hearing:
 
     def _note(self, notice: Notice) -> None:
         what = notice.what
-        if notice.change:
-            self._cache.purges.changes.note(what.value)
-            self._cache.siblings.outdate(what.value)
-        elif what.kind != TAG or not all(map(Siblings.isOurs, what.tags)):
+        # Of a URL with several keys, also where nobody has changed it but purged it.
+        targets = [what.value] if notice.change else Siblings.commonsOf(what.tags)
+        for common in targets:
+            self._cache.purges.changes.note(common)
+            self._cache.siblings.outdate(common)
+        if not notice.change and (not targets or len(targets) < len(what.tags)):
             self._cache.purges.note(what, notice.soft)
 
     def _heed(self, notice: Notice) -> Deferred[int] | int:

@@ -9,10 +9,12 @@ fetches for one of them is noted here until the answer is there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from .collapsing import Fetch
+
+_PREFIX: Final = b"all of "
 
 
 class Siblings:
@@ -35,7 +37,12 @@ class Siblings:
     def tagOf(common: bytes) -> bytes:
         """Make the tag of all that is stored for a target."""
         # Those of responses have no space in them, so nobody else gives this one.
-        return b"all of " + common
+        return _PREFIX + common
+
+    @staticmethod
+    def commonsOf(tags: tuple[bytes, ...]) -> list[bytes]:
+        """Find what L{tagOf} has made tags of, among others."""
+        return [tag[len(_PREFIX) :] for tag in tags if tag.startswith(_PREFIX)]
 
     @staticmethod
     def isOurs(tag: bytes) -> bool:

@@ -135,6 +135,20 @@ class JournalTests(SynchronousTestCase):
         self.assertTrue(self.put(self.other, A, "5"))
         self.assertTrue(self.put(self.other, B, "6", b"t"))
 
+    def test_whatIsHeardOfBetweenTwoLooks(self) -> None:
+        """Who puts a row looks at what was heard before it asks whether the row is wanted."""
+        self.index.purge(Purge.ofKey(A))
+        news = self.other.journal.news()
+
+        def isWanted() -> bool:
+            # It is, and just then another thread heeds the news.
+            self.other.journal.heard(news.last)
+            return True
+
+        url = A[4:]
+        row = rowOf(A, "1")
+        self.assertIsNone(self.other.put(row, url, hostOf(url), 0.0, isWanted))
+
     def test_itIsBounded(self) -> None:
         """Who has missed some is told so; but none that was its own."""
         self.patch(diskjournal, "NOTICES", 10)

@@ -241,6 +241,18 @@ class SeveralKeysTests(HearingTestCase):
             self.answers(answer(b"new"))
             self.gets(client, b"new", b"; stored")
 
+    def test_aPurgeOfTheURL(self) -> None:
+        """It is of the tag alone: what is fetched, together or by who asks alone, is not stored."""
+        for lines in ((), (b"Cache-Control: no-cache",)):
+            client = self.client(*ask(b"/a", b"X-Kind: 1", *lines))
+            self.successResultOf(self.other.purge(Purge.ofTag(Siblings.tagOf(KEY))))
+            self.hears()
+            self.answers(answer(b"content"))
+            self.assertNotIn(b"; stored", client.takes())
+        client = self.client(*ask(b"/a", b"X-Kind: 1"))
+        self.answers(answer(b"new"))
+        self.gets(client, b"new", b"; stored")
+
 
 class TroubleTests(HearingTestCase):
     """What was missed, and what ends."""

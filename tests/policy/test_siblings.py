@@ -47,3 +47,4 @@ class SiblingsTests(SynchronousTestCase):
         tag = Siblings.tagOf(b"p http://a/")
         self.assertNotEqual(tag.split(), [tag])
         self.assertNotIn(b"\n", tag)
+        self.assertEqual(Siblings.commonsOf((b"all", tag, b"of")), [b"p http://a/"])
