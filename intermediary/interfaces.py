@@ -432,12 +432,14 @@ class ICacheTier(ICacheStore):
     def removeAll(names: list[tuple[bytes, bytes]]) -> Deferred[None]:
         """Drop what there is, or is on its way, with these keys and variants."""
 
-    def giveUp(what: Any) -> None:
+    def giveUp(what: Any, isMeant: Callable[[Any], bool] | None = None) -> None:
         """
         Have what is on its way, and a purge covers, not stored.
 
         @param what: a L{Purge<intermediary.policy.purging.Purge>}; what is there already has
             gone.
+        @param isMeant: tells of an entry that it covers whether it is about that; None if it
+            is about all.
         """
 
 

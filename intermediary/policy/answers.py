@@ -50,14 +50,26 @@ class Record:
 
     @ivar length: of its content, where it was announced; None otherwise.
     @ivar received: when its head was received, or validated last.
+    @ivar requested: when that was asked for, or earlier.
     """
 
-    __slots__ = ("freshness", "length", "received")
+    __slots__ = ("freshness", "length", "received", "requested")
 
-    def __init__(self, freshness: Freshness, length: int | None, received: float) -> None:
+    def __init__(
+        self,
+        freshness: Freshness,
+        length: int | None,
+        received: float,
+        requested: float | None = None,
+    ) -> None:
+        """
+        @param requested: None where that is not known.
+        """
         self.freshness = freshness
         self.length = length
         self.received = received
+        # Its age is no less than the time that it was under way (RFC 9111 §4.2.3).
+        self.requested: float = freshness.bornAt if requested is None else requested
 
     def encode(self) -> bytes:
         """Make octets of it, for a store on disk."""
@@ -104,6 +116,12 @@ class Record:
             bool(flags & 4),
         )
         return cls(freshness, None if length < 0 else length, received)
+
+
+def requestedAt(entry: Entry) -> float:
+    """Tell when an entry was asked for, or validated last, or earlier; 0 if that is not known."""
+    record = entry.verdict
+    return record.requested if isinstance(record, Record) else 0.0
 
 
 def freshnessOf(entry: Entry) -> Freshness:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredList, succeed
 
+from .answers import requestedAt
 from .diskwriting import Renewal, Writing
 from .purging import hostOf
 
@@ -118,7 +119,7 @@ class Coming:
         file.commit()
         stored = False
         try:
-            stored = self._put(row, isWanted)
+            stored = self._put(row, requestedAt(entry), isWanted)
         finally:
             if not stored:
                 self._store.files.remove([file.name])
@@ -133,12 +134,16 @@ class Coming:
             os.close(self._store.files.read(file.name, file.octets))
         except FileNotFoundError:
             return False
-        return self._put(row, renewal.isWanted, renewing=True)
+        return self._put(row, requestedAt(entry), renewal.isWanted, renewing=True)
 
-    def _put(self, row: Row, isWanted: Callable[[], bool], *, renewing: bool = False) -> bool:
+    def _put(
+        self, row: Row, requested: float, isWanted: Callable[[], bool], *, renewing: bool = False
+    ) -> bool:
         url = self._urlOf(row.key)
         now = self._seconds()
-        gone = self._store.index.put(row, url, hostOf(url), now, isWanted, renewing=renewing)
+        gone = self._store.index.put(
+            row, url, hostOf(url), now, isWanted, requested=requested, renewing=renewing
+        )
         if gone is None:
             return False
         self._store.files.remove([name for name in gone if name != row.name])
@@ -188,11 +193,18 @@ class Coming:
                 if each is not None:
                     each.cancel()
 
-    def cancelCovered(self, what: Purge) -> None:
-        """Have what a purge covers not stored."""
+    def cancelCovered(self, what: Purge, isMeant: Callable[[Entry], bool] | None = None) -> None:
+        """
+        Have what a purge covers not stored.
+
+        @param isMeant: see L{ICacheTier.giveUp<intermediary.interfaces.ICacheTier.giveUp>}.
+        """
         coming: list[Writing | Renewal] = [*self._writing.values(), *self._renewing.values()]
         for each in coming:
-            if what.coversEntry(each.entry, self._urlOf(each.entry.key)):
+            entry = each.entry
+            if what.coversEntry(entry, self._urlOf(entry.key)) and (
+                isMeant is None or isMeant(entry)
+            ):
                 each.cancel()
 
     def end(self) -> Deferred[Any]:

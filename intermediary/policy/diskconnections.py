@@ -33,14 +33,18 @@ class DiskConnections:
     Its methods raise C{sqlite3.Error} and C{OSError}.
     """
 
-    def __init__(self, path: str, version: int, schema: Sequence[str]) -> None:
+    def __init__(
+        self, path: str, version: int, schema: Sequence[str], additions: Sequence[str] = ()
+    ) -> None:
         """
         @param version: of the tables; where the file has another one, they are made.
         @param schema: the statements that do, and drop what there is.
+        @param additions: those that add what the file lacks, whatever its version.
         """
         self.path = path
         self._version = version
         self._schema = schema
+        self._additions = additions
         self._local = threading.local()
         self._lock = threading.Lock()
         self._connections: set[sqlite3.Connection] = set()
@@ -76,6 +80,8 @@ class DiskConnections:
                 for statement in self._schema:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {self._version}")
+            for statement in self._additions:
+                connection.execute(statement)
         found = os.stat(self.path)
         self._file = found.st_dev, found.st_ino
 

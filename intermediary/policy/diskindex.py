@@ -12,10 +12,11 @@ All of it blocks, and is for threads.  Any number of processes may use the same 
 from __future__ import annotations
 
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Final
 
 from .diskconnections import DiskConnections
-from .diskjournal import SCHEMA, Journal, Notice
+from .diskjournal import ADDITIONS, Journal, Notice
 from .diskrows import Row, joined, parted
 from .purging import HOST, KEY, PREFIX, TAG, Purge
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 #: Of the tables; a file with another one is emptied.
-VERSION: Final = 2
+VERSION: Final = 1
 #: How many rows one transaction deletes, so that other processes get their turn.
 BATCH: Final = 500
 
@@ -83,10 +84,15 @@ class DiskIndex:
     @ivar journal: tells the others of what is purged.
     """
 
-    def __init__(self, path: str, limitOctets: int) -> None:
+    def __init__(
+        self, path: str, limitOctets: int, wallSeconds: Callable[[], float] = time.time
+    ) -> None:
+        """
+        @param wallSeconds: what all processes call the time; also called in threads.
+        """
         self.limitOctets = limitOctets
-        self.connections = DiskConnections(path, VERSION, tuple(_statements(_SCHEMA + SCHEMA)))
-        self.journal = Journal(self.connections)
+        self.connections = DiskConnections(path, VERSION, tuple(_statements(_SCHEMA)), ADDITIONS)
+        self.journal = Journal(self.connections, wallSeconds)
 
     def open(self) -> None:
         """See L{DiskConnections.open}."""
@@ -132,6 +138,7 @@ class DiskIndex:
         now: float,
         isWanted: Callable[[], bool] | None = None,
         *,
+        requested: float = 0.0,
         renewing: bool = False,
     ) -> list[str] | None:
         """
@@ -139,12 +146,14 @@ class DiskIndex:
 
         @param isWanted: is asked in the transaction.  So who wants it no more, and purges
             after that, never leaves one: it is not put, or it is purged.
+        @param requested: when that was asked for which it is of: what another process has
+            purged after that, nobody here may know yet, and it is not put, either.
         @param renewing: only in place of one with the same file.
         @return: None if it was not inserted.
         """
         with self.connections.transaction() as connection:
             # First, as what is heard of after that makes that it is not wanted.
-            if self.journal.overtook(connection, row, url):
+            if self.journal.overtook(connection, row, url, requested):
                 return None
             if isWanted is not None and not isWanted():
                 return None

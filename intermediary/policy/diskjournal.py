@@ -11,10 +11,11 @@ All of it blocks, and is for threads.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .diskrows import joined, parted
 from .purging import Purge
@@ -26,26 +27,38 @@ if TYPE_CHECKING:
     from .diskconnections import DiskConnections
     from .diskrows import Row
 
-#: How many notices there are at most: who has missed some drops all that is in memory.
-NOTICES: Final = 4096
+#: How long the journal is at most, in octets: who has missed some of it drops all that is
+#: in memory.  A client may have a long key changed with each request, or some thousand short
+#: ones in a second.
+JOURNAL_OCTETS: Final = 1 << 24
+#: What is counted for a notice beside what it is about.
+NOTICE_OCTETS: Final = 64
+#: How many are heard of at a time.
+MOST: Final = 256
 
-SCHEMA: Final = """
-DROP TABLE IF EXISTS notices;
-DROP TABLE IF EXISTS journal;
-CREATE TABLE notices (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    writer BLOB NOT NULL,
-    noted REAL NOT NULL,
-    change INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    value BLOB NOT NULL,
-    tags BLOB NOT NULL,
-    partitions BLOB NOT NULL,
-    soft INTEGER NOT NULL
-);
-CREATE TABLE journal (token BLOB NOT NULL);
-INSERT INTO journal VALUES (randomblob(8));
-"""
+#: How many runs of its own a process remembers.
+RUNS: Final = 4096
+
+#: What an index may lack.  The number of a notice is where it ends in the journal, as if
+#: that were a file that grows.
+ADDITIONS: Final = (
+    """
+    CREATE TABLE IF NOT EXISTS notices (
+        id INTEGER PRIMARY KEY,
+        octets INTEGER NOT NULL,
+        writer BLOB NOT NULL,
+        noted REAL NOT NULL,
+        change INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        value BLOB NOT NULL,
+        tags BLOB NOT NULL,
+        partitions BLOB NOT NULL,
+        soft INTEGER NOT NULL
+    )
+    """,
+    "CREATE TABLE IF NOT EXISTS journal (token BLOB NOT NULL)",
+    "INSERT INTO journal SELECT randomblob(8) WHERE NOT EXISTS (SELECT 1 FROM journal)",
+)
 
 
 class Notice(NamedTuple):
@@ -55,11 +68,22 @@ class Notice(NamedTuple):
     @ivar what: by its key, if it is about one.
     @ivar soft: it was made stale.
     @ivar change: it was changed by a method that is not safe, and nobody purged it.
+    @ivar noted: when that was: what was asked for later is not what it is about.
     """
 
     what: Purge
     soft: bool = False
     change: bool = False
+    noted: float = math.inf
+
+    def isAbout(self, requested: float, now: float) -> bool:
+        """
+        Tell whether it is about what was asked for at some time, if it covers that.
+
+        @param now: what was asked for later than that was asked for before the clock was
+            set back.
+        """
+        return not self.noted < requested <= now
 
 
 class News(NamedTuple):
@@ -68,12 +92,14 @@ class News(NamedTuple):
 
     @ivar notices: of others, in the order in which it happened.
     @ivar missed: there was more, which is not known any more.
-    @ivar last: the last of all notices, for L{Journal.heard}.
+    @ivar last: the last of these notices, for L{Journal.heard}.
+    @ivar more: there are more to be heard of.
     """
 
     notices: list[Notice]
     missed: bool
     last: tuple[bytes, int]
+    more: bool = False
 
 
 #: What there was to be heard when a file was opened that is not known: nothing.
@@ -100,7 +126,7 @@ class Journal:
         self._writer = b""
         #: Which file it was, by its token, and the last notice in it that was heard.
         self._heard = _NOTHING
-        #: The numbers of what was written here since: first and last of each run.
+        #: Where that is what was written here since: where each run begins and ends.
         self._own: list[tuple[int, int]] = []
         self._lock = threading.Lock()
 
@@ -113,26 +139,32 @@ class Journal:
         @return: for L{wrote}, when that is committed.
         """
         now = self._wallSeconds()
-        connection.executemany(
-            "INSERT INTO notices (writer, noted, change, kind, value, tags, partitions, soft)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [
+        _, before = self._place(connection)
+        last = before
+        rows: list[tuple[Any, ...]] = []
+        for notice in notices:
+            what = notice.what
+            tags, partitions = joined(what.tags), joined(what.partitions)
+            octets = NOTICE_OCTETS + len(what.value) + len(tags) + len(partitions)
+            last += octets
+            rows.append(
                 (
+                    last,
+                    octets,
                     self._writer,
                     now,
                     notice.change,
-                    notice.what.kind,
-                    notice.what.value,
-                    joined(notice.what.tags),
-                    joined(notice.what.partitions),
+                    what.kind,
+                    what.value,
+                    tags,
+                    partitions,
                     notice.soft,
                 )
-                for notice in notices
-            ],
-        )
-        _, last = self._place(connection)
-        connection.execute("DELETE FROM notices WHERE id <= ?", (last - NOTICES,))
-        return last - len(notices) + 1, last
+            )
+        connection.executemany("INSERT INTO notices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        # The last one stays, however long it is.
+        connection.execute("DELETE FROM notices WHERE id <= ?", (last - JOURNAL_OCTETS,))
+        return before, last
 
     def wrote(self, run: tuple[int, int]) -> None:
         """
@@ -143,12 +175,12 @@ class Journal:
         first, last = run
         with self._lock:
             own = self._own
-            if own and own[-1][1] == first - 1:
+            if own and own[-1][1] == first:
                 own[-1] = own[-1][0], last
             else:
                 own.append(run)
                 # What is not remembered counts as another's.
-                del own[:-NOTICES]
+                del own[:-RUNS]
 
     def begin(self) -> None:
         """
@@ -162,32 +194,40 @@ class Journal:
         connection = self._connections.mine()
         token, last = self._place(connection)
         (first,) = connection.execute(
-            "SELECT min(id) FROM notices WHERE noted >= ?", (self._begun,)
+            "SELECT min(id - octets) FROM notices WHERE noted >= ?", (self._begun,)
         ).fetchone()
-        self._heard = token, last if first is None else first - 1
+        self._heard = token, last if first is None else first
 
     def news(self) -> News:
-        """Find what was not heard of yet."""
+        """Find what was not heard of yet, L{MOST} notices at a time."""
         connection = self._connections.mine()
         # One state of the file, whatever others write meanwhile.
         connection.execute("BEGIN")
         try:
             token, last = self._place(connection)
             since = self._since(token)
-            (first,) = connection.execute("SELECT coalesce(min(id), 0) FROM notices").fetchone()
-            notices = self._after(connection, since)
+            missed = self._lacks(since, self._start(connection))
+            found = self._after(connection, since)
         finally:
             connection.execute("COMMIT")
-        return News(notices, self._lacks(since + 1, first), (token, last))
+        more = len(found) == MOST
+        notices = [notice for _, notice in found]
+        return News(notices, missed, (token, found[-1][0] if more else last), more)
+
+    @staticmethod
+    def _start(connection: sqlite3.Connection) -> int:
+        """Get where that begins what there is of the journal."""
+        found = connection.execute("SELECT id - octets FROM notices ORDER BY id LIMIT 1").fetchone()
+        return found[0] if found else 0
 
     def _lacks(self, start: int, stop: int) -> bool:
-        """Whether one of these notices, which are not there any more, was another's."""
+        """Whether some of this, which is not there any more, was another's."""
         lacking = stop - start
         if lacking <= 0:
             return False
         with self._lock:
             for first, last in self._own:
-                lacking -= max(0, min(last + 1, stop) - max(first, start))
+                lacking -= max(0, min(last, stop) - max(first, start))
         return lacking > 0
 
     def heard(self, last: tuple[bytes, int]) -> None:
@@ -202,20 +242,29 @@ class Journal:
         with self._lock:
             self._own = [run for run in self._own if run[1] > last[1]]
 
-    def overtook(self, connection: sqlite3.Connection, row: Row, url: bytes) -> bool:
+    def overtook(
+        self, connection: sqlite3.Connection, row: Row, url: bytes, requested: float
+    ) -> bool:
         """
         Tell whether another process has purged something that was not heard of here yet.
 
+        Where there is much of that, it may have.
+
         @param connection: in the transaction that is to put a row.
         @param url: that of its key.
+        @param requested: when it was asked for.
         """
         token, last = self._place(connection)
         since = self._since(token)
         if last <= since:
             return False
-        return any(
-            notice.what.coversKey(row.key, row.tags, url)
-            for notice in self._after(connection, since)
+        if self._lacks(since, self._start(connection)):
+            return True
+        found = self._after(connection, since)
+        now = self._wallSeconds()
+        return len(found) == MOST or any(
+            notice.isAbout(requested, now) and notice.what.coversKey(row.key, row.tags, url)
+            for _, notice in found
         )
 
     def _since(self, token: bytes) -> int:
@@ -231,20 +280,25 @@ class Journal:
         ).fetchone()
         return token, last
 
-    def _after(self, connection: sqlite3.Connection, since: int) -> list[Notice]:
+    def _after(self, connection: sqlite3.Connection, since: int) -> list[tuple[int, Notice]]:
+        """Get the next notices of others, and where they end; L{MOST} at most."""
         found = connection.execute(
-            "SELECT kind, value, tags, partitions, soft, change FROM notices"
-            " WHERE id > ? AND writer != ? ORDER BY id",
-            (since, self._writer),
+            "SELECT id, kind, value, tags, partitions, soft, change, noted FROM notices"
+            " WHERE id > ? AND writer != ? ORDER BY id LIMIT ?",
+            (since, self._writer, MOST),
         )
         return [
-            Notice(
-                Purge(kind, value, parted(tags), parted(partitions)),
-                soft=bool(soft),
-                change=bool(change),
+            (
+                number,
+                Notice(
+                    Purge(kind, value, parted(tags), parted(partitions)),
+                    soft=bool(soft),
+                    change=bool(change),
+                    noted=noted,
+                ),
             )
-            for kind, value, tags, partitions, soft, change in found.fetchall()
+            for number, kind, value, tags, partitions, soft, change, noted in found.fetchall()
         ]
 
 
-__all__ = ["NOTICES", "SCHEMA", "Journal", "News", "Notice"]
+__all__ = ["ADDITIONS", "JOURNAL_OCTETS", "MOST", "NOTICE_OCTETS", "Journal", "News", "Notice"]

@@ -81,7 +81,7 @@ class DiskStore:
         self.files = Files(folder)
         self.calls = DiskCalls(reactor, pool, folder, self._prepare, self._wipe)
         self.readAhead = ReadAhead(self.calls.inThread, reactor)
-        self.index = DiskIndex(os.path.join(folder, "index.sqlite"), limitOctets)
+        self.index = DiskIndex(os.path.join(folder, "index.sqlite"), limitOctets, reactor.seconds)
         self.coming = Coming(self, urlOf, reactor.seconds)
         self._forgetting = Forgetting(self.calls, self.index.forgetAll, self.files.remove)
         self._touched: dict[str, float] = {}
@@ -253,9 +253,9 @@ class DiskStore:
         self.coming.cancelCovered(Purge.ofKey(key))
         return self._forgetting.add(key)
 
-    def giveUp(self, what: Purge) -> None:
+    def giveUp(self, what: Purge, isMeant: Callable[[Entry], bool] | None = None) -> None:
         """See L{ICacheTier.giveUp<intermediary.interfaces.ICacheTier.giveUp>}."""
-        self.coming.cancelCovered(what)
+        self.coming.cancelCovered(what, isMeant)
 
     def dropAll(self, names: list[tuple[bytes, bytes]]) -> None:
         """Drop rows and their files, by key and variant; in a thread."""

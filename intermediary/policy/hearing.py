@@ -3,9 +3,8 @@
 Hearing of what the other processes have purged that share a disk.
 
 It is asked for in short intervals, as there is nobody who could tell: then what is in
-memory goes as well, and what is on its way there is not stored.  More may go than has
-to, as nobody knows of an entry whether it was stored before or after a purge elsewhere:
-that costs a fetch.
+memory goes as well, and what is on its way there is not stored.  What was asked for after
+a purge elsewhere stays if it is there by then; what is on its way costs a fetch.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from .answers import requestedAt
 from .diskjournal import Notice
 from .purging import TURN_SECONDS, Purge
 from .siblings import Siblings
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .cachestate import Cache
     from .diskjournal import News
     from .diskstore import DiskStore
+    from .entries import Entry
     from .tiers import Tiers
 
 #: How often is asked.
@@ -86,15 +87,23 @@ class Hearing:
     def _broke(self, failure: Failure) -> None:
         self._log.failure("a defect in the cache", failure=failure)
 
-    def _through(self, _: object, course: object) -> None:
-        if self._course is course:
+    def _through(self, more: bool | None, course: object) -> None:
+        if self._course is not course:
+            return
+        if more:
+            self._ask()
+        else:
             self._next()
 
-    async def _hear(self, course: object) -> None:
-        """Heed what there is, one after the other, as each may have to look at all entries."""
+    async def _hear(self, course: object) -> bool:
+        """
+        Heed what there is, one after the other, as each may have to look at all entries.
+
+        @return: whether there is more.
+        """
         news: News | None = await self._store.news()
         if news is None or self._course is not course:
-            return
+            return False
         notices = news.notices
         if news.missed:
             self._log.warn(
@@ -116,8 +125,9 @@ class Hearing:
                 await deferLater(self._reactor, 0.0)
                 until = self._seconds() + TURN_SECONDS
             if self._course is not course:
-                return
+                return False
         self._store.heard(news.last)
+        return news.more
 
     def _note(self, notice: Notice) -> None:
         what = notice.what
@@ -126,13 +136,19 @@ class Hearing:
         for common in targets:
             self._cache.purges.changes.note(common)
             self._cache.siblings.outdate(common)
+            shelf = self._tiers.find(common)
+            if shelf is not None and shelf.fetch is not None:
+                shelf.fetch.outdated = True
         if not notice.change and (not targets or len(targets) < len(what.tags)):
             self._cache.purges.note(what, notice.soft)
 
     def _heed(self, notice: Notice) -> Deferred[int] | int:
-        if notice.change:
-            return self._tiers.forgetHere(notice.what.value)
-        return self._tiers.purgeHere(notice.what, notice.soft)
+        now = self._reactor.seconds()
+
+        def isMeant(entry: Entry) -> bool:
+            return notice.isAbout(requestedAt(entry), now)
+
+        return self._tiers.purgeHere(notice.what, notice.soft, isMeant)
 
     def __repr__(self) -> str:
         return f"<Hearing {self.notices} notices>"

@@ -273,20 +273,27 @@ class MemoryStore:
 
     # Purging
 
-    def purge(self, what: Purge, soft: bool = False) -> Deferred[int] | int:
+    def purge(
+        self, what: Purge, soft: bool = False, isMeant: Callable[[Entry], bool] | None = None
+    ) -> Deferred[int] | int:
         """
         See L{IPurgeable.purge<intermediary.interfaces.IPurgeable.purge>}.
 
         What is on disk as well is not counted here.
+
+        @param isMeant: tells of what it covers whether it is about that; None if it is
+            about all of it.
         """
         if what.kind == TAG:
-            return Slices(self._reactor, self._tagged(what, soft)).begin()
+            return Slices(self._reactor, self._tagged(what, soft, isMeant)).begin()
         if what.kind == KEY:
             shelf = self._byKey.get(what.value)
-            return 0 if shelf is None else self._clear(shelf, soft, self.added)
-        return Slices(self._reactor, self._search(what, soft)).begin()
+            return 0 if shelf is None else self._clear(shelf, soft, self.added, isMeant)
+        return Slices(self._reactor, self._search(what, soft, isMeant)).begin()
 
-    def _tagged(self, what: Purge, soft: bool) -> Iterator[int]:
+    def _tagged(
+        self, what: Purge, soft: bool, isMeant: Callable[[Entry], bool] | None
+    ) -> Iterator[int]:
         """Purge what has any of its tags, one entry in each step."""
         last = self.added
         # What is not removed could be met again, under another tag.
@@ -297,7 +304,11 @@ class MemoryStore:
             while entries:
                 entry = entries.pop()
                 count = 0
-                if entry.serial <= last and what.reaches(entry.key):
+                if (
+                    entry.serial <= last
+                    and what.reaches(entry.key)
+                    and (isMeant is None or isMeant(entry))
+                ):
                     if met is None:
                         count = self._purge(entry, soft)
                     elif entry not in met:
@@ -305,7 +316,9 @@ class MemoryStore:
                         count = self._purge(entry, soft)
                 yield count
 
-    def _search(self, what: Purge, soft: bool) -> Iterator[int]:
+    def _search(
+        self, what: Purge, soft: bool, isMeant: Callable[[Entry], bool] | None
+    ) -> Iterator[int]:
         """Purge what a look at all keys finds, one key in each step."""
         last = self.added
         urlOf = self._urlOf
@@ -317,14 +330,16 @@ class MemoryStore:
             if what.reaches(key) and what.covers(urlOf(key)):
                 shelf = self._byKey.get(key)
                 if shelf is not None:
-                    count = self._clear(shelf, soft, last)
+                    count = self._clear(shelf, soft, last, isMeant)
             yield count
 
-    def _clear(self, shelf: Shelf, soft: bool, last: int) -> int:
+    def _clear(
+        self, shelf: Shelf, soft: bool, last: int, isMeant: Callable[[Entry], bool] | None
+    ) -> int:
         """Purge what is on a shelf and was there when the store had so many."""
         count = 0
         for entry in shelf.entries:
-            if entry.serial <= last:
+            if entry.serial <= last and (isMeant is None or isMeant(entry)):
                 count += self._purge(entry, soft)
         shelf.passUntil = 0.0
         self._shelves.tidy(shelf)

@@ -198,15 +198,19 @@ class Tiers:
 
         What is here and behind counts once.
         """
-        behind = self.looks.change(self._change(what, soft), self.behind.purge(what, soft))
+        behind = self.looks.change(self._change(what, soft, None), self.behind.purge(what, soft))
         return total(self.memory.purge(what, soft), behind)
 
-    def _change(self, what: Purge, soft: bool) -> Callable[[Entry], bool]:
+    def _change(
+        self, what: Purge, soft: bool, isMeant: Callable[[Entry], bool] | None
+    ) -> Callable[[Entry], bool]:
         """Make what is done to an entry that was looked for before a purge, and found after it."""
         now = self._reactor.seconds()
 
         def change(entry: Entry) -> bool:
             if not what.coversEntry(entry, self._urlOf(entry.key)):
+                return False
+            if isMeant is not None and not isMeant(entry):
                 return False
             if soft:
                 entry.expires = min(entry.expires, now)
@@ -217,19 +221,17 @@ class Tiers:
 
     # What has gone from behind the memory by another process
 
-    def forgetHere(self, key: bytes) -> Deferred[int] | int:
-        """As L{forget}, of what is here."""
-        self.behind.giveUp(Purge.ofKey(key))
-        gone: Deferred[int] | int = self.looks.change(
-            lambda each: each.key == key, self.memory.forget(key)
-        )
-        return gone
+    def purgeHere(
+        self, what: Purge, soft: bool = False, isMeant: Callable[[Entry], bool] | None = None
+    ) -> Deferred[int] | int:
+        """
+        As L{purge}, of what is here.
 
-    def purgeHere(self, what: Purge, soft: bool = False) -> Deferred[int] | int:
-        """As L{purge}, of what is here."""
-        self.behind.giveUp(what)
+        @param isMeant: as in L{MemoryStore.purge<intermediary.policy.stores.MemoryStore.purge>}.
+        """
+        self.behind.giveUp(what, isMeant)
         gone: Deferred[int] | int = self.looks.change(
-            self._change(what, soft), self.memory.purge(what, soft)
+            self._change(what, soft, isMeant), self.memory.purge(what, soft, isMeant)
         )
         return gone
 

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.policy import diskjournal
 from intermediary.policy.diskindex import DiskIndex
-from intermediary.policy.diskjournal import Journal, Notice
+from intermediary.policy.diskjournal import MOST, NOTICE_OCTETS, Journal, Notice
 from intermediary.policy.purging import Purge, hostOf
 
 from .test_diskindex import A, B, rowOf
@@ -21,7 +21,7 @@ from .test_diskindex import A, B, rowOf
 def said(notices: list[Notice]) -> list[Any]:
     """Notices as what can be compared."""
     return [
-        (each.what.kind, each.what.value, each.what.tags, each.what.partitions, each[1:])
+        (each.what.kind, each.what.value, each.what.tags, each.what.partitions, each[1:3])
         for each in notices
     ]
 
@@ -150,22 +150,48 @@ class JournalTests(SynchronousTestCase):
         self.assertIsNone(self.other.put(row, url, hostOf(url), 0.0, isWanted))
 
     def test_itIsBounded(self) -> None:
-        """Who has missed some is told so; but none that was its own."""
-        self.patch(diskjournal, "NOTICES", 10)
+        """Who has missed some is told so, once; but none that was its own."""
+        self.boundedTo(10)
         for number in range(11):
-            self.index.forgetAll((A, b"%d" % number))
+            self.index.forgetAll((A, b"%021d" % number))
         (count,) = self.index.connections.mine().execute("SELECT count(*) FROM notices").fetchone()
         self.assertEqual(count, 10)
+        self.assertFalse(self.put(self.other, B, "1"))
         news = self.other.journal.news()
         self.assertTrue(news.missed)
         self.assertEqual(len(news.notices), 10)
         self.other.journal.heard(news.last)
         self.assertEqual(self.heard(self.other), [])
+        self.assertTrue(self.put(self.other, B, "1"))
         self.assertEqual(self.heard(self.index), [])
+
+    def boundedTo(self, notices: int) -> None:
+        """Have the journal take so many that are about a key of the length of A or B."""
+        self.assertEqual(len(A), 21)
+        self.patch(diskjournal, "JOURNAL_OCTETS", notices * (NOTICE_OCTETS + 21))
+
+    def test_longOnesCountForMore(self) -> None:
+        """Who sends requests decides about them."""
+        self.boundedTo(10)
+        self.index.forgetAll((A, A, b"k" * 7 * (NOTICE_OCTETS + 21)))
+        self.assertEqual(len(self.heard(self.other)), 3)
+        self.index.forgetAll((A, b"k" * 99 * (NOTICE_OCTETS + 21)))
+        news = self.other.journal.news()
+        self.assertEqual((len(news.notices), news.missed), (1, True))
+
+    def test_manyAreHeardOfOneAfterTheOther(self) -> None:
+        """And meanwhile it is not known what may be put."""
+        self.index.forgetAll([b"%d" % number for number in range(2 * MOST + 9)])
+        for count, more in ((MOST, True), (MOST, True), (9, False)):
+            self.assertIs(self.put(self.other, A, "1"), not more)
+            news = self.other.journal.news()
+            self.assertEqual((len(news.notices), news.missed, news.more), (count, False, more))
+            self.other.journal.heard(news.last)
+        self.assertEqual(self.heard(self.other), [])
 
     def test_whoWritesMuch(self) -> None:
         """Misses another's that was among its own."""
-        self.patch(diskjournal, "NOTICES", 10)
+        self.boundedTo(10)
         self.index.forgetAll((A, B))
         self.other.purge(Purge.ofKey(A))
         for _ in range(9):
@@ -178,6 +204,24 @@ class JournalTests(SynchronousTestCase):
         self.index.journal.heard(news.last)
         self.index.forgetAll([B] * 30)
         self.assertEqual(self.heard(self.index), [])
+
+    def test_whatWasAskedForLater(self) -> None:
+        """Is not what it is about, unless that was before the clock was set back."""
+        self.index.purge(Purge.ofKey(A))
+        self.now = 1010.0
+        for requested, put in ((999.0, False), (1000.0, False), (1000.5, True), (1011.0, False)):
+            gone = self.other.put(rowOf(A, "1"), A[4:], b"", 0.0, requested=requested)
+            self.assertIs(gone is not None, put, requested)
+
+    def test_anIndexWithoutAJournal(self) -> None:
+        """It is from before; what is in it stays."""
+        self.assertTrue(self.put(self.index, A, "1"))
+        connection = self.index.connections.mine()
+        for table in ("notices", "journal"):
+            connection.execute("DROP TABLE " + table)
+        index = self.opened()
+        self.assertEqual([row.name for row in index.find(A)], ["1"])
+        self.assertEqual(self.heard(index), [])
 
     def test_whatIsNotCommitted(self) -> None:
         """Is nobody's."""

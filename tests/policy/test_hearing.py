@@ -11,6 +11,7 @@ from typing import Any
 
 from intermediary.policy import diskjournal
 from intermediary.policy.answers import Record
+from intermediary.policy.diskjournal import MOST
 from intermediary.policy.diskstore import DiskStore
 from intermediary.policy.hearing import HEAR_SECONDS, Hearing
 from intermediary.policy.purging import Purge
@@ -125,6 +126,38 @@ class PurgeTests(HearingTestCase):
         self.hears()
         self.isHit()
         self.assertEqual(self.hearing.notices, 1)
+
+    def test_whatWasAskedForAfterIt(self) -> None:
+        """Stays, in memory and on the disk, though the purge is heard of later."""
+        for what in (
+            Purge.ofKey(KEY),
+            Purge.ofPrefix(b""),
+            Purge.ofHost(b"example.org"),
+            Purge.ofTag(b"one"),
+            None,
+        ):
+            for soft in (False, True):
+                if what is None:
+                    self.other.forget(KEY)
+                else:
+                    self.other.purge(what, soft)
+                self.scenario.passes(0.1)
+                self.fetches(b"content", TAGGED)
+                self.hears()
+                self.isHit()
+                self.assertIsNotNone(self.successResultOf(self.other.find(KEY)))
+                self.scenario.cache.purge(Purge.ofPrefix(b""))
+        self.assertEqual(self.hearing.notices, 10)
+
+    def test_whatCameFromTheDisk(self) -> None:
+        """It is not known when that was asked for, but not that it was later."""
+        self.fetches(b"content", TAGGED)
+        self.again()
+        self.isHit()
+        self.scenario.passes(1)
+        self.other.purge(Purge.ofTag(b"one"))
+        self.hears()
+        self.isFetched()
 
     def test_whatIsArriving(self) -> None:
         """Is for who asked."""
@@ -259,7 +292,7 @@ class TroubleTests(HearingTestCase):
 
     def test_tooMuch(self) -> None:
         """All that is in memory goes, once."""
-        self.patch(diskjournal, "NOTICES", 3)
+        self.patch(diskjournal, "JOURNAL_OCTETS", 300)
         self.fetches()
         for number in range(5):
             self.other.forget(b"site http://example.org/%d" % number)
@@ -314,6 +347,16 @@ class TroubleTests(HearingTestCase):
         # None of them once more.
         self.hears()
         self.assertEqual(self.hearing.notices, 20)
+
+    def test_moreThanIsHeardOfAtATime(self) -> None:
+        """The rest follows at once."""
+        keys = [b"site http://example.org/%d" % number for number in range(2 * MOST)]
+        self.fetches()
+        self.other.index.forgetAll([*keys, KEY])
+        self.hears()
+        self.assertEqual(self.hearing.notices, len(keys) + 1)
+        self.assertEqual(self.memory.count, 0)
+        self.assertEqual(self.lines, [])
 
     def test_theEndAmongMany(self) -> None:
         """The rest is not heeded, and counts as not heard."""
