@@ -111,6 +111,9 @@ class Journal:
     The notices in the file of an index, as one process writes and reads them.
 
     Its methods raise C{sqlite3.Error} and C{OSError}.
+
+    @ivar heeded: somebody asks for the news.  Otherwise nothing would ever be put that was
+        purged once.
     """
 
     def __init__(
@@ -120,6 +123,7 @@ class Journal:
         @param wallSeconds: what all processes call the time.
         """
         self._connections = connections
+        self.heeded = False
         self._wallSeconds = wallSeconds
         self._begun = wallSeconds()
         #: Who this is; made in the process that writes, and not in one that forks it.
@@ -194,7 +198,7 @@ class Journal:
         connection = self._connections.mine()
         token, last = self._place(connection)
         (first,) = connection.execute(
-            "SELECT min(id - octets) FROM notices WHERE noted >= ?", (self._begun,)
+            "SELECT min(id - octets) FROM notices WHERE noted > ?", (self._begun,)
         ).fetchone()
         self._heard = token, last if first is None else first
 
@@ -254,6 +258,8 @@ class Journal:
         @param url: that of its key.
         @param requested: when it was asked for.
         """
+        if not self.heeded:
+            return False
         token, last = self._place(connection)
         since = self._since(token)
         if last <= since:

@@ -109,6 +109,10 @@ class DiskStore:
     def _wipe(self) -> None:
         self.files.remove(self.index.wipe())
 
+    def listen(self) -> None:
+        """From now on, somebody asks for the L{news}, and tells what of it is L{heard}."""
+        self.index.journal.heeded = True
+
     def news(self) -> Deferred[News | None]:
         """Find what other processes have purged; fires with None while the disk does not work."""
         return self.calls.ask(None, self.index.journal.news)

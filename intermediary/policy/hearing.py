@@ -65,6 +65,7 @@ class Hearing:
     def begin(self) -> None:
         """Ask again and again, until L{end}."""
         self._course = object()
+        self._store.listen()
         self._next()
 
     def _next(self) -> None:

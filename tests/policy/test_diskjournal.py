@@ -40,6 +40,7 @@ class JournalTests(SynchronousTestCase):
         """Open the file as one more process does."""
         index = DiskIndex(os.path.join(self.folder, name), 1 << 20)
         index.journal = Journal(index.connections, lambda: self.now)
+        index.journal.heeded = True
         index.open()
         self.addCleanup(index.close)
         return index
@@ -212,6 +213,12 @@ class JournalTests(SynchronousTestCase):
         for requested, put in ((999.0, False), (1000.0, False), (1000.5, True), (1011.0, False)):
             gone = self.other.put(rowOf(A, "1"), A[4:], b"", 0.0, requested=requested)
             self.assertIs(gone is not None, put, requested)
+
+    def test_whoNeverListens(self) -> None:
+        """Puts what it is told to."""
+        self.other.journal.heeded = False
+        self.index.purge(Purge.ofKey(A))
+        self.assertTrue(self.put(self.other, A, "1"))
 
     def test_anIndexWithoutAJournal(self) -> None:
         """It is from before; what is in it stays."""
