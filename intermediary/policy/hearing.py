@@ -60,6 +60,8 @@ class Hearing:
         self._timer: Any = None
         #: Stands for all that is done until the end.
         self._course: object = None
+        # What others purged was not heeded, for a defect: all in memory has to go.
+        self._doubtful = False
         self.notices = 0
 
     def begin(self) -> None:
@@ -87,6 +89,8 @@ class Hearing:
 
     def _broke(self, failure: Failure) -> None:
         self._log.failure("a defect in the cache", failure=failure)
+        # It would meet that again.
+        self._doubtful = True
 
     def _through(self, more: bool | None, course: object) -> None:
         if self._course is not course:
@@ -113,6 +117,8 @@ class Hearing:
                 folder=self._store.folder,
             )
             notices = [Notice(Purge.ofPrefix(b"")), *notices]
+        if self._doubtful:
+            notices = [Notice(Purge.ofPrefix(b""))]
         # At once, as what has begun before this is not to be stored.
         for notice in notices:
             self._note(notice)
@@ -127,6 +133,7 @@ class Hearing:
                 until = self._seconds() + TURN_SECONDS
             if self._course is not course:
                 return False
+        self._doubtful = False
         self._store.heard(news.last)
         return news.more
 

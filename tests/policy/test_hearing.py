@@ -11,7 +11,7 @@ from typing import Any
 
 from intermediary.policy import diskjournal
 from intermediary.policy.answers import Record
-from intermediary.policy.diskjournal import MOST
+from intermediary.policy.diskjournal import MOST, Notice
 from intermediary.policy.diskstore import DiskStore
 from intermediary.policy.hearing import HEAR_SECONDS, Hearing
 from intermediary.policy.purging import Purge
@@ -394,6 +394,26 @@ class TroubleTests(HearingTestCase):
         self.pool.holding = False
         self.hears()
         self.assertEqual(self.hearing.notices, 1)
+
+    def test_aDefect(self) -> None:
+        """Is logged once; as it is not known what it left, all goes."""
+        self.fetches()
+        heed = self.hearing._heed
+
+        def fails(notice: Notice) -> Any:
+            if notice.what.kind == "key":
+                raise ZeroDivisionError
+            return heed(notice)
+
+        self.patch(self.hearing, "_heed", fails)
+        self.other.purge(Purge.ofKey(KEY + b"other"))
+        for _ in range(3):
+            self.hears()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.memory.count, 0)
+        self.isHit()
+        self.hears()
+        self.isHit()
 
     def test_whoHearsSlowly(self) -> None:
         """Is not asked a second time meanwhile."""
