@@ -149,6 +149,39 @@ class PurgeTests(HearingTestCase):
                 self.scenario.cache.purge(Purge.ofPrefix(b""))
         self.assertEqual(self.hearing.notices, 10)
 
+    def test_whatWasAskedForAfterItIsWritten(self) -> None:
+        """Though it is on its way when the purge is heard of."""
+        self.other.purge(Purge.ofKey(KEY))
+        self.scenario.passes(0.1)
+        client = self.client()
+        self.pool.holding = True
+        self.answers(answer(b"content"))
+        self.gets(client, b"content", b"; stored")
+        self.hears()
+        # Between two steps of the writing.
+        self.works()
+        self.pool.holding = False
+        self.assertEqual(self.hearing.notices, 1)
+        self.assertIsNotNone(self.successResultOf(self.other.find(KEY)))
+
+    def test_whatItIsNotAboutIsFound(self) -> None:
+        """A look-up is under way."""
+        self.fetches()
+        self.again()
+        self.pool.holding = True
+        client = self.client()
+        for meant in (lambda _: False, None):
+            self.tiers.purgeHere(Purge.ofKey(KEY + b"b"), False, None)
+            self.tiers.purgeHere(Purge.ofKey(KEY), False, meant)
+            self.works()
+            if meant is not None:
+                self.gets(client, b"content")
+                self.memory.purge(Purge.ofKey(KEY))
+                client = self.client()
+        self.pool.holding = False
+        self.answers(answer(b"new"))
+        self.gets(client, b"new", b"; stored")
+
     def test_whatCameFromTheDisk(self) -> None:
         """It is not known when that was asked for, but not that it was later."""
         self.fetches(b"content", TAGGED)
