@@ -180,6 +180,7 @@ class Sections:
             bool(hooks.onDeliver),
             self._partitions,
             byTarget,
+            prompt=not hooks.onRequest,
         )
         whole = RangeMiss(self.cache, engine) if caching.rangeMiss == "whole" else None
         sections: dict[str, Sequence[Step]] = {

@@ -74,11 +74,13 @@ class RouteCache:
         hooked: bool,
         partitions: list[bytes] | None = None,
         byTarget: bool = False,
+        prompt: bool = False,
     ) -> None:
         """
         @param hooked: whether components look at replies.
         @param partitions: those of the routes of its front before it; its own is added.
         @param byTarget: see L{Spelling}.
+        @param prompt: nothing that comes before the look-up may have to wait.
         """
         if partitions is None:
             partitions = []
@@ -111,6 +113,7 @@ class RouteCache:
             purging,
             rules.ignoreClient,
             seconds,
+            prompt,
         )
         self.spelling = Spelling(targets, byTarget)
         self.validation = Validation(answers, admission, cache.purges, seconds)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..wire.cachestatus import REASONS
+from ..wire.cachestatus import REASONS, URI_MISS
 from ..wire.fields import EMPTY
 from ..wire.reuse import mayReplaceError
 from .answers import freshnessOf
@@ -29,7 +29,15 @@ if TYPE_CHECKING:
 class Delivery:
     """Answers the requests of one route that were sent on."""
 
-    __slots__ = ("_answers", "_collapsing", "_lines", "_purges", "_seconds", "_status")
+    __slots__ = (
+        "_answers",
+        "_collapsing",
+        "_lines",
+        "_missed",
+        "_purges",
+        "_seconds",
+        "_status",
+    )
 
     def __init__(
         self,
@@ -46,6 +54,7 @@ class Delivery:
         self._seconds = seconds
         #: What is said of most requests, by why they were sent on.
         self._lines = {reason: _line(status.forwarded(reason)) for reason in REASONS}
+        self._missed = self._lines[URI_MISS]
 
     def give(
         self, exchange: Exchange, visit: Visit, entry: Entry, now: float, status: int | None
@@ -98,7 +107,10 @@ class Delivery:
         elif response.status != reply.status:
             reply.more = _line(self._member(visit, response.status, None))
             return
-        if visit.stored or visit.collapsed:
+        if visit.passes and not visit.stored and not visit.collapsed:
+            # Most of all that is not a hit; nothing was found for it.
+            reply.more = self._missed
+        elif visit.stored or visit.collapsed:
             reply.more = _line(self._member(visit, None, None))
         else:
             reply.more = self._lines[visit.reason]

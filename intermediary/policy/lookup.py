@@ -68,6 +68,7 @@ class Lookup:
         "_collapsing",
         "_demandOf",
         "_memory",
+        "_prompt",
         "_purging",
         "_revalidation",
         "_seconds",
@@ -90,10 +91,12 @@ class Lookup:
         purging: PurgeRequests | None,
         ignoreClient: bool,
         seconds: Callable[[], float],
+        prompt: bool,
     ) -> None:
         """
         @param purging: answers C{PURGE}; None where that is a method as any.
         @param ignoreClient: see L{CacheRules<intermediary.wire.rules.CacheRules>}.
+        @param prompt: requests are looked up as soon as they are there.
         """
         self._cache = cache
         self._store = cache.store
@@ -111,6 +114,7 @@ class Lookup:
             readModestDemand if ignoreClient else readDemand
         )
         self._seconds = seconds
+        self._prompt = prompt
         self.ahead: Ahead | None = None
         # No entry was used 0 times when it has just been used.
         self.refreshUses = 0
@@ -123,7 +127,9 @@ class Lookup:
         """
         request = exchange.request
         assert request is not None
-        now = self._seconds()
+        # Who was looked up before has waited since.
+        prompt = self._prompt and exchange.visit is None
+        now = exchange.started if prompt else self._seconds()
         fields = request.fields
         method = request.method
         if method != b"GET" and method != b"HEAD":

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from .entries import Entry, Shelf
 
 
-# One that is gone is used again, as to make one takes longer than to set it.
-@mypyc_attr(free_list_len=1)
+# One that is gone is used again, as to make one takes longer than to set it.  The cycles
+# that it is part of are ended by who leads a fetch (Collapsing), whatever happens.
+@mypyc_attr(free_list_len=1, acyclic=True)
 class Visit:
     """
     What the cache remembers about an exchange that it could not answer at once.

@@ -631,3 +631,49 @@ class RouteTests(SynchronousTestCase):
                     b"HTTP/1.1 200 OK", b"Cache-Control: max-age=9", b"Content-Length: 1", b"", b"x"
                 )
             self.assertEqual(b"; hit" in client.takes(), hit)
+
+
+class Slow:
+    """A component that has each request wait."""
+
+    def onRequest(self, exchange: Exchange) -> Deferred[None]:
+        """Wait."""
+        self.waiting: Deferred[None] = Deferred()
+        return self.waiting
+
+    def done(self) -> None:
+        """That is enough."""
+        self.waiting.callback(None)
+
+
+class SlowTests(CacheTestCase):
+    """Components that make requests wait before they are looked up."""
+
+    def setUp(self) -> None:
+        self.slow = Slow()
+        self.scenario = Scenario(self).caching()
+        self.scenario.reverse(
+            components=(self.slow,),
+            routes=(RouteSettings(upstream=WEB, cache=self.caching),),
+        )
+        self.client = self.scenario.client()
+        self.origin: Side | None = None
+
+    def test_theTimeAfterThatCounts(self) -> None:
+        """What expired meanwhile is not fresh, and what is stored is not older than it is."""
+        self.asks()
+        self.scenario.passes(5)
+        self.slow.done()
+        self.isAsked()
+        self.answers(b"Cache-Control: max-age=60")
+        self.assertEqual(self.gets(hit=False)[b"age"], b"0")
+        self.asks()
+        self.scenario.passes(30)
+        self.slow.done()
+        self.assertEqual(self.gets(hit=True)[b"age"], b"30")
+        self.asks()
+        self.scenario.passes(31)
+        self.slow.done()
+        self.isAsked()
+        self.answers(b"Cache-Control: max-age=60")
+        self.gets(hit=False)

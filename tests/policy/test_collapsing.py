@@ -217,6 +217,21 @@ class PassingTests(CollapsingTestCase):
         self.gets(hit=True)
         self.isNotAsked()
 
+    def test_whoHasWaitedBefore(self) -> None:
+        """Says so, though it is passed on as all that come later (RFC 9211 §2.6)."""
+        clients = self.ask(2)
+        self.isAsked()
+        self.answers(b"Cache-Control: no-store")
+        for self.client, status in zip(
+            clients, (b"test; fwd=uri-miss", b"test; fwd=uri-miss; collapsed=?0"), strict=True
+        ):
+            self.assertEqual(self.gets(hit=False)[b"cache-status"], status)
+            if self.client is clients[0]:
+                self.isAsked()
+                self.answers(b"Cache-Control: no-store")
+        # That was opened before the first one came back.
+        self.scenario.accepts()
+
     def test_a304(self) -> None:
         """Is no answer to who has asked about nothing, again and again."""
         self.passes(b"Cache-Control: no-store")
