@@ -240,7 +240,12 @@ class Model(Asking):
                 self._afresh(visit)
             return
         self.count("validated")
+        unfiled = [each.content for each in found if not each.content.isFiled]
         updated = [self._freshen(visit, each, response) for each in found]
+        for each, kept in updated:
+            if kept and each.content.complete and each.content in unfiled:
+                # Its content is written first, and only a new head of the others.
+                self._place(each)
         answer, kept = updated[0]
         if answer.status == 206 and not visit.background:
             if not notModified(visit.fields, 206, answer.validators):

@@ -233,6 +233,30 @@ class SequenceTests(SynchronousTestCase):
         self.assertEqual((run.model.counts["spilt"], run.model.counts["afresh"]), (1, 1))
 
     @skipUnless(str(arrivalModule.__file__).endswith(".py"), "what is compiled can't be replaced")
+    def test_whatIsWrittenIsNewerThanWhatIsRenewed(self) -> None:
+        """A 304 is about two, and the content of one of them is on the disk already."""
+        asking = Asking("GET", "/a", ())
+        tagged = _answering(ETag='"t1"')
+        varying = tagged._replace(fields=(("Vary", "Accept-Encoding"), *tagged.fields))
+        fresh = _answering(**{"Cache-Control": "max-age=60"})
+        steps: list[Step] = [
+            asking,
+            Answering(0, varying),
+            asking,
+            Answering(0, tagged._replace(half=True)),
+            # It does not get to the disk, and what was there before does stay.
+            Purging("key", "/a", soft=True),
+            Ending(0, breaks=False),
+            asking,
+            Answering(0, fresh._replace(confirms="first")),
+            Evicting(again=False),
+            asking,
+        ]
+        run, error = attempt(steps, Front(tier=True))
+        self.assertIsNone(error, error)
+        self.assertEqual(run.model.counts["brought"], 1)
+        self.assertEqual(run.model.counts["hit"], 1)
+
     def test_mistakesAreFound(self) -> None:
         """Within some dozens of sequences; C{cachemutations} knows many more."""
         for name in SOON:
