@@ -105,7 +105,7 @@ class Arrival:
         request = exchange.request
         assert response is not None
         assert request is not None
-        if visit.passes and response.fields.noted is self._rules and response.status != 304:
+        if visit.passes and response.status != 304 and plainlyForbids(response.fields, self._rules):
             # As those before it.
             return None
         own = visit.reason == METHOD and self._changed(exchange, visit)

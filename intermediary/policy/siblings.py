@@ -42,12 +42,12 @@ class Siblings:
     @staticmethod
     def commonsOf(tags: tuple[bytes, ...]) -> list[bytes]:
         """Find what L{tagOf} has made tags of, among others."""
-        return [tag[len(_PREFIX) :] for tag in tags if tag.startswith(_PREFIX)]
+        return [tag[len(_PREFIX) :] for tag in tags if Siblings.isOurs(tag)]
 
     @staticmethod
     def isOurs(tag: bytes) -> bool:
         """Tell whether a tag is one of L{tagOf}."""
-        return tag.find(b" ") >= 0
+        return tag.startswith(_PREFIX)
 
     def begin(self, common: bytes, fetch: Fetch) -> None:
         """Somebody fetches."""

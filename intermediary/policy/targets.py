@@ -128,15 +128,12 @@ class Targets:
 
         @return: what C{Host} says then; empty where it has none.
         """
-        origin: bytes | None = None
         target = exchange.target
         if target is None:
             request = exchange.request
             assert request is not None
-            origins = self._secureOrigins if exchange.secure else self._origins
-            origin = origins.get(request.host)
-        if origin is None:
-            target = self.targetOf(exchange)
+            origin = self._beginningFor(exchange, request)
+        else:
             origin = self._keys.origin(target.scheme, target.host, target.port)
         return origin.partition(b"://")[2]
 

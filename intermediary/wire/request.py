@@ -246,7 +246,7 @@ class RequestReader(Reader):
             return None
         fields, end = parsed
         limits = self._limits
-        if end > limits.headerOctets or len(fields.pairs) > limits.headerFields:
+        if end > self._headOctets or len(fields.pairs) > limits.headerFields:
             return None
         if target[0] != _SLASH or method == b"CONNECT":
             checkForm(method, target)
