@@ -32,15 +32,18 @@ class Forgetting:
         calls: DiskCalls,
         forget: Callable[[Sequence[bytes]], tuple[list[int], list[str]]],
         remove: Callable[[Iterable[str]], None],
+        discard: Callable[[list[str]], None],
     ) -> None:
         """
         @param forget: forgets keys, and gives how many entries there were of each, and
             their files; in a thread.
         @param remove: deletes files; in a thread.
+        @param discard: has a thread do so.
         """
         self._calls = calls
         self._forget = forget
         self._remove = remove
+        self._discard = discard
         #: With whom waits for each.
         self._keys: dict[bytes, list[Deferred[int]]] = {}
         self._busy = False
@@ -79,9 +82,7 @@ class Forgetting:
         self._remove(self._forget(keys)[1])
 
     def _forgotten(self, answer: tuple[list[int], list[str]]) -> tuple[list[int], list[str]]:
-        """Delete the files; nobody finds them, so nobody waits for that."""
-        if answer[1]:
-            self._calls.inThread(self._remove, answer[1]).addErrback(self._calls.failed)
+        self._discard(answer[1])
         return answer
 
     def _done(self, answer: Any, keys: dict[bytes, list[Deferred[int]]]) -> None:

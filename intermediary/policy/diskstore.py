@@ -83,7 +83,9 @@ class DiskStore:
         self.readAhead = ReadAhead(self.calls.inThread, reactor)
         self.index = DiskIndex(os.path.join(folder, "index.sqlite"), limitOctets, reactor.seconds)
         self.coming = Coming(self, urlOf, reactor.seconds)
-        self._forgetting = Forgetting(self.calls, self.index.forgetAll, self.files.remove)
+        self._forgetting = Forgetting(
+            self.calls, self.index.forgetAll, self.files.remove, self._discard
+        )
         self._touched: dict[str, float] = {}
         self._touchedAt = reactor.seconds()
 
@@ -282,11 +284,14 @@ class DiskStore:
         self.files.remove(self.index.purge(what)[1])
 
     def _purged(self, answer: tuple[int, list[str]]) -> int:
-        """Delete the files of what was purged; nobody finds them, so nobody waits for that."""
         count, names = answer
+        self._discard(names)
+        return count
+
+    def _discard(self, names: list[str]) -> None:
+        """Delete the files of what has gone; nobody finds them, so nobody waits for that."""
         if names:
             self.calls.inThread(self.files.remove, names).addErrback(self.calls.failed)
-        return count
 
     def __repr__(self) -> str:
         state = "in use" if self.inUse else "out of use"
