@@ -232,7 +232,6 @@ class SequenceTests(SynchronousTestCase):
         self.assertIsNone(error, error)
         self.assertEqual((run.model.counts["spilt"], run.model.counts["afresh"]), (1, 1))
 
-    @skipUnless(str(arrivalModule.__file__).endswith(".py"), "what is compiled can't be replaced")
     def test_whatIsWrittenIsNewerThanWhatIsRenewed(self) -> None:
         """A 304 is about two, and the content of one of them is on the disk already."""
         asking = Asking("GET", "/a", ())
@@ -257,6 +256,7 @@ class SequenceTests(SynchronousTestCase):
         self.assertEqual(run.model.counts["brought"], 1)
         self.assertEqual(run.model.counts["hit"], 1)
 
+    @skipUnless(str(arrivalModule.__file__).endswith(".py"), "what is compiled can't be replaced")
     def test_mistakesAreFound(self) -> None:
         """Within some dozens of sequences; C{cachemutations} knows many more."""
         for name in SOON:
