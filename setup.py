@@ -87,6 +87,7 @@ COMPILED = (
     "intermediary/policy/networks.py",
     "intermediary/policy/outdating.py",
     "intermediary/policy/partials.py",
+    "intermediary/policy/passing.py",
     "intermediary/policy/purgerequests.py",
     "intermediary/policy/purging.py",
     "intermediary/policy/rangemiss.py",

@@ -144,7 +144,8 @@ class Engine:
         """
         Run the program from C{exchange.index} until a step parks.
 
-        The index is kept here while it runs, and in the exchange otherwise.
+        The index is kept here while it runs, and in the exchange otherwise.  A step
+        that makes the engine jump may have chosen another program before.
         """
         steps = exchange.program.steps
         index = exchange.index
@@ -178,6 +179,7 @@ class Engine:
                     exchange.running = False
                     return
                 self._heed(exchange)
+            steps = exchange.program.steps
             index = exchange.index
 
     def _heed(self, exchange: Exchange) -> None:

@@ -8,7 +8,7 @@ A step is C{callable(exchange)} and returns
   - L{PARKED}: someone else will call C{engine.proceed(exchange)},
   - a L{Reply<intermediary.exchange.Reply>}: answer with it, from C{deliver} on,
   - L{DELIVER}: go on from C{deliver} with C{exchange.reply}, which it has set,
-  - L{FETCH}: go on from C{fetch},
+  - L{FETCH}: go on from C{fetch}, of another program if it has set C{exchange.program},
   - an awaitable of one of these.
 
 A feature that is off is a step that is not there.

@@ -139,6 +139,15 @@ def replying(reply: Reply) -> Any:
     return found
 
 
+def replyWith(content: bytes) -> Any:
+    """Make what sets a reply, and goes on."""
+
+    def reply(exchange: Exchange) -> None:
+        exchange.reply = Reply(200, EMPTY, content)
+
+    return reply
+
+
 class DeliverTests(JumpTestCase):
     """A step that has found the reply."""
 
@@ -218,6 +227,35 @@ class FetchTests(JumpTestCase):
         self.assertEqual(self.trace, ["request", "fetch", "deliver", "finish"])
         self.assertEqual((exchange.over, exchange.status), (True, 200))
         self.assertEqual(repr(FETCH), "FETCH")
+
+    def test_itGoesOnInAnotherProgram(self) -> None:
+        """With sections of other lengths, to the end; also where it is waited for on the way."""
+        other = Program(
+            "other",
+            {
+                "request": (self.step("no"), self.step("no")),
+                "fetch": (self.step("other fetch"),),
+                "deliver": (self.step("other deliver"), self.engine.sendHead),
+                "finish": (self.engine.release, self.engine.end),
+            },
+        )
+
+        def change(exchange: Exchange) -> Any:
+            exchange.program = other
+            return FETCH
+
+        for parks in (False, True):
+            del self.trace[:]
+            self.does["lookup"] = change
+            self.does["other fetch"] = PARKED if parks else Reply(200, EMPTY, b"hello")
+            client = Client()
+            exchange = self.begins(client)
+            if parks:
+                self.does["other deliver"] = replyWith(b"hello")
+                self.engine.proceed(exchange)
+            self.assertEqual(self.trace, ["request", "lookup", "other fetch", "other deliver"])
+            self.assertTrue(client.heard.endswith(b"hello"))
+            self.assertTrue(exchange.over)
 
 
 class AgainTests(JumpTestCase):

@@ -183,6 +183,7 @@ class Sections:
             prompt=not hooks.onRequest,
         )
         whole = RangeMiss(self.cache, engine) if caching.rangeMiss == "whole" else None
+        told = {"key": (field.showKey,), "off": (field.hide,)}.get(caching.cacheStatus, ())
         sections: dict[str, Sequence[Step]] = {
             "request": (*request, *hooks.onRequest),
             "lookup": (
@@ -201,7 +202,7 @@ class Sections:
             "fetched": (*self.fetched, *received, cache.arrival.admit),
             "deliver": (
                 cache.delivery.annotate,
-                *{"key": (field.showKey,), "off": (field.hide,)}.get(caching.cacheStatus, ()),
+                *told,
                 *self.deliver,
             ),
             "finish": (engine.release, cache.settle, *self.account),
@@ -213,6 +214,18 @@ class Sections:
         if whole is not None:
             whole.useInBackground(background)
             sections["fetched"] = (*sections["fetched"], whole.fetchWhole)
+        if not byTarget and caching.minUses < 2:
+            # Nothing about the origin is spelled, nothing is counted.
+            cache.passing.program = Program(
+                f"{name} (passing)",
+                {
+                    "fetch": (engine.derive, *fetch, *send),
+                    "fetched": (*self.fetched, *received),
+                    "deliver": (cache.passing.take, *told, *self.deliver),
+                    "finish": self.finish,
+                },
+                NOTES,
+            )
         if caching.refreshUses:
             cache.refreshAhead(caching.refreshUses, trusts)
         self.caches.append(cache)

@@ -25,6 +25,7 @@ from .delivery import Delivery
 from .filling import Nobody
 from .joining import Joining
 from .lookup import Lookup
+from .passing import Passing
 from .purgerequests import PurgeRequests
 from .revalidation import Revalidation
 from .spelling import Spelling
@@ -51,6 +52,7 @@ class RouteCache:
     @ivar validation: has them ask about what is stored.
     @ivar arrival: takes what comes back.
     @ivar delivery: says what became of them.
+    @ivar passing: sends those on whose answers are not stored, past most of the others.
     """
 
     __slots__ = (
@@ -61,6 +63,7 @@ class RouteCache:
         "arrival",
         "delivery",
         "lookup",
+        "passing",
         "spelling",
         "validation",
     )
@@ -103,18 +106,6 @@ class RouteCache:
         self._targets = targets
         self._collapsing = collapsing
         self._revalidation = revalidation
-        self.lookup = Lookup(
-            cache,
-            targets,
-            answers,
-            status,
-            collapsing,
-            revalidation,
-            purging,
-            rules.ignoreClient,
-            seconds,
-            prompt,
-        )
         self.spelling = Spelling(targets, byTarget)
         self.validation = Validation(answers, admission, cache.purges, seconds)
         self.delivery = Delivery(answers, status, collapsing, cache.purges, seconds)
@@ -129,6 +120,20 @@ class RouteCache:
             self.validation,
             collapsing,
             self.delivery,
+        )
+        self.passing = Passing(self.arrival, self.delivery, cache.purges)
+        self.lookup = Lookup(
+            cache,
+            targets,
+            answers,
+            status,
+            collapsing,
+            revalidation,
+            self.passing,
+            purging,
+            rules.ignoreClient,
+            seconds,
+            prompt,
         )
 
     def useInBackground(self, program: Program) -> None:

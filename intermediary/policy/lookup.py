@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from .cachestate import Cache
     from .collapsing import Collapsing
     from .entries import Entry, Shelf
+    from .passing import Passing
     from .purgerequests import PurgeRequests
     from .revalidation import Revalidation
     from .targets import Targets
@@ -68,6 +69,7 @@ class Lookup:
         "_collapsing",
         "_demandOf",
         "_memory",
+        "_passing",
         "_prompt",
         "_purging",
         "_revalidation",
@@ -88,6 +90,7 @@ class Lookup:
         status: CacheStatus,
         collapsing: Collapsing,
         revalidation: Revalidation,
+        passing: Passing,
         purging: PurgeRequests | None,
         ignoreClient: bool,
         seconds: Callable[[], float],
@@ -109,6 +112,7 @@ class Lookup:
         self._status = status
         self._collapsing = collapsing
         self._revalidation = revalidation
+        self._passing = passing
         self._purging = purging
         self._demandOf: Callable[[Fields], Demand] = (
             readModestDemand if ignoreClient else readDemand
@@ -147,6 +151,19 @@ class Lookup:
             self._visit(exchange, BYPASS, now)
             return None
         entries = () if shelf is None else shelf.entries
+        if (
+            not entries
+            and shelf is not None
+            and shelf.passUntil > now
+            and normal
+            and method == b"GET"
+            and exchange.visit is None
+            and not demand.onlyIfCached
+        ):
+            program = self._passing.program
+            if program is not None and self._targets.isSpelled(exchange):
+                self._cache.misses += 1
+                return self._passing.sendOn(exchange, program, shelf, demand, now)
         entry: Entry | None = None
         part: Entry | None = None
         others: tuple[Entry, ...] = ()

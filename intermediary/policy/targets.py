@@ -22,14 +22,20 @@ _HOSTS: Final = 1024
 
 
 class _Beginning:
-    """What is noted on the fields of a request: what keys of their host begin with."""
+    """
+    What is noted on the fields of a request: what keys of their host begin with.
 
-    __slots__ = ("octets", "secure", "targets")
+    @ivar spelled: whether C{Host} has the form that it has in keys: 1 or 0, -1 where
+        nobody has asked.
+    """
+
+    __slots__ = ("octets", "secure", "spelled", "targets")
 
     def __init__(self, targets: Targets, secure: bool, octets: bytes) -> None:
         self.targets = targets
         self.secure = secure
         self.octets = octets
+        self.spelled = -1
 
 
 class Targets:
@@ -86,7 +92,7 @@ class Targets:
         if target is not None:
             return self.keyOf(target, request.fields)
         return self._keys.under(
-            self._beginningFor(exchange, request), request.target, request.fields
+            self._beginningFor(exchange, request).octets, request.target, request.fields
         )
 
     def shelfFor(self, exchange: Exchange, memory: MemoryStore) -> Shelf | None:
@@ -102,15 +108,25 @@ class Targets:
             return None
         request = exchange.request
         assert request is not None
-        return memory.find(self._beginningFor(exchange, request) + request.target)
+        return memory.find(self._beginningFor(exchange, request).octets + request.target)
 
-    def _beginningFor(self, exchange: Exchange, request: RequestHead) -> bytes:
+    def isSpelled(self, exchange: Exchange) -> bool:
+        """Tell whether C{Host} says the host and the port as the key does (L{hostFor})."""
+        request = exchange.request
+        assert request is not None
+        beginning = self._beginningFor(exchange, request)
+        if beginning.spelled < 0:
+            host = request.fields.index.get(b"host")
+            beginning.spelled = 1 if host == _hostOf(beginning.octets) else 0
+        return beginning.spelled == 1
+
+    def _beginningFor(self, exchange: Exchange, request: RequestHead) -> _Beginning:
         """Make what keys begin with, without the target."""
         secure = exchange.secure
         # Clients repeat themselves; as in Engine.derive.
         noted = request.fields.noted
         if isinstance(noted, _Beginning) and noted.targets is self and noted.secure == secure:
-            return noted.octets
+            return noted
         origins = self._secureOrigins if secure else self._origins
         origin = origins.get(request.host)
         if origin is None:
@@ -119,8 +135,8 @@ class Targets:
             if len(origins) >= _HOSTS:
                 origins.clear()
             origins[request.host] = origin
-        request.fields.noted = _Beginning(self, secure, origin)
-        return origin
+        beginning = request.fields.noted = _Beginning(self, secure, origin)
+        return beginning
 
     def hostFor(self, exchange: Exchange) -> bytes:
         """
@@ -132,10 +148,10 @@ class Targets:
         if target is None:
             request = exchange.request
             assert request is not None
-            origin = self._beginningFor(exchange, request)
+            origin = self._beginningFor(exchange, request).octets
         else:
             origin = self._keys.origin(target.scheme, target.host, target.port)
-        return origin.partition(b"://")[2]
+        return _hostOf(origin)
 
     def commonOf(self, target: Target) -> bytes:
         """Make what all keys of a target begin with: its key, where it has but one."""
@@ -144,3 +160,7 @@ class Targets:
     def commonFor(self, exchange: Exchange) -> bytes:
         """Make what all keys of a request's target begin with; empty where that has but one."""
         return self.commonOf(self.targetOf(exchange)) if self.several else b""
+
+
+def _hostOf(beginning: bytes) -> bytes:
+    return beginning.partition(b"://")[2]

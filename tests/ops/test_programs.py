@@ -16,7 +16,7 @@ from zope.interface import implementer
 from intermediary.interfaces import IAccessLog
 from intermediary.net.origintls import OriginPolicies
 from intermediary.ops.endpoints import ForwardProxyFactory, ReverseProxyFactory, makeCache
-from intermediary.ops.programs import NOTES, Hooks, Upstreams
+from intermediary.ops.programs import NOTES, Hooks, Sections, Upstreams
 from intermediary.policy.access import DestinationGuard
 from intermediary.settings import (
     BypassSettings,
@@ -447,6 +447,29 @@ class CachingTests(ProgramsTestCase):
             "            21 cache.RouteCache.settle\n"
             "            22 test_programs.Everything.onFinish\n"
             "            23 engine.end                        (next request)",
+        )
+
+    def test_whatPasses(self) -> None:
+        """It has one step of the cache after its look-up, and hooks as others."""
+        engine = self.reverse().engine
+        sections = Sections(engine, Hooks([Everything()]), None, makeCache(self.reactor))
+        sections.fetching("x", (), (), (), RouteCacheSettings())
+        (route,) = sections.caches
+        assert route.passing.program is not None
+        self.assertEqual(
+            route.passing.program.listing(),
+            "  fetch      0 engine.derive                     (hop-by-hop, Via)\n"
+            "             1 test_programs.Everything.onFetch\n"
+            "             2 engine.connect                    (parks: connection)\n"
+            "             3 engine.send                       (parks: response head)\n"
+            "  fetched    4 test_programs.Everything.onFetched\n"
+            "             5 engine.receive\n"
+            "  deliver    6 passing.Passing.take\n"
+            "             7 test_programs.Everything.onDeliver\n"
+            "             8 engine.sendHead                   (parks: body relay)\n"
+            "  finish     9 engine.release\n"
+            "            10 test_programs.Everything.onFinish\n"
+            "            11 engine.end                        (next request)",
         )
 
     def test_whatIsAskedForHasStepsOfItsOwn(self) -> None:
