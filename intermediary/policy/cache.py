@@ -121,7 +121,7 @@ class RouteCache:
             collapsing,
             self.delivery,
         )
-        self.passing = Passing(self.arrival, self.delivery, cache.purges)
+        self.passing = Passing(rules, targets, self.arrival, self.delivery, cache.purges)
         self.lookup = Lookup(
             cache,
             targets,

@@ -16,7 +16,7 @@ from ..wire.cachestatus import withKey
 if TYPE_CHECKING:
     from ..exchange import Exchange, Reply
     from .targets import Targets
-    from .visit import Visit
+    from .visit import Asked
 
 _LINE: Final = b"Cache-Status: "
 #: Under what an exchange remembers what its client did not see.
@@ -36,11 +36,11 @@ class CacheField:
         reply, request = exchange.reply, exchange.request
         if reply is None or request is None or not _memberOf(reply):
             return
-        visit: Visit | None = exchange.visit
-        if visit is None:
+        asked: Asked | None = exchange.visit
+        if asked is None:
             key = self._targets.keyOf(self._targets.targetOf(exchange), request.fields)
         else:
-            key = visit.key
+            key = asked.key
         if key:
             reply.more = withKey(reply.more[:-2], key) + b"\r\n"
 

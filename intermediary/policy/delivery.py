@@ -27,16 +27,20 @@ if TYPE_CHECKING:
 
 
 class Delivery:
-    """Answers the requests of one route that were sent on."""
+    """
+    Answers the requests of one route that were sent on.
+
+    @ivar missed: the line that says that nothing was found.
+    """
 
     __slots__ = (
         "_answers",
         "_collapsing",
         "_lines",
-        "_missed",
         "_purges",
         "_seconds",
         "_status",
+        "missed",
     )
 
     def __init__(
@@ -54,7 +58,7 @@ class Delivery:
         self._seconds = seconds
         #: What is said of most requests, by why they were sent on.
         self._lines = {reason: _line(status.forwarded(reason)) for reason in REASONS}
-        self._missed = self._lines[URI_MISS]
+        self.missed = self._lines[URI_MISS]
 
     def give(
         self, exchange: Exchange, visit: Visit, entry: Entry, now: float, status: int | None
@@ -109,7 +113,7 @@ class Delivery:
             return
         if visit.passes and not visit.stored and not visit.collapsed:
             # Most of all that is not a hit; nothing was found for it.
-            reply.more = self._missed
+            reply.more = self.missed
         elif visit.stored or visit.collapsed:
             reply.more = _line(self._member(visit, None, None))
         else:

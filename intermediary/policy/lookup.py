@@ -136,7 +136,8 @@ class Lookup:
         now = exchange.started if prompt else self._seconds()
         fields = request.fields
         method = request.method
-        if method != b"GET" and method != b"HEAD":
+        get = method == b"GET"
+        if not get and method != b"HEAD":
             if method == PURGE and self._purging is not None:
                 return self._purging.answer(exchange)
             self._visit(exchange, METHOD, now)
@@ -156,14 +157,11 @@ class Lookup:
             and shelf is not None
             and shelf.passUntil > now
             and normal
-            and method == b"GET"
-            and exchange.visit is None
-            and not demand.onlyIfCached
+            and get
+            and self._passing.takes(exchange, demand)
         ):
-            program = self._passing.program
-            if program is not None and self._targets.isSpelled(exchange):
-                self._cache.misses += 1
-                return self._passing.sendOn(exchange, program, shelf, demand, now)
+            self._cache.misses += 1
+            return self._passing.sendOn(exchange, shelf, demand, now)
         entry: Entry | None = None
         part: Entry | None = None
         others: tuple[Entry, ...] = ()

@@ -14,16 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from ..program import FETCH
 from ..wire.cachestatus import URI_MISS
-from .visit import Visit
+from ..wire.storing import plainlyForbids
+from .visit import Asked, Visit
 
 if TYPE_CHECKING:
     from ..exchange import Exchange
     from ..program import Program
     from ..wire.reuse import Demand
+    from ..wire.rules import CacheRules
     from .arrival import Arrival
     from .delivery import Delivery
     from .entries import Shelf
     from .recentpurges import RecentPurges
+    from .targets import Targets
 
 
 class Passing:
@@ -33,32 +36,49 @@ class Passing:
     @ivar program: what sends them; None where all go through the whole one.
     """
 
-    __slots__ = ("_arrival", "_delivery", "_purges", "program")
+    __slots__ = ("_arrival", "_delivery", "_purges", "_rules", "_targets", "program")
 
-    def __init__(self, arrival: Arrival, delivery: Delivery, purges: RecentPurges) -> None:
+    def __init__(
+        self,
+        rules: CacheRules,
+        targets: Targets,
+        arrival: Arrival,
+        delivery: Delivery,
+        purges: RecentPurges,
+    ) -> None:
+        self._rules = rules
+        self._targets = targets
         self._arrival = arrival
         self._delivery = delivery
         self._purges = purges
         self.program: Program | None = None
 
-    def sendOn(
-        self, exchange: Exchange, program: Program, shelf: Shelf, demand: Demand, now: float
-    ) -> Any:
+    def takes(self, exchange: Exchange, demand: Demand) -> bool:
         """
-        Send a request on that was looked up: a GET, spelled as its key.
+        Tell whether a GET that was looked up may be sent on by the shorter program.
 
-        @param program: of this.
+        Its target is spelled as in its key.  C{Host} may not be, it may have been looked up
+        before, or want nothing that is not stored.
+        """
+        return (
+            self.program is not None
+            and exchange.visit is None
+            and not demand.onlyIfCached
+            and self._targets.isSpelled(exchange)
+        )
+
+    def sendOn(self, exchange: Exchange, shelf: Shelf, demand: Demand, now: float) -> Any:
+        """
+        Send a request on that it takes.
+
+        Where it is sent once more, its answer is taken for as old as by the first time.
+
         @param shelf: what is known under its key: nothing stored, and that it passes.
         """
-        visit = exchange.visit = Visit(URI_MISS, now)
-        visit.key = shelf.key
-        visit.shelf = shelf
-        visit.demand = demand
-        visit.passes = True
-        # Where it is sent again, its answer is taken for as old as by the first time.
+        program = self.program
+        assert program is not None
         purges = self._purges
-        visit.epoch = purges.serial
-        visit.changes = purges.changes.serial
+        exchange.visit = Asked(now, shelf.key, shelf, demand, purges.serial, purges.changes.serial)
         exchange.program = program
         return FETCH
 
@@ -68,7 +88,29 @@ class Passing:
 
         A reply that was made here has no connection any more.
         """
-        if exchange.lease is not None:
+        response = exchange.response
+        reply = exchange.reply
+        fetched = exchange.lease is not None
+        if fetched and response is not None and reply is not None:
+            status = response.status
+            if (
+                status != 304
+                and status == reply.status
+                and plainlyForbids(response.fields, self._rules)
+            ):
+                # As those before it.
+                reply.more = self._delivery.missed
+                return
+        asked: Asked = exchange.visit
+        if not isinstance(asked, Visit):
+            visit = exchange.visit = Visit(URI_MISS, asked.requested)
+            visit.key = asked.key
+            visit.shelf = asked.shelf
+            visit.demand = asked.demand
+            visit.epoch = asked.epoch
+            visit.changes = asked.changes
+            visit.passes = True
+        if fetched:
             # As nothing is stored, there is nothing that it could ask for again.
             self._arrival.admit(exchange)
         self._delivery.annotate(exchange)

@@ -111,10 +111,15 @@ class Targets:
         return memory.find(self._beginningFor(exchange, request).octets + request.target)
 
     def isSpelled(self, exchange: Exchange) -> bool:
-        """Tell whether C{Host} says the host and the port as the key does (L{hostFor})."""
+        """
+        Tell whether C{Host} says the host and the port as the key does (L{hostFor}).
+
+        Of a request that L{shelfFor} has just found something of.
+        """
         request = exchange.request
         assert request is not None
-        beginning = self._beginningFor(exchange, request)
+        beginning = request.fields.noted
+        assert isinstance(beginning, _Beginning)
         if beginning.spelled < 0:
             host = request.fields.index.get(b"host")
             beginning.spelled = 1 if host == _hostOf(beginning.octets) else 0

@@ -16,19 +16,47 @@ if TYPE_CHECKING:
     from .entries import Entry, Shelf
 
 
+# Those who pass are many, and this is all that is needed for most of them.
+@mypyc_attr(acyclic=True)
+class Asked:
+    """
+    What the cache remembers about any request that it has sent on.
+
+    @ivar requested: when it was looked up, or sent again.
+    @ivar epoch: how many purges there had been when it was sent on, the last time it
+        was; -1 before that.
+    @ivar changes: how many changes there had been then.
+    """
+
+    __slots__ = ("changes", "demand", "epoch", "key", "requested", "shelf")
+
+    def __init__(
+        self,
+        requested: float,
+        key: bytes = b"",
+        shelf: Shelf | None = None,
+        demand: Demand = ORDINARY,
+        epoch: int = -1,
+        changes: int = -1,
+    ) -> None:
+        self.requested = requested
+        self.key = key
+        self.shelf = shelf
+        self.demand = demand
+        self.epoch = epoch
+        self.changes = changes
+
+
 # One that is gone is used again, as to make one takes longer than to set it.  The cycles
 # that it is part of are ended by who leads a fetch (Collapsing), whatever happens.
 @mypyc_attr(free_list_len=1, acyclic=True)
-class Visit:
+class Visit(Asked):
     """
     What the cache remembers about an exchange that it could not answer at once.
 
     @ivar ahead: the entry that it refreshes before it expires, and which stays as it is
         unless something of its kind comes; None otherwise.
     @ivar reason: why it was sent on (RFC 9211 §2.2).
-    @ivar epoch: how many purges there had been when it was sent on, the last time it
-        was; -1 before that.
-    @ivar changes: how many changes there had been then.
     @ivar common: what all keys of its target begin with, where these are several;
         empty otherwise.
     @ivar fetch: the fetch that it leads, or None.
@@ -54,18 +82,14 @@ class Visit:
     __slots__ = (
         "ahead",
         "answered",
-        "changes",
         "collapsed",
         "common",
         "completing",
-        "demand",
         "entries",
-        "epoch",
         "excused",
         "failures",
         "fetch",
         "kept",
-        "key",
         "looked",
         "normal",
         "others",
@@ -73,8 +97,6 @@ class Visit:
         "part",
         "passes",
         "reason",
-        "requested",
-        "shelf",
         "skipped",
         "stored",
         "tail",
@@ -82,14 +104,9 @@ class Visit:
     )
 
     def __init__(self, reason: bytes, requested: float) -> None:
+        super().__init__(requested)
         self.reason = reason
-        self.requested = requested
-        self.key = b""
-        self.epoch = -1
-        self.changes = -1
         self.common = b""
-        self.shelf: Shelf | None = None
-        self.demand: Demand = ORDINARY
         self.fetch: Fetch | None = None
         # Tuples, as an empty one costs nothing: most visits have none.
         self.entries: tuple[Entry, ...] = ()

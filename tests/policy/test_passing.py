@@ -308,9 +308,7 @@ class ToldTests(PassingTestCase):
         self.isAsked()
         self.isPassed()
         self.answers(UNSTORED)
-        self.assertEqual(
-            self.gets()[b"cache-status"], b'test; fwd=uri-miss; key="site http://a/"'
-        )
+        self.assertEqual(self.gets()[b"cache-status"], b'test; fwd=uri-miss; key="site http://a/"')
 
     def test_nothing(self) -> None:
         """To clients."""
