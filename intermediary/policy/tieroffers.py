@@ -17,6 +17,8 @@ from .answers import PARTIAL_CONTENT
 from .tierlooks import broke
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..interfaces import ICacheTier
     from .entries import Entry
     from .stores import MemoryStore
@@ -44,6 +46,7 @@ class TierOffers:
         "_memory",
         "_outdated",
         "_pending",
+        "_purging",
         "_reactor",
         "roomOctets",
     )
@@ -62,6 +65,8 @@ class TierOffers:
         self._outdated: dict[tuple[bytes, bytes], None] = {}
         # What is being written.
         self._pending: dict[Entry, None] = {}
+        # What is about entries that are in memory still, though not behind.
+        self._purging: dict[Callable[[Entry], bool], None] = {}
         self.roomOctets = max(1 << 24, memory.limitOctets // 8)
 
     @property
@@ -83,7 +88,7 @@ class TierOffers:
 
     def offer(self, entry: Entry) -> None:
         """Have an entry written, if it is worth it and there is not too much to do."""
-        if entry in self._pending:
+        if entry in self._pending or (self._purging and self._isPurged(entry)):
             return
         file = entry.body.file
         if file is not None and file.complete:
@@ -105,6 +110,25 @@ class TierOffers:
                 self._drops(entry, answer)
             answer.addErrback(broke)
             answer.addCallback(self._written, entry, writing)
+
+    def withhold(self, covers: Callable[[Entry], bool], purged: Deferred[int] | int) -> None:
+        """
+        Have nothing come back behind the memory that was purged there and will be here.
+
+        @param covers: whether it is so for an entry; has expire what only that is to.
+        @param purged: when there is none of them here any more.
+        """
+        if isinstance(purged, Deferred):
+            self._purging[covers] = None
+
+            def done(result: Any) -> Any:
+                del self._purging[covers]
+                return result
+
+            purged.addBoth(done)
+
+    def _isPurged(self, entry: Entry) -> bool:
+        return any([covers(entry) for covers in self._purging])
 
     def _drops(self, entry: Entry, dropped: Deferred[Any]) -> None:
         """What is behind under the name of an entry is on its way out."""

@@ -198,8 +198,22 @@ class Tiers:
 
         What is here and behind counts once.
         """
-        behind = self.looks.change(self._change(what, soft, None), self.behind.purge(what, soft))
-        return total(self.memory.purge(what, soft), behind)
+        change = self._change(what, soft, None)
+        behind = self.looks.change(change, self.behind.purge(what, soft))
+        return total(self._purgeMemory(what, soft, None, change), behind)
+
+    def _purgeMemory(
+        self,
+        what: Purge,
+        soft: bool,
+        isMeant: Callable[[Entry], bool] | None,
+        change: Callable[[Entry], bool],
+    ) -> Deferred[int] | int:
+        """Purge what is here, which may take some turns, and have none of it written meanwhile."""
+        last = self.memory.added
+        purged = self.memory.purge(what, soft, isMeant)
+        self.offers.withhold(lambda entry: entry.serial <= last and change(entry), purged)
+        return purged
 
     def _change(
         self, what: Purge, soft: bool, isMeant: Callable[[Entry], bool] | None
@@ -230,8 +244,9 @@ class Tiers:
         @param isMeant: as in L{MemoryStore.purge<intermediary.policy.stores.MemoryStore.purge>}.
         """
         self.behind.giveUp(what, isMeant)
+        change = self._change(what, soft, isMeant)
         gone: Deferred[int] | int = self.looks.change(
-            self._change(what, soft, isMeant), self.memory.purge(what, soft, isMeant)
+            change, self._purgeMemory(what, soft, isMeant, change)
         )
         return gone
 

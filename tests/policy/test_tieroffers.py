@@ -5,14 +5,17 @@ What is written behind the memory.
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from intermediary.policy.answers import Record
 from intermediary.policy.body import Body
+from intermediary.policy.purging import FIRST_SECONDS, UNTIMED, Purge
 from intermediary.policy.tieroffers import BIG_WRITINGS, OUTDATED, RENEWALS, WRITINGS
 from intermediary.wire.fields import Fields
 from intermediary.wire.freshness import Freshness
 
+from .cachetier import evictAll
 from .stored import entryOf
 from .test_tiers import LARGEST, SMALL, TiersTestCase, answer, ask
 
@@ -20,8 +23,8 @@ if TYPE_CHECKING:
     from intermediary.policy.entries import Entry
 
 
-class WritingTests(TiersTestCase):
-    """What is written."""
+class OffersTestCase(TiersTestCase):
+    """Makes entries that no request has brought."""
 
     def entry(self, key: bytes, content: bytes | Body = b"x", **more: Any) -> Entry:
         """Make an entry with a record."""
@@ -34,6 +37,10 @@ class WritingTests(TiersTestCase):
     def stored(self, key: bytes) -> bool:
         """Whether the disk has something."""
         return self.successResultOf(self.disk.find(key)) is not None
+
+
+class WritingTests(OffersTestCase):
+    """What is written."""
 
     def test_whatIsNotWorthIt(self) -> None:
         """Short and without a validator; what it replaces goes."""
@@ -187,3 +194,75 @@ class WritingTests(TiersTestCase):
             self.answers(answer(b"new"))
             self.gets(client, b"new", b"fwd=uri-miss")
             self.works()
+
+
+class PurgingTests(OffersTestCase):
+    """A purge of so many that what is behind has gone some turns before all in memory has."""
+
+    def purges(self, last: Entry, soft: bool = False, here: bool = False) -> Any:
+        """
+        Begin with one of all.
+
+        @param last: an entry that it does not come to in its first turn.
+        @param here: another process has dropped the rows.
+        """
+        self.memory.limitOctets = 1 << 24
+        for number in range(4 * UNTIMED):
+            self.memory.add(self.entry(b"http://b/%d" % number))
+        self.memory.add(last)
+        times = count(self.scenario.clock.seconds(), FIRST_SECONDS)
+        patched = self.patch(self.scenario.clock, "seconds", lambda: next(times))
+        purge = self.tiers.purgeHere if here else self.tiers.purge
+        answer = purge(Purge.ofPrefix(b"http://"), soft)
+        patched.restore()
+        self.assertNoResult(answer)
+        return answer
+
+    def ends(self, answer: Any) -> None:
+        """The rest of its turns."""
+        for _ in range(4):
+            self.scenario.clock.advance(FIRST_SECONDS)
+        self.assertGreaterEqual(self.successResultOf(answer), UNTIMED)
+
+    def test_whatLeavesMemoryMeanwhile(self) -> None:
+        """It is not written behind the purge; what has been stored since then is."""
+        for here in (False, True):
+            old = self.entry(b"http://b/old")
+            answer = self.purges(old, here=here)
+            self.memory.add(self.entry(b"http://b/new%d" % here))
+            self.tiers.used(old)
+            evictAll(self.memory)
+            self.assertFalse(self.stored(b"http://b/old"))
+            self.assertTrue(self.stored(b"http://b/new%d" % here))
+            self.ends(answer)
+
+    def test_whatIsUsedMeanwhile(self) -> None:
+        """Its second use is no reason to write it either."""
+        old = self.entry(b"http://b/old")
+        answer = self.purges(old)
+        for _ in range(2):
+            self.tiers.used(old)
+        self.assertFalse(self.stored(b"http://b/old"))
+        self.ends(answer)
+        self.assertFalse(self.stored(b"http://b/old"))
+
+    def test_softly(self) -> None:
+        """What is written then has expired, as all that was behind has."""
+        old = self.entry(b"http://b/old", fields=Fields([(b"ETag", b'"1"')]))
+        answer = self.purges(old, soft=True)
+        now = self.scenario.clock.seconds()
+        self.assertGreater(old.expires, now)
+        evictAll(self.memory)
+        shelf = self.successResultOf(self.disk.find(b"http://b/old"))
+        assert shelf is not None
+        self.assertEqual([entry.expires for entry in shelf.entries], [now])
+        self.ends(answer)
+
+    def test_whatIsCancelled(self) -> None:
+        """What it has not come to in memory by then is as before it."""
+        old = self.entry(b"http://b/old")
+        answer = self.purges(old)
+        answer.cancel()
+        self.failureResultOf(answer)
+        evictAll(self.memory)
+        self.assertTrue(self.stored(b"http://b/old"))
