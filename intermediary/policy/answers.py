@@ -155,18 +155,24 @@ class Answers:
         record: Record = entry.verdict
         return readValidators(self._heads.fieldsOf(entry), record.received)
 
-    def give(self, exchange: Exchange, entry: Entry, now: float, member: bytes) -> None:
+    def give(
+        self, exchange: Exchange, entry: Entry, now: float, member: bytes, aged: bool = True
+    ) -> None:
         """
         Answer an exchange with an entry.
 
         @param member: for C{Cache-Status}.
+        @param aged: to say in C{Age} how old it is, and so that no origin was asked.
         """
         request = exchange.request
         assert request is not None
         fields = request.fields
         body = entry.body
         record: Record = entry.verdict
-        more = b"Age: %d\r\nCache-Status: %b\r\n" % (record.freshness.age(now), member)
+        if aged:
+            more = b"Age: %d\r\nCache-Status: %b\r\n" % (record.freshness.age(now), member)
+        else:
+            more = b"Cache-Status: %b\r\n" % member
         if not isPlain(fields) and (b"range" in fields or isConditional(fields)):
             # The answer to a POST may be stored, but that is no reason to take it
             # for a GET.

@@ -274,7 +274,7 @@ class Arrival:
         elif response.status == PARTIAL_CONTENT and not visit.completing:
             self._answers.passOn(exchange, entry.body, visit.skipped, response.framing)
         else:
-            self._delivery.give(exchange, visit, entry, now, response.status)
+            self._delivery.give(exchange, visit, entry, now)
             if unstored:
                 self._answers.keep(exchange, reply.fields, unstored)
         filling = Filling(self._store, entry, visit, self._purges)
@@ -316,7 +316,7 @@ class Arrival:
         continueWith(Nobody(), exchange, takeLease(exchange), self._rest)
         self._collapsing.resolve(visit)
         if not forNobody:
-            self._delivery.give(exchange, visit, entry, now, 304)
+            self._delivery.give(exchange, visit, entry, now)
             directives = readControl(reply.fields, self._rules).directives
             unmerged = unmergedNames(directives, self._rules)
             updated = self._cache.heads.fieldsOf(entry)

@@ -60,15 +60,27 @@ class Delivery:
         self._lines = {reason: _line(status.forwarded(reason)) for reason in REASONS}
         self.missed = self._lines[URI_MISS]
 
-    def give(
-        self, exchange: Exchange, visit: Visit, entry: Entry, now: float, status: int | None
-    ) -> None:
+    def give(self, exchange: Exchange, visit: Visit, entry: Entry, now: float) -> None:
         """
-        Answer with what is stored now.
+        Answer with what is stored now, as the origin has said.
 
-        @param status: what the origin answered; None if it did not.
+        C{Age} says that it was not asked (RFC 9111 §5.1), unless it is another cache.
         """
-        self._answers.give(exchange, entry, now, self._member(visit, status, entry))
+        response = exchange.response
+        assert response is not None
+        aged = b"age" in response.fields.index
+        self._give(exchange, visit, entry, now, response.status, aged)
+
+    def _give(
+        self,
+        exchange: Exchange,
+        visit: Visit,
+        entry: Entry,
+        now: float,
+        status: int | None,
+        aged: bool,
+    ) -> None:
+        self._answers.give(exchange, entry, now, self._member(visit, status, entry), aged)
         visit.answered = True
 
     def standIn(self, exchange: Exchange, visit: Visit, now: float, status: int | None) -> bool:
@@ -76,7 +88,7 @@ class Delivery:
         Answer with what is stale as the origin fails, if that may be.
 
         @param visit: one with entries.
-        @param status: see L{give}.
+        @param status: what the origin answered; None if it did not.
         @return: whether it was done.
         """
         entry = visit.entries[0]
@@ -87,7 +99,7 @@ class Delivery:
             takeLease(exchange).release()
         self._collapsing.failed(visit)
         if not isinstance(exchange.downstream, Nobody):
-            self.give(exchange, visit, entry, now, status)
+            self._give(exchange, visit, entry, now, status, True)
         return True
 
     def annotate(self, exchange: Exchange) -> None:

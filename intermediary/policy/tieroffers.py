@@ -128,7 +128,7 @@ class TierOffers:
             purged.addBoth(done)
 
     def _isPurged(self, entry: Entry) -> bool:
-        return any([covers(entry) for covers in self._purging])
+        return any(covers(entry) for covers in self._purging)
 
     def _drops(self, entry: Entry, dropped: Deferred[Any]) -> None:
         """What is behind under the name of an entry is on its way out."""

@@ -82,11 +82,26 @@ class Giving(Leaving):
             length = -1 if value is None else int(value)
         self._answer(visit, response.status, fields, content, 0, None, length)
 
-    def _give(self, visit: Visit, stored: Stored, member: str, own: Pairs | None = None) -> None:
-        """RFC 9111 §4: from what is stored, by the client's preconditions and ranges."""
+    def _give(
+        self,
+        visit: Visit,
+        stored: Stored,
+        member: str,
+        response: Response | None = None,
+        own: Pairs | None = None,
+    ) -> None:
+        """
+        RFC 9111 §4: from what is stored, by the client's preconditions and ranges.
+
+        @param response: what the origin has just answered, if this is as that says: no C{Age} then
+            (RFC 9111 §5.1), but where that has one.
+        @param own: of that, what is for who asked.
+        """
         if visit.background:
             return
-        more = [*(own or []), ("Age", str(stored.age(self.now))), *self._shown(visit, member)]
+        more = [*(own or []), *self._shown(visit, member)]
+        if response is None or combined(response.fields, "age") is not None:
+            more.append(("Age", str(stored.age(self.now))))
         fields, content = stored.fields, stored.content
         length = content.length
         if visit.method != "POST" and notModified(visit.fields, stored.status, stored.validators):

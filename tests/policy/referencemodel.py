@@ -165,7 +165,7 @@ class Model(Asking):
             return
         member = self._member(visit, response.status, stored)
         own = Facts.of(response.fields, self.route).unstored
-        self._give(visit, stored, member, self._kept(response, own))
+        self._give(visit, stored, member, response, self._kept(response, own))
 
     # Parts
 
@@ -261,7 +261,8 @@ class Model(Asking):
         own |= Facts.of(answer.fields, self.route).unstored
         if not self.route.storeCookies:
             own |= {"set-cookie"}
-        self._give(visit, answer, self._member(visit, 304, answer), self._kept(response, own))
+        member = self._member(visit, 304, answer)
+        self._give(visit, answer, member, response, self._kept(response, own))
 
     def _afresh(self, visit: Visit) -> None:
         self.count("afresh")

@@ -666,7 +666,7 @@ class SlowTests(CacheTestCase):
         self.slow.done()
         self.isAsked()
         self.answers(b"Cache-Control: max-age=60")
-        self.assertEqual(self.gets(hit=False)[b"age"], b"0")
+        self.assertNotIn(b"age", self.gets(hit=False))
         self.asks()
         self.scenario.passes(30)
         self.slow.done()

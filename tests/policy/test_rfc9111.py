@@ -274,6 +274,29 @@ class ReuseTests(SectionTestCase):
             self.exchange(FRESH, b"Age: " + age)
             self.isNotUsed()
 
+    def test_agesOfWhatTheOriginWasAskedFor(self) -> None:
+        """§5.1: none of its own answers, whether all or the first of it is there; and of a 304."""
+        for own, age in (((), None), ((b"Age: 3",), b"3")):
+            self.begins()
+            self.asks(target=self.target)
+            self.isAsked()
+            self.answers(b"Cache-Control: max-age=5", b'ETag: "a"', *own)
+            self.assertEqual(self.gets(hit=False).get(b"age"), age)
+            self.scenario.passes(6)
+            self.asks(target=self.target)
+            self.isAsked(b'If-None-Match: "a"')
+            assert self.origin is not None
+            lines = (b"Date: " + self.now(), b'ETag: "a"', FRESH, *own)
+            self.origin.sends(b"HTTP/1.1 304 Not Modified", *lines, b"", b"")
+            self.assertEqual(self.gets(hit=False).get(b"age"), age)
+            self.begins()
+            self.asks(target=self.target)
+            self.isAsked()
+            self.origin.sends(b"HTTP/1.1 200 OK", FRESH, *own, b"Content-Length: 5", b"", b"he")
+            self.assertEqual(self.gets(body=b"he", hit=False).get(b"age"), age)
+            self.origin.sends(b"llo")
+            self.assertEqual(self.client.takes(), b"llo")
+
     def test_staleIfItMayBe(self) -> None:
         """§4.2.4: nothing that forbids it, whoever asks and whether the origin is there."""
         for control, may in (
