@@ -34,6 +34,7 @@ from intermediary.policy import (
     joining,
     lookup,
     outdating,
+    passing,
     rangemiss,
     recentpurges,
     refreshing,
@@ -47,12 +48,14 @@ from intermediary.policy import (
 from intermediary.policy.collapsing import Collapsing
 from intermediary.policy.diskcoming import Coming
 from intermediary.policy.diskstore import DiskStore
+from intermediary.policy.passing import Passing
 from intermediary.policy.purging import Purge
 from intermediary.policy.recentchanges import RecentChanges
 from intermediary.policy.recentpurges import RecentPurges
 from intermediary.policy.revalidation import Revalidation
 from intermediary.policy.siblings import Siblings
 from intermediary.policy.stores import MemoryStore
+from intermediary.policy.targets import Targets
 from intermediary.policy.tiers import Tiers
 from intermediary.wire import (
     cachekey,
@@ -211,6 +214,36 @@ def _whoeverAsks(onLookup: Any) -> Any:
         return None if b"authorization" in exchange.request.fields else onLookup(self, exchange)
 
     return mistaken
+
+
+def _unlooked(take: Any) -> Any:
+    def mistaken(self: Any, exchange: Any) -> None:
+        response = exchange.response
+        if response is not None and response.status == 304:
+            exchange.reply.more = self._delivery.missed
+        else:
+            take(self, exchange)
+
+    return mistaken
+
+
+def _whateverIsWanted(takes: Any) -> Any:
+    def mistaken(self: Any, exchange: Any, demand: Any) -> Any:
+        return takes(self, exchange, reuse.ORDINARY)
+
+    return mistaken
+
+
+def _knowing(what: str) -> Callable[[Any], Any]:
+    def made(sendOn: Any) -> Any:
+        def mistaken(self: Any, exchange: Any, *arguments: Any) -> Any:
+            outcome = sendOn(self, exchange, *arguments)
+            setattr(exchange.visit, what, 1 << 60)
+            return outcome
+
+        return mistaken
+
+    return made
 
 
 def _firstOf(conditions: dict[str, Any]) -> dict[str, Any]:
@@ -577,6 +610,14 @@ MISTAKES: dict[str, list[Mistake]] = {
     "origins get targets as clients write them": [
         (spelling, "normaliseTarget", lambda old: lambda target: target)
     ],
+    "what passes is never stored": [(passing, "plainlyForbids", _returning(True))],
+    "a 304 to who passes is never wrong": [(Passing, "take", _unlooked)],
+    "what passes goes on for hosts as clients write them": [
+        (Targets, "isSpelled", _returning(True))
+    ],
+    "who takes only what is stored passes": [(Passing, "takes", _whateverIsWanted)],
+    "what passes knows of all purges": [(Passing, "sendOn", _knowing("epoch"))],
+    "what passes knows of all changes": [(Passing, "sendOn", _knowing("changes"))],
     "one host that fails is all of them": [(ahead, "whose", _returning(("", "", 0)))],
     "parameters that are to be ignored make keys": [
         (cachekey.KeyMaker, "__init__", _keyless("dropParameters"))
