@@ -98,6 +98,10 @@ class Configuration:
     shutdownSeconds: float = 30.0
     source: str = COMMAND_LINE
     warnings: tuple[Problem, ...] = ()
+    #: Tells the line of a key in the file, by its path; None where that has none.
+    lineOf: Callable[[Sequence[str | int]], int | None] = field(
+        default=lambda path: None, compare=False, repr=False
+    )
 
 
 def load(path: str) -> Configuration:

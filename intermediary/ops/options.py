@@ -170,6 +170,7 @@ class Options(usage.Options):
                 [
                     Problem(
                         file=self.configuration.source,
+                        line=self.configuration.lineOf(("cache", "disk", "path")),
                         table="cache.disk.path",
                         value=path,
                         message=message,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
@@ -82,7 +83,8 @@ def parse(octets: bytes, source: str) -> Configuration:
         # A problem without a line is about the file as a whole: last.
         raise ConfigurationError(sorted(problems, key=lambda p: p.line or len(text)))
     odd = [*oddities(document), *clientOddities(document), *odd]
-    return configurationOf(model, source, _placed(odd, source, places))
+    read = configurationOf(model, source, _placed(odd, source, places))
+    return replace(read, lineOf=places.of)
 
 
 def _certificates(

@@ -277,7 +277,7 @@ servers = ["http://h"]
         with open(folder, "wb"):
             pass
         self.exits(1, "--config", self.file((text % folder).encode()), "--check")
-        self.assertIn("cache.disk.path", self.stderr.getvalue())
+        self.assertIn(":2: cache.disk.path = ", self.stderr.getvalue())
         self.assertIn("is not a folder; name a folder", self.stderr.getvalue())
 
     def test_checkOfABadFileFails(self) -> None:
