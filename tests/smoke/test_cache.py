@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 
-#: So many clients want the same at once.
+#: So many clients want the same at once.  The listeners have room for them in their
+#: queues: the kernel makes whoever finds no place wait for a second.
 CROWD = 500
 
 #: Whatever proxies the environment names are not meant.
@@ -34,11 +35,11 @@ FRONTS = """
 shutdown-seconds = {seconds}
 
 [forward.egress]
-listen = ["tcp:0:interface=127.0.0.1"]
+listen = ["tcp:0:interface=127.0.0.1:backlog=500"]
 via = "egress"
 
 [reverse.site]
-listen = ["tcp:0:interface=127.0.0.1"]
+listen = ["tcp:0:interface=127.0.0.1:backlog=500"]
 via = "site"
 [[reverse.site.route]]
 upstream = "web"

@@ -24,11 +24,13 @@ from ..net.certifying import authority, made
 from .peers import Origin, Stream, dial
 from .running import RunningProxy, hello, until
 
+#: A flood is to find room in the queue of the site: the kernel makes whoever finds
+#: none wait for a second.
 CONFIGURATION = """
 shutdown-seconds = 3
 
 [reverse.site]
-listen = ["tcp:0:interface=127.0.0.1"]
+listen = ["tcp:0:interface=127.0.0.1:backlog=200"]
 tls = { certificates = "certs", default = "a.example" }
 [[reverse.site.route]]
 upstream = "web"
