@@ -260,7 +260,9 @@ class ReactorTests(ProcessTestCase):
             if stream.upTo(b"\n").startswith(b"PUT"):
                 stream.head()
                 body = b"".join(stream.chunks())
-                stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
+                # Nothing more is sent on a connection that is about to close.
+                lines = b"Content-Length: %d\r\nConnection: close\r\n" % len(body)
+                stream.send(b"HTTP/1.1 200 OK\r\n%b\r\n" % lines)
             else:
                 body = stream.rest()
             stream.send(body)
