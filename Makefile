@@ -53,12 +53,13 @@ $(VENV)/.dev: $(METADATA) | $(BIN)/python
 run: $(VENV)/.run
 	@exec examples/quickstart.sh
 
-# All of trial; TESTS=tests.wire runs a part of it, and REPORTER=verbose names each
-# test before it runs.
-TESTS ?= tests
+# All of trial, in two processes beside each other; TESTS=tests.wire runs a part of it
+# in one, and REPORTER=verbose names each test before it runs.
+TESTS ?=
 REPORTER ?= text
 test: $(VENV)/.test
-	$(BIN)/python -m twisted.trial --reporter=$(REPORTER) $(TESTS)
+	$(BIN)/python -m $(if $(TESTS),twisted.trial --reporter=$(REPORTER) $(TESTS),\
+	    tools.trials $(REPORTER))
 
 # Format, lint, types, layers, documentation, an installation without a compiler,
 # and the tests of the compiled package.

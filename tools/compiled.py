@@ -4,7 +4,7 @@ C{python -m tools.compiled}: the tests again, of the compiled package.
 
 The package is installed beside this Python by C{make installed}.  The tests run
 from a copy of them, where the sources can't be seen; what they start sees no
-sources either.
+sources either.  Those with processes run beside the others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import SKIPPED
+from . import SKIPPED, trials
 
 ROOT = Path(__file__).parent.parent
 
@@ -93,6 +93,14 @@ def unavailable() -> str:
     return ""
 
 
+def parts() -> dict[str, list[str]]:
+    """Give the tests that run beside each other."""
+    found: dict[str, list[str]] = {"smoke": [], "others": []}
+    for name in SUITES:
+        found["smoke" if name.startswith("tests.smoke.") else "others"].append(name)
+    return found
+
+
 def main() -> int:
     """
     Run the tests.
@@ -113,14 +121,8 @@ def main() -> int:
                 ROOT / name, Path(folder, name), ignore=shutil.ignore_patterns("_build", "*.pyc")
             )
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        done = subprocess.run(
-            # Failures are not to be sought among thousands of successes.
-            [sys.executable, "-m", "twisted.trial", "--reporter=text", *SUITES],
-            cwd=folder,
-            env=environment,
-            check=False,
-        )
-    return done.returncode
+        # Failures are not to be sought among thousands of successes.
+        return trials.run(trials.commands(parts(), "text"), folder, environment)
 
 
 if __name__ == "__main__":
