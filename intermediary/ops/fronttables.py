@@ -158,7 +158,9 @@ class FrontTable(Table):
         description="Where to listen: Twisted server endpoint strings, such as "
         '`"tcp:3128:interface=127.0.0.1"`, `"unix:/run/proxy.sock"` or '
         '`"systemd:domain=INET:name=proxy"`. Without `interface=` a `tcp:` endpoint is '
-        "reachable from every network of the host.",
+        "reachable from every network of the host. Connections that are not accepted yet wait, up to "
+        "`backlog=` of them, which is 4,096 where the string does not say it, or what the kernel "
+        "allows (`net.core.somaxconn` on Linux).",
     )
     via: Pseudonym | None = Field(
         default=_FORWARD.via,

@@ -43,6 +43,9 @@ _EVERYWHERE = {"tcp": "0.0.0.0", "ssl": "0.0.0.0", "tcp6": "::"}  # noqa: S104 -
 #: Endpoints that Twisted knows without a plugin.
 _BUILT_IN = {"tcp", "unix", "ssl"}
 _HIGHEST_PORT = 65535
+#: Connections that wait to be accepted.  Those of a crowd that don't find room try again
+#: after a second.  Twisted has 50, and the kernel may allow less than this.
+_BACKLOG = 4096
 
 _PIECES = re.compile(r"(?:\A|:)((?:[^:\\]|\\.)*)", re.DOTALL)
 _NAMED = re.compile(r"((?:[^=\\]|\\.)*)=(.*)", re.DOTALL)
@@ -145,6 +148,20 @@ def _worded(text: str, error: Exception) -> Unfit:
         missing = _MISSING.search(message)
         message = f"without {missing[1]}" if missing else "its arguments are not those of its kind"
     return Unfit(f"is not a valid {kind} endpoint ({message})", _EXAMPLES)
+
+
+def roomy(text: str) -> str:
+    """
+    Have a crowd of clients find room where an endpoint string listens.
+
+    @return: it as it is, if it says itself how many may wait, or is of a kind that is not
+        known to take that.
+    """
+    kind, arguments = _parts(text)
+    if "backlog" in arguments or "backlog" not in _ARGUMENTS.get(kind, ()):
+        return text
+    inner = text.removeprefix("haproxy:")
+    return f"{text}:backlog={_BACKLOG}" if inner.startswith(f"{kind}:") else text
 
 
 def isEphemeral(text: str) -> bool:

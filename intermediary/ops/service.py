@@ -24,6 +24,7 @@ from twisted.logger import Logger
 
 from .descriptors import raiseLimit
 from .garbage import Garbage
+from .listeners import roomy
 from .options import Options, assembled
 from .problems import ConfigurationError
 from .signals import SignalHandlers
@@ -121,7 +122,7 @@ class FrontService(Service):
                 self._reactor.stop()
 
         for text in self._listen:
-            endpoint = serverFromString(self._reactor, text)
+            endpoint = serverFromString(self._reactor, roomy(text))
             listening: Deferred[IListeningPort] = maybeDeferred(endpoint.listen, self._front)
             listening.addCallback(opened)
             listening.addErrback(failed, text)

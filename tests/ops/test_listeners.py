@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.protocol import Factory
+from twisted.internet.testing import MemoryReactor
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.ops.listeners import (
@@ -11,6 +16,7 @@ from intermediary.ops.listeners import (
     place,
     plainBeside,
     portOf,
+    roomy,
     speaksTLS,
 )
 from intermediary.ops.values import Unfit
@@ -97,6 +103,37 @@ class TLSTests(SynchronousTestCase):
             self.assertTrue(speaksTLS(text), text)
         for text in ("tcp:443", "haproxy:tcp:443", "unix:/run/ssl"):
             self.assertFalse(speaksTLS(text), text)
+
+
+class RoomTests(SynchronousTestCase):
+    """How many may wait to be accepted."""
+
+    def test_moreThanTwistedHas(self) -> None:
+        """Also where another endpoint is wrapped, which gets it then."""
+        for text in (
+            "tcp:3128:interface=127.0.0.1",
+            "tcp:3128",
+            "unix:/run/proxy.sock",
+            "tcp6:80:interface=\\:\\:1",
+            "haproxy:tcp:80",
+        ):
+            reactor: Any = MemoryReactor()
+            listening = serverFromString(reactor, roomy(text)).listen(Factory())
+            self.successResultOf(listening)
+            (listener,) = reactor.tcpServers or reactor.unixServers
+            self.assertIn(4096, listener)
+
+    def test_whatIsSaidCounts(self) -> None:
+        """By whichever place or name; and others are left as they are."""
+        for text in (
+            "tcp:80:interface=127.0.0.1:backlog=5",
+            "tcp:80:127.0.0.1:5",
+            "unix:/run/proxy.sock:660:5",
+            "systemd:domain=INET:name=proxy",
+            "other:tcp:80",
+            "",
+        ):
+            self.assertEqual(roomy(text), text)
 
 
 class PlaceTests(SynchronousTestCase):

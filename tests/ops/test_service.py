@@ -170,6 +170,11 @@ class StartTests(ServiceCase):
         """What these tests stand on."""
         verifyObject(IFront, self.first)
 
+    def test_manyMayWaitToBeAccepted(self) -> None:
+        """At each of the ports: a crowd would try again after a second, or give up."""
+        self.service.privilegedStartService()
+        self.assertEqual({backlog for _, _, backlog, _ in self.reactor.tcpServers}, {4096})
+
     def test_opensWithPrivileges(self) -> None:
         """The log and every port, before privileges are dropped."""
         self.service.privilegedStartService()
