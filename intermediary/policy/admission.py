@@ -32,7 +32,7 @@ from .entries import Entry
 from .joining import together
 from .selection import select
 from .siblings import Siblings
-from .tags import MOST_TAGS, TAG_FIELDS, readTags
+from .tags import MOST_STORED_TAGS, TAG_FIELDS, readTags
 
 if TYPE_CHECKING:
     from ..exchange import Exchange
@@ -144,9 +144,11 @@ class Admission:
         if part is not None and known is not None:
             self._joining.surround(visit, known, part, body)
         if tags is None:
-            tags = _tagsOf(response.fields)
+            tags = tuple(readTags(response.fields))
             if visit.common:
                 tags = (*tags, Siblings.tagOf(visit.common))
+        if _areTooMany(tags):
+            return None
         entry = Entry(
             visit.key,
             status,
@@ -261,7 +263,9 @@ class Admission:
             vary,
             _retagged(entry, new, fields),
         )
-        if self._forbids(_NO_FIELDS, entry.status, fields, control) is not None:
+        if self._forbids(_NO_FIELDS, entry.status, fields, control) is not None or _areTooMany(
+            fresh.tags
+        ):
             self._store.remove(entry)
             return fresh, False
         shelf = self._store.find(entry.key)
@@ -387,9 +391,10 @@ def _retagged(entry: Entry, new: Fields, merged: Fields) -> tuple[bytes, ...]:
     """Give the tags of an entry after an update, which may name others."""
     if not any(name in new.index for name in TAG_FIELDS):
         return entry.tags
-    return (*_tagsOf(merged), *[tag for tag in entry.tags if Siblings.isOurs(tag)])
+    return (*readTags(merged), *[tag for tag in entry.tags if Siblings.isOurs(tag)])
 
 
-def _tagsOf(fields: Fields) -> tuple[bytes, ...]:
-    """Read by which names a response can be purged."""
-    return tuple(dict.fromkeys(readTags(fields)[:MOST_TAGS]))
+def _areTooMany(tags: tuple[bytes, ...]) -> bool:
+    """Tell whether a response has more tags than it could be purged by."""
+    most = MOST_STORED_TAGS
+    return len(tags) > most and len([tag for tag in tags if not Siblings.isOurs(tag)]) > most

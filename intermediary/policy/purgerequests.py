@@ -168,7 +168,7 @@ class PurgeRequests:
         if any(name in fields.index for name in TAG_FIELDS):
             if scope is not None:
                 raise Unclear("Purge-Scope is for purges without tags")
-            tags = tuple(dict.fromkeys(readTags(fields)))
+            tags = tuple(readTags(fields))
             if not tags:
                 raise Unclear("the field for tags names none")
             if len(tags) > MOST_TAGS:

@@ -13,15 +13,17 @@ if TYPE_CHECKING:
 
 #: The fields that have tags in them, between spaces or commas.
 TAG_FIELDS: Final = (b"surrogate-key", b"cache-tag")
-#: Tags that one message may have.
+#: Tags that one request may name.
 MOST_TAGS: Final = 64
+#: Tags that what is stored may have.  By those beyond it could not be purged.
+MOST_STORED_TAGS: Final = 1024
 
 
 def readTags(fields: Fields) -> list[bytes]:
     """
-    Read the tags that a message names, each as often as it does.
+    Read the tags that a message names, each once.
 
-    @return: L{MOST_TAGS}, and one more where there are too many.
+    @return: L{MOST_STORED_TAGS}, and one more where there are too many.
     """
     index = fields.index
     tags: list[bytes] = []
@@ -29,7 +31,7 @@ def readTags(fields: Fields) -> list[bytes]:
         value = index.get(name)
         if value is not None:
             tags += value.replace(b",", b" ").split()
-    return tags[: MOST_TAGS + 1]
+    return list(dict.fromkeys(tags))[: MOST_STORED_TAGS + 1] if tags else tags
 
 
 class TagIndex:

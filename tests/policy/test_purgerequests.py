@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from intermediary.ops.endpoints import ReverseProxyFactory, makeCache
 from intermediary.policy.purgerequests import PURGES
 from intermediary.policy.purging import Purge
-from intermediary.policy.tags import MOST_TAGS
+from intermediary.policy.tags import MOST_STORED_TAGS, MOST_TAGS
 from intermediary.settings import (
     CacheSettings,
     ReverseSettings,
@@ -212,6 +212,44 @@ class WideTests(PurgeTestCase):
         for line, count in ((b"Surrogate-Key: n1 all", 3), (b"Purge-Scope: host", 4)):
             self.assertEqual(self.purges(line, b"Soft-Purge: 1"), {"purged": count})
         self.assertEqual(self.scenario.cache.store.count, 5)
+        self.assertEqual(self.stored(), set())
+
+
+class ManyTagsTests(PurgeTestCase):
+    """What is stored can be purged by each of its tags."""
+
+    def tags(self, count: int) -> bytes:
+        """A field with so many."""
+        return b"Surrogate-Key: " + b" ".join(b"t%d" % n for n in range(count))
+
+    def test_eachOfHundredsPurges(self) -> None:
+        """A page of a content management system has them, and often in both fields."""
+        self.asks()
+        self.isAsked()
+        self.answers(LONG, self.tags(500), b"Cache-Tag: t0,t1,last")
+        self.assertIn(b"; stored", self.gets()[b"cache-status"])
+        self.assertEqual(self.purges(b"Surrogate-Key: t499", b"Soft-Purge: 1"), {"purged": 1})
+        self.assertEqual(self.purges(b"Cache-Tag: last"), {"purged": 1})
+
+    def test_whatHasMoreThanAreKeptIsNotStored(self) -> None:
+        """Rather than be there still after a purge of one of the others."""
+        for count, stored in ((MOST_STORED_TAGS, True), (MOST_STORED_TAGS + 1, False)):
+            self.asks(target=b"/%d" % count)
+            self.isAsked()
+            self.answers(LONG, self.tags(count))
+            self.assertEqual(b"; stored" in self.gets()[b"cache-status"], stored)
+
+    def test_aValidationMayBringTooMany(self) -> None:
+        """It answers the one request, and is stored no more."""
+        self.asks()
+        self.isAsked()
+        self.answers(b"Cache-Control: max-age=1", b'ETag: "1"')
+        self.gets()
+        self.scenario.clock.advance(2)
+        self.asks()
+        self.isAsked()
+        self.answers(LONG, b'ETag: "1"', self.tags(MOST_STORED_TAGS + 1), status=b"304 x", body=b"")
+        self.assertNotIn(b"; stored", self.gets()[b"cache-status"])
         self.assertEqual(self.stored(), set())
 
 
