@@ -246,6 +246,19 @@ class RequestTests(SynchronousTestCase):
         made = self.made({"if-none-match": '"a", ' * 5000 + '"b"'}, *map(Validators, tags))
         self.assertEqual(made, {b"if-none-match": b", ".join(tags[:32])})
 
+    def test_longTags(self) -> None:
+        """A request that servers refuse for its length would validate nothing, ever."""
+        long = [b'"%d%b"' % (number, b"x" * 900) for number in range(10, 20)]
+        self.assertEqual(
+            self.made({}, *map(Validators, long)), {b"if-none-match": b", ".join(long[:3])}
+        )
+        # By what is stored alone, whatever that takes.
+        one = b'"%b"' % (b"x" * 9000)
+        self.assertEqual(
+            self.made({"if-none-match": '"%s"' % ("y" * 9000)}, Validators(one)),
+            {b"if-none-match": one},
+        )
+
     def test_severalResponses(self) -> None:
         """All their tags, each once, and the date of the first."""
         self.assertEqual(
