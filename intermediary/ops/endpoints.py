@@ -110,6 +110,8 @@ def makeCache(reactor: Any, settings: CacheSettings | None = None) -> Cache:
     store: ICacheStore
     keeper = None
     if settings.disk is None:
+        # What never fits is not to drive out all others before that is found out.
+        largest = min(largest, settings.memoryOctets)
         store = MemoryStore(reactor, settings.memoryOctets, largest)
     else:
         # Only who has a disk needs SQLite.

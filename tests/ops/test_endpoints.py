@@ -434,6 +434,22 @@ class CacheTests(SynchronousTestCase):
         self.assertIn("hits=0 misses=0", repr(cache))
         self.assertEqual(makeCache(self.scenario.clock).maxObjectOctets, 64 << 20)
 
+    def test_whatIsLargerThanMemoryDrivesNothingOut(self) -> None:
+        """Where its length is known, it passes: others stay, and nobody is bound to its readers."""
+        scenario = Scenario(self).caching(CacheSettings(memoryOctets=1 << 20)).reverse()
+        client = scenario.client()
+        origin = None
+        for target, octets in ((b"/small", 10), (b"/large", 2 << 20)):
+            client.sends(b"GET %b HTTP/1.1" % target, b"Host: a", b"", b"")
+            origin = origin or scenario.accepts()
+            origin.takes()
+            head = (b"Cache-Control: max-age=60", b"Content-Length: %d" % octets)
+            origin.sends(b"HTTP/1.1 200 OK", *head, b"", b"x" * octets)
+            heard = client.takes()
+            self.assertEqual(b"; stored" in heard, octets < 1 << 20)
+            self.assertEqual(len(heard.partition(b"\r\n\r\n")[2]), octets)
+        self.assertEqual((scenario.cache.store.count, scenario.cache.store.evicted), (1, 0))
+
 
 class MakingTests(EndpointTestCase):
     """Fronts from settings."""
