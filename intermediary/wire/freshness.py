@@ -89,8 +89,12 @@ class Freshness:
         return int(min(max(now - self.bornAt, 0.0), _LIMIT))
 
     def ttl(self, now: float) -> int:
-        """Give the seconds it is still fresh, negative when it is stale (RFC 9211 §2.4)."""
-        return int(self.bornAt + self.lifetime - now)
+        """
+        Give the seconds it is still fresh, rounded down: negative when it is stale.
+
+        See RFC 9211 §2.4.
+        """
+        return int((self.bornAt + self.lifetime - now) // 1.0)
 
     def expire(self, now: float) -> None:
         """

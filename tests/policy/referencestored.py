@@ -328,7 +328,7 @@ class Stored:
         lifetime = rfc9111.lifetime(self.said)
         if self.purged is not None and "no-cache" not in rfc9111.directives(self.said.response):
             lifetime = min(lifetime, rfc9111.age(self.said, self.purged))
-        return int(min(lifetime, LIMIT) - first - (now - self.said.received))
+        return math.floor(min(lifetime, LIMIT) - first - (now - self.said.received))
 
     def isFresh(self, now: float) -> bool:
         """RFC 9111 §4.2, and nothing that has to be validated each time."""

@@ -208,6 +208,9 @@ class AgeTests(SynchronousTestCase):
         freshness = evaluated({"cache-control": "max-age=60", "age": "20"})
         self.assertEqual(freshness.ttl(NOW), 40)
         self.assertEqual(freshness.ttl(NOW + 50), -10)
+        # Nothing that is stale looks fresh.
+        self.assertEqual(freshness.ttl(NOW + 39.5), 0)
+        self.assertEqual(freshness.ttl(NOW + 40.5), -1)
         self.assertEqual(evaluated({"cache-control": "max-age=60, no-cache"}).ttl(NOW), 60)
 
 
