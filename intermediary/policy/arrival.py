@@ -15,6 +15,7 @@ from ..wire.conditional import isConditional, isNotModified, readValidators
 from ..wire.invalidation import isOwnLocation
 from ..wire.reuse import ERRORS
 from ..wire.storing import (
+    NEVER_STORED,
     plainlyForbids,
     readControl,
     unmergedNames,
@@ -290,9 +291,10 @@ class Arrival:
             return
         if visit.fetch is not None:
             self._collapsing.separate(visit, self._seconds())
-        # It was the current response, and is not any more (RFC 9111 §4).  A 304 is
-        # about what the client has, and says nothing of this.
-        if visit.entries and status != PARTIAL_CONTENT and status != 304:
+        # It was the current response, and is not any more (RFC 9111 §4).  What is about
+        # this request alone says nothing of that: a 304 is about what the client has, a
+        # 429 or a 431 about the client, who could have anything forgotten by it.
+        if visit.entries and status != PARTIAL_CONTENT and status not in NEVER_STORED:
             self._store.remove(visit.entries[0])
 
     def _validated(self, exchange: Exchange, visit: Visit, now: float) -> Any:

@@ -22,6 +22,7 @@ from .referencefields import (
 )
 from .referenceparts import held, mayCombine, received, together
 from .referencestored import ERRORS, Answer, Content, Facts, Response
+from .referencestoring import NEVER_STORED
 
 if TYPE_CHECKING:
     from .referencestored import Stored
@@ -130,7 +131,7 @@ class Model(Asking):
                 visit.useless = True
             else:
                 self._separate(visit)
-                if visit.entries and status not in (206, 304):
+                if visit.entries and status != 206 and status not in NEVER_STORED:
                     assert visit.shelf is not None
                     self._drop(visit.shelf, visit.entries[0])
 

@@ -196,6 +196,42 @@ class HitTests(CacheTestCase):
                 self.answers(*lines)
                 self.assertNotIn(b"stored", self.gets()[b"cache-status"])
 
+    def test_aRefusalOfOneClientLeavesWhatIsStored(self) -> None:
+        """
+        It says nothing of what others get: whoever may ask for something fresher could
+        otherwise have anything forgotten, and the origin that has enough gets more.
+        """
+        self.stores(b"Cache-Control: max-age=60")
+        for status in (b"429 Too Many Requests", b"431 Request Header Fields Too Large"):
+            for lines in ((), (b"Cache-Control: no-store",), (b"Cache-Control: max-age=9",)):
+                self.asks(b"Cache-Control: no-cache")
+                self.isAsked()
+                self.answers(*lines, status=status, body=b"no")
+                self.gets(int(status[:3]), b"no", hit=False)
+                self.asks()
+                self.gets(hit=True)
+        self.scenario.clock.advance(61)
+        self.asks()
+        self.isAsked()
+        self.answers(status=b"429 Too Many Requests", body=b"no")
+        self.gets(429, b"no", hit=False)
+        self.asks()
+        self.isAsked()
+        self.answers(status=b"503 x", body=b"no")
+        self.assertIn(b"fwd=stale; fwd-status=503", self.gets()[b"cache-status"])
+
+    def test_aRefusalOfAllIsTheCurrentAnswer(self) -> None:
+        """What it takes the place of is not used any more."""
+        self.stores(b"Cache-Control: max-age=60")
+        self.asks(b"Cache-Control: no-cache")
+        self.isAsked()
+        self.answers(status=b"403 Forbidden", body=b"no")
+        self.gets(403, b"no", hit=False)
+        self.asks()
+        self.isAsked()
+        self.answers()
+        self.gets(hit=False)
+
     def test_otherMethodsGoOn(self) -> None:
         """And invalidate what they may have changed (RFC 9111 §4.4)."""
         self.stores(b"Cache-Control: max-age=60")
