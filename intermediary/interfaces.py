@@ -320,15 +320,16 @@ class IShelves(Interface):
     Finds the L{Shelf<intermediary.policy.entries.Shelf>} of a key: all that is
     known under it.
 
-    A store that has to ask elsewhere answers with an awaitable; those who use
-    one look at the answer before they wait, as most have it at once.
+    A store has it at hand, as nobody waits for its answers.  What has to ask elsewhere
+    is an L{ICacheTier}, behind the memory
+    (L{Tiers<intermediary.policy.tiers.Tiers>}).
     """
 
     def find(key: bytes) -> Any:
         """
         Look up a shelf.
 
-        @return: it, None if there is none, or an awaitable of these.
+        @return: it, or None if there is none; of an L{ICacheTier}, an awaitable of these.
         """
 
     def shelf(key: bytes) -> Any:
@@ -339,7 +340,7 @@ class IShelves(Interface):
         not while its C{fetch} is set, and one without marks with the next that is
         made.
 
-        @return: it, or an awaitable of it.
+        @return: it.  Nobody asks an L{ICacheTier}.
         """
 
     def tidy(shelf: Any) -> None:
@@ -382,8 +383,8 @@ class ICacheStore(IShelves, IPurgeable):
         It takes the place of the entry with the same key and variant, and
         others leave to make room for it.
 
-        @return: whether it was stored: not if it is too big; or an awaitable of
-            that.
+        @return: whether it was stored: not if it is too big; of an L{ICacheTier}, an
+            awaitable of that.
         """
 
     def grew(entry: Any, octets: int) -> bool:
