@@ -4,7 +4,8 @@ Calls of what blocks on the disk, and what becomes of them where it does not wor
 
 What goes wrong with the disk is logged once; then it is out of use, which is to say that
 nothing is asked of it, and tried again now and then.  What had to be changed on it
-meanwhile is done before anything is asked again.
+meanwhile is done before anything is asked again, if need be by the next process
+(L{intermediary.policy.diskdebts}).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+
+from .diskdebts import Debts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -57,7 +60,7 @@ class DiskCalls:
         wipe: Callable[[], None],
     ) -> None:
         """
-        @param folder: for the log.
+        @param folder: for the log, and for L{Debts}.
         @param prepare: opens what there is on the disk, or makes it; in a thread.
         @param wipe: drops all that is there; in a thread.
         """
@@ -82,7 +85,9 @@ class DiskCalls:
         # not be there; if there was too much of it, nothing there is good.
         self._owed: list[Callable[[], Any]] = []
         self._doubtful = False
-        # A thread is doing that while all else is in use.
+        self._debts = Debts(folder)
+        # How many threads are doing that, and whether one does while all else is in use.
+        self._settling = 0
         self._catchingUp = False
 
     # Threads, and what goes wrong in them
@@ -175,13 +180,14 @@ class DiskCalls:
 
         @param later: is called then, in a thread; the same, if it is not said.  It may be
             kept for a minute and longer.
+        @return: fires when it is done, or the next process would know that it was not.
         """
 
         def done(answer: tuple[bool, Any]) -> Any:
             worked, value = answer
-            if not worked:
-                self._owe(later or partial(function, *arguments))
-            return value
+            if worked:
+                return value
+            return self._owe(later or partial(function, *arguments)).addCallback(lambda _: value)
 
         def noted(*arguments: Any) -> tuple[bool, Any]:
             return True, function(*arguments)
@@ -191,12 +197,26 @@ class DiskCalls:
 
     # What is owed
 
-    def _owe(self, change: Callable[[], Any]) -> None:
+    def _owe(self, change: Callable[[], Any]) -> Deferred[Any]:
         if len(self._owed) < OWED:
             self._owed.append(change)
         else:
             self._doubtful = True
+        marked = self._mark()
         self._catchUp()
+        return marked
+
+    def _mark(self) -> Deferred[Any]:
+        """
+        Have the folder say whether something is owed, unless the disk hangs.
+
+        Nobody hears that it takes no file, either: that it does not work is known.
+        """
+        owing = bool(self._owed or self._doubtful or self._settling)
+        if owing == self._debts.owing or self.hangs:
+            return succeed(None)
+        self._debts.owing = owing
+        return self.inThread(self._debts.mark).addErrback(lambda _: None)
 
     def _catchUp(self) -> None:
         """
@@ -224,6 +244,7 @@ class DiskCalls:
         """
         owed, self._owed = self._owed, []
         doubtful, self._doubtful = self._doubtful, False
+        self._settling += 1
 
         def broke(failure: Failure) -> bool:
             if failure.check(OSError, sqlite3.Error):
@@ -236,7 +257,12 @@ class DiskCalls:
             self._leave(failure)
             return False
 
-        return self.inThread(carryOut, doubtful, owed).addCallbacks(lambda _: True, broke)
+        def settled(works: bool) -> Deferred[bool]:
+            self._settling -= 1
+            return self._mark().addCallback(lambda _: works)
+
+        done = self.inThread(carryOut, doubtful, owed).addCallbacks(lambda _: True, broke)
+        return done.addCallback(settled)
 
     def _carryOut(self, doubtful: bool, owed: Iterable[Callable[[], Any]]) -> None:
         if doubtful:
@@ -281,7 +307,15 @@ class DiskCalls:
 
     def _open(self, doubtful: bool, owed: Iterable[Callable[[], Any]]) -> None:
         self._prepare()
-        self._carryOut(doubtful, owed)
+        left = self._debts.left()
+        if left:
+            self._log.warn(
+                "the disk cache in {folder} is emptied: a process has ended that could not do "
+                "there what it had to",
+                folder=self._folder,
+            )
+        self._carryOut(doubtful or bool(left), owed)
+        self._debts.forgive(left)
 
     def close(self, end: Callable[[], None]) -> Deferred[None]:
         """
