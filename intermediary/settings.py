@@ -96,6 +96,23 @@ class CacheSettings:
     #: are none, and then the method is passed on like any other.
     purgeFrom: tuple[str, ...] = ()
 
+    @property
+    def largestInMemoryOctets(self) -> int:
+        """The content of one response in memory, as there is a disk or not."""
+        if self.disk is None:
+            # What never fits is not to drive out all others before that is found out.
+            return min(self.maxObjectOctets, self.memoryOctets)
+        limit = self.maxMemoryObjectOctets
+        return min(self.memoryOctets // 8 if limit is None else limit, self.maxObjectOctets)
+
+    @property
+    def largestOctets(self) -> int:
+        """The content of one response that is stored anywhere."""
+        if self.disk is None:
+            return self.largestInMemoryOctets
+        # For what neither has room for, nothing has to go.
+        return max(self.largestInMemoryOctets, min(self.maxObjectOctets, self.disk.sizeOctets))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BypassSettings:

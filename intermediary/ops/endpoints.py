@@ -106,24 +106,14 @@ def makeCache(reactor: Any, settings: CacheSettings | None = None) -> Cache:
     """
     if settings is None:
         settings = CacheSettings()
-    largest = settings.maxObjectOctets
-    store: ICacheStore
+    largest = settings.largestOctets
+    memory = MemoryStore(reactor, settings.memoryOctets, settings.largestInMemoryOctets)
+    store: ICacheStore = memory
     keeper = None
-    if settings.disk is None:
-        # What never fits is not to drive out all others before that is found out.
-        largest = min(largest, settings.memoryOctets)
-        store = MemoryStore(reactor, settings.memoryOctets, largest)
-    else:
+    if settings.disk is not None:
         # Only who has a disk needs SQLite.
         from .keeper import DiskKeeper
 
-        limit = settings.maxMemoryObjectOctets
-        if limit is None:
-            limit = settings.memoryOctets // 8
-        limit = min(limit, largest)
-        # For what neither has room for, nothing has to go.
-        largest = max(limit, min(largest, settings.disk.sizeOctets))
-        memory = MemoryStore(reactor, settings.memoryOctets, limit)
         keeper = DiskKeeper(reactor, settings.disk, largest)
         store = keeper.tiers = Tiers(reactor, memory, keeper.store, largest)
     targeted = tuple(name.lower().encode("ascii") for name in settings.targeted)

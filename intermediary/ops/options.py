@@ -226,7 +226,7 @@ def summary(configuration: Configuration) -> str:
     if cache is not None:
         lines.append(
             f"  cache: {_spelled(cache.memoryOctets)} of memory,"
-            f" {_spelled(cache.maxObjectOctets)} for one object"
+            f" {_spelled(cache.largestOctets)} for one object"
         )
         if cache.disk is not None:
             lines.append(f"  cache on disk: {cache.disk.path}, {_spelled(cache.disk.sizeOctets)}")

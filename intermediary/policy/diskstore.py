@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
@@ -268,7 +268,11 @@ class DiskStore:
         self.files.remove(self.index.dropAll(names))
 
     def purge(self, what: Purge, soft: bool = False) -> Deferred[int]:
-        """See L{IPurgeable.purge<intermediary.interfaces.IPurgeable.purge>}."""
+        """
+        See L{IPurgeable.purge<intermediary.interfaces.IPurgeable.purge>}.
+
+        It is done also where nobody waits for it any more.
+        """
         # What is on its way was stored before: it counts as gone, and is not counted.
         self.coming.cancelCovered(what)
         if soft:
@@ -278,7 +282,7 @@ class DiskStore:
                 (0, []), self.index.purge, what, later=partial(self._purge, what)
             )
             answer.addCallback(self._purged)
-        return cast("Deferred[int]", answer)
+        return _shielded(answer)
 
     def _purge(self, what: Purge) -> None:
         self.files.remove(self.index.purge(what)[1])
@@ -296,3 +300,15 @@ class DiskStore:
     def __repr__(self) -> str:
         state = "in use" if self.inUse else "out of use"
         return f"<DiskStore {self.folder} {state}, writing={len(self.coming)}>"
+
+
+def _shielded(done: Deferred[int]) -> Deferred[int]:
+    """Give another Deferred for the same, which can be cancelled without it."""
+    told: Deferred[int] = Deferred()
+
+    def fired(result: Any) -> None:
+        if not told.called:
+            told.callback(result)
+
+    done.addBoth(fired)
+    return told

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from twisted.internet.interfaces import IReactorTime
+    from twisted.python.failure import Failure
 
     from .entries import Entry
 
@@ -213,7 +214,7 @@ class Slices:
 
 
 def total(here: Deferred[int] | int, behind: Deferred[int] | int) -> Deferred[int] | int:
-    """Add two numbers, of which either may come later; cancelling stops both."""
+    """Add two numbers, of which either may come later; cancelling is about both."""
     if not isinstance(here, Deferred):
         if not isinstance(behind, Deferred):
             return here + behind
@@ -222,7 +223,13 @@ def total(here: Deferred[int] | int, behind: Deferred[int] | int) -> Deferred[in
         return here.addCallback(lambda count: count + behind)
     rest = behind
 
+    def stop(failure: Failure) -> Failure:
+        # Nobody hears of the other one any more.
+        rest.addErrback(lambda _: None)
+        rest.cancel()
+        return failure
+
     def then(count: int) -> Deferred[int]:
         return rest.addCallback(lambda more: count + more)
 
-    return here.addCallback(then)
+    return here.addCallbacks(then, stop)

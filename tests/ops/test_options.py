@@ -222,6 +222,8 @@ class OptionsTests(SynchronousTestCase):
         lines = self.checked("[cache]\nmemory = '1GiB'\nmax-object = 1000\n")
         self.assertIn("  cache: 1 GiB of memory, 1000 B for one object", lines)
         self.assertNotRegex("".join(lines), "PURGE")
+        less = self.checked("[cache]\nmemory = '1MiB'\n")
+        self.assertIn("  cache: 1 MiB of memory, 1 MiB for one object", less)
         self.assertEqual(
             [line.split(" (")[0].split()[-1] for line in lines if line.endswith(", not cached")],
             ["tcp:1", "web"],

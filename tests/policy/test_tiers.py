@@ -9,14 +9,14 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import LogLevel, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from intermediary.policy.answers import Record
 from intermediary.policy.cachestate import Cache
 from intermediary.policy.diskstore import DiskStore
-from intermediary.policy.purging import Purge
+from intermediary.policy.purging import Purge, total
 from intermediary.policy.readahead import PATIENCE_SECONDS, READS
 from intermediary.policy.refreshing import Refreshing
 from intermediary.policy.stores import MemoryStore
@@ -292,6 +292,32 @@ class GoingTests(TiersTestCase):
             for soft in (True, False):
                 self.assertEqual(self.count(self.tiers.purge(what, soft)), 2, (what, soft))
             self.assertEqual(self.count(self.tiers.purge(what)), 0)
+
+    def test_whoeverPurgedMayStopWaiting(self) -> None:
+        """What was told to the disk is done, and it is no defect."""
+        self.fetches(b"one", path=b"/1")
+        self.pool.holding = True
+        answer: Any = self.tiers.purge(Purge.ofPrefix(b"http://"))
+        answer.cancel()
+        self.failureResultOf(answer)
+        self.works()
+        self.pool.holding = False
+        self.assertIsNone(self.successResultOf(self.disk.find(b"site http://example.org/1")))
+        self.assertEqual(self.lines, [])
+
+    def test_neitherPartIsForgotten(self) -> None:
+        """Where the one is given up or fails, what becomes of the other is nobody's error."""
+        for fails in (False, True):
+            here: Deferred[int] = Deferred()
+            behind: Deferred[int] = Deferred()
+            both: Any = total(here, behind)
+            if fails:
+                here.errback(ZeroDivisionError())
+                self.failureResultOf(both, ZeroDivisionError)
+            else:
+                both.cancel()
+                self.failureResultOf(both, CancelledError)
+            self.assertTrue(behind.called)
 
     def count(self, answer: Any) -> int:
         """How many were purged."""
