@@ -108,12 +108,15 @@ class Coming:
         writing.begin()
         return writing.done
 
-    def committed(self, file: Growing, entry: Entry, isWanted: Callable[[], bool]) -> bool:
+    def committed(
+        self, file: Growing, rest: list[bytes], entry: Entry, isWanted: Callable[[], bool]
+    ) -> bool:
         """
-        Put a file that was written into its place, and into the index; in a thread.
+        Write the rest of a file, put that into its place, and into the index; in a thread.
 
         @return: whether it was wanted still, and is there.
         """
+        file.write(rest)
         body = entry.body
         row = self._store.rows.rowOf(entry, file.name, body.octets, body.trailers)
         file.commit()

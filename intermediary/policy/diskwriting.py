@@ -129,6 +129,13 @@ class Writing:
         self.entry.body.passed()
         self._idle()
 
+    def _wroteAll(self, stored: bool) -> None:
+        file = self._file
+        assert file is not None
+        file.octets = self.position
+        # Meanwhile it may have been purged.
+        self._end(stored and not self.failed)
+
     def _idle(self) -> None:
         self._busy = False
         self.grown()
@@ -143,21 +150,23 @@ class Writing:
         if self.failed or body.error is not None or body.octets > store.maxObjectOctets:
             self._busy = True
             store.calls.inThread(growing.discard).addBoth(lambda _: self._end(False))
-        elif body.octets > self.position:
-            self._busy = True
-            pieces = body.cut(self.position, min(body.octets, self.position + CHUNK_OCTETS))
-            self.position += sum(map(len, pieces))
-            store.calls.inThread(growing.write, pieces).addCallbacks(self._wrote, self._broke)
-        elif body.complete:
+        elif body.complete and body.octets - self.position <= CHUNK_OCTETS:
+            # To have a thread do something takes longer than to write some KiB.
             self._busy = True
             self.committed = self.entry
             store.calls.inThread(
-                store.coming.committed, growing, self.entry, self.isWanted
-            ).addCallbacks(
-                # Meanwhile it may have been purged.
-                lambda stored: self._end(stored and not self.failed),
-                self._broke,
-            )
+                store.coming.committed, growing, self._cut(), self.entry, self.isWanted
+            ).addCallbacks(self._wroteAll, self._broke)
+        elif body.octets > self.position:
+            self._busy = True
+            store.calls.inThread(growing.write, self._cut()).addCallbacks(self._wrote, self._broke)
+
+    def _cut(self) -> list[bytes]:
+        """Take as much of the body as is written at a time."""
+        body = self.entry.body
+        pieces = body.cut(self.position, min(body.octets, self.position + CHUNK_OCTETS))
+        self.position += sum(map(len, pieces))
+        return pieces
 
     def cancel(self) -> None:
         """It is not to be stored: at once, or when what is under way is done."""

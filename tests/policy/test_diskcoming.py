@@ -192,8 +192,7 @@ class MeanwhileTests(DiskTests):
         self.pool.holding = True
         entry = entryOf(A, content, fields=Fields([(b"ETag", b"1")]))
         done = self.store.add(entry)
-        # The file is made and written.
-        self.pool.step()
+        # The file is made; it is written and committed in one go.
         self.pool.step()
         (self.last,) = self.pool.waiting
         self.pool.waiting.clear()
