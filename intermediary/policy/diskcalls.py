@@ -85,6 +85,8 @@ class DiskCalls:
         # not be there; if there was too much of it, nothing there is good.
         self._owed: list[Callable[[], Any]] = []
         self._doubtful = False
+        # Some of it, or of what is being done, somebody wanted to be gone.
+        self._lasting = False
         self._debts = Debts(folder)
         # How many threads are doing that, and whether one does while all else is in use.
         self._settling = 0
@@ -174,12 +176,15 @@ class DiskCalls:
         function: Callable[..., Any],
         *arguments: Any,
         later: Callable[[], Any] | None = None,
+        lasting: bool = False,
     ) -> Deferred[Any]:
         """
         As L{ask}, for what has to be done later if it can't be done now.
 
         @param later: is called then, in a thread; the same, if it is not said.  It may be
             kept for a minute and longer.
+        @param lasting: what somebody wanted to be gone must not be there for the next process,
+            either, if this one ends before; what is not the newest may.
         @return: fires when it is done, or the next process would know that it was not.
         """
 
@@ -187,7 +192,8 @@ class DiskCalls:
             worked, value = answer
             if worked:
                 return value
-            return self._owe(later or partial(function, *arguments)).addCallback(lambda _: value)
+            change = later or partial(function, *arguments)
+            return self._owe(change, lasting).addCallback(lambda _: value)
 
         def noted(*arguments: Any) -> tuple[bool, Any]:
             return True, function(*arguments)
@@ -197,22 +203,23 @@ class DiskCalls:
 
     # What is owed
 
-    def _owe(self, change: Callable[[], Any]) -> Deferred[Any]:
+    def _owe(self, change: Callable[[], Any], lasting: bool) -> Deferred[Any]:
         if len(self._owed) < OWED:
             self._owed.append(change)
         else:
             self._doubtful = True
+        self._lasting = self._lasting or lasting
         marked = self._mark()
         self._catchUp()
         return marked
 
     def _mark(self) -> Deferred[Any]:
         """
-        Have the folder say whether something is owed, unless the disk hangs.
+        Have the folder say whether something lasting is owed, unless the disk hangs.
 
         Nobody hears that it takes no file, either: that it does not work is known.
         """
-        owing = bool(self._owed or self._doubtful or self._settling)
+        owing = self._lasting or (self._settling > 0 and self._debts.owing)
         if owing == self._debts.owing or self.hangs:
             return succeed(None)
         self._debts.owing = owing
@@ -244,9 +251,11 @@ class DiskCalls:
         """
         owed, self._owed = self._owed, []
         doubtful, self._doubtful = self._doubtful, False
+        lasting, self._lasting = self._lasting, False
         self._settling += 1
 
         def broke(failure: Failure) -> bool:
+            self._lasting = self._lasting or lasting
             if failure.check(OSError, sqlite3.Error):
                 self._doubtful = self._doubtful or doubtful
                 self._owed = owed + self._owed
@@ -257,9 +266,11 @@ class DiskCalls:
             self._leave(failure)
             return False
 
-        def settled(works: bool) -> Deferred[bool]:
+        def settled(works: bool) -> bool | Deferred[bool]:
             self._settling -= 1
-            return self._mark().addCallback(lambda _: works)
+            marked = self._mark()
+            # Nothing waits for the folder to say that nothing is owed.
+            return marked.addCallback(lambda _: works) if self._lasting else works
 
         done = self.inThread(carryOut, doubtful, owed).addCallbacks(lambda _: True, broke)
         return done.addCallback(settled)

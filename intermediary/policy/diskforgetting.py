@@ -74,7 +74,7 @@ class Forgetting:
     def _tell(self, keys: tuple[bytes, ...]) -> Deferred[Any]:
         default: tuple[list[int], list[str]] = ([0] * len(keys), [])
         telling: Deferred[Any] = self._calls.tell(
-            default, self._forget, keys, later=partial(self._later, keys)
+            default, self._forget, keys, later=partial(self._later, keys), lasting=True
         )
         return telling.addCallback(self._forgotten)
 

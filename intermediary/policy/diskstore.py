@@ -276,10 +276,11 @@ class DiskStore:
         # What is on its way was stored before: it counts as gone, and is not counted.
         self.coming.cancelCovered(what)
         if soft:
-            answer = self.calls.tell(0, self.index.expire, what, self._reactor.seconds())
+            now = self._reactor.seconds()
+            answer = self.calls.tell(0, self.index.expire, what, now, lasting=True)
         else:
             answer = self.calls.tell(
-                (0, []), self.index.purge, what, later=partial(self._purge, what)
+                (0, []), self.index.purge, what, later=partial(self._purge, what), lasting=True
             )
             answer.addCallback(self._purged)
         return _shielded(answer)

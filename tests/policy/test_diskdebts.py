@@ -138,6 +138,27 @@ class OwingTests(DiskTests):
         self.add(entryOf(A, b"content"))
         self.assertEqual(len(self.entries(A, self.opened())), 1)
 
+    def test_whatNobodyWantedToBeGone(self) -> None:
+        """That something newer could not be written is no reason to drop all the rest."""
+        self.add(entryOf(A, b"content"), entryOf(B, b"content"))
+        self.breaks()
+        self.assertFalse(self.successResultOf(self.store.add(entryOf(A, b"newer"))))
+        self.store.remove(entryOf(A, b"content"))
+        self.assertEqual(self.marks(), 0)
+        self.assertEqual(len(self.entries(B, self.opened())), 1)
+
+    def test_aChange(self) -> None:
+        """What an unsafe request makes invalid is as what is purged."""
+        self.add(entryOf(A, b"content"))
+        self.breaks()
+        self.assertEqual(self.successResultOf(self.store.forget(A)), 0)
+        self.assertEqual(self.marks(), 1)
+        # Whatever is owed besides.
+        self.store.remove(entryOf(B, b"content"))
+        self.assertEqual(self.marks(), 1)
+        self.dies()
+        self.assertEqual(self.entries(A, self.opened()), ())
+
     def test_whatIsDoneLater(self) -> None:
         """Is owed no more."""
         self.add(entryOf(A, b"content"), entryOf(B, b"content"))
@@ -146,6 +167,21 @@ class OwingTests(DiskTests):
         self.reactor.advance(RETRY_SECONDS)
         self.assertEqual((self.entries(A), len(self.entries(B))), ((), 1))
         self.assertEqual(self.marks(), 0)
+
+    def test_whileItIsDone(self) -> None:
+        """It is owed still, whatever else is told meanwhile that is no matter."""
+        self.add(entryOf(A, b"content"), entryOf(B, b"content"))
+        self.breaks()
+        self.store.purge(Purge.ofKey(A))
+        self.reactor.advance(RETRY_SECONDS)
+        self.pool.holding = True
+        self.store.find(B)
+        self.store.remove(entryOf(B, b"content"))
+        self.assertEqual((len(self.pool.waiting), self.marks()), (1, 1))
+        while self.pool.waiting:
+            self.pool.step()
+        self.assertEqual(self.marks(), 0)
+        self.pool.holding = False
 
     def test_whoEndsInOrder(self) -> None:
         """Does what it owes, if the disk works by then."""
