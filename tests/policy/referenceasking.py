@@ -82,9 +82,14 @@ class Asking(Ahead):
         reason = visit.reason
         looked, visit.looked = visit.looked, now
         fitting = self._select(shelf, visit.fields)
+        if fitting is not None and not fitting.isLoaded:
+            # Its content is got first, and what else comes meanwhile is there by then.
+            visit.awaited = fitting
+            visit.looked = looked
+            self.seeking.append(visit)
+            return
         if fitting is not None and fitting.status == 206:
             if not held(fitting, visit.method, visit.fields):
-                fitting.isLoaded = True
                 visit.part, fitting = fitting, None
         if visit.part is not None:
             reason = "partial"
@@ -94,7 +99,6 @@ class Asking(Ahead):
             self.seeking.append(visit)
             return
         if fitting is not None:
-            fitting.isLoaded = True
             verdict = fitting.judge(visit.demand, now)
             if visit.failures and fitting.mayStandIn(visit.demand, now):
                 verdict = "use"
@@ -160,13 +164,20 @@ class Asking(Ahead):
         """What is behind the memory answers, and what is due is asked for."""
         self.refresh()
         while self.seeking:
-            shelf = self.seeking[0].shelf
+            shelf, awaited = self.seeking[0].shelf, self.seeking[0].awaited
             assert shelf is not None
-            found = [each for each in self.seeking if each.shelf is shelf]
-            self.seeking = [each for each in self.seeking if each.shelf is not shelf]
-            if shelf.bring():
+            found: list[Visit] = []
+            others: list[Visit] = []
+            for each in self.seeking:
+                same = each.shelf is shelf and each.awaited is awaited
+                (found if same else others).append(each)
+            self.seeking = others
+            if awaited is not None:
+                awaited.isLoaded = True
+            elif shelf.bring():
                 self.count("brought")
             for each in found:
+                each.awaited = None
                 self._look(each)
         self.refresh()
 

@@ -333,17 +333,11 @@ class Model(Asking):
 
     def _resolve(self, visit: Visit, late: bool) -> None:
         """Who waited looks again; for what is no use one asks, and the others wait once more."""
-        for follower in sorted(self._released(visit), key=self._lacksContent):
+        for follower in self._released(visit):
             if late:
                 follower.collapsed = follower.pardoned
                 follower.pardoned = True
             self._look(follower)
-
-    def _lacksContent(self, visit: Visit) -> bool:
-        """Whether what it finds is on the disk, for which it waits while others go on."""
-        assert visit.shelf is not None
-        found = self._select(visit.shelf, visit.fields)
-        return found is not None and not found.isLoaded
 
     def leaves(self, client: int) -> None:
         """A client goes away before it has an answer; who waited for it goes on."""

@@ -96,6 +96,7 @@ class Visit:
         self.background = False
         self.past = False
         self.sought = False
+        self.awaited: Stored | None = None
         self.stores = False
 
     def wants(self, directive: str) -> bool:

@@ -256,6 +256,27 @@ class SequenceTests(SynchronousTestCase):
         self.assertEqual(run.model.counts["brought"], 1)
         self.assertEqual(run.model.counts["hit"], 1)
 
+    def test_whatArrivesWhileTheDiskAnswers(self) -> None:
+        """Is asked about, too: who waits for content looks again when that is there."""
+        asking = Asking("GET", "/a", ())
+        later = {"Date": "Sun, 09 Sep 2001 01:46:50 GMT", "Cache-Control": "max-age=60"}
+        steps: list[Step] = [
+            asking,
+            Answering(0, _answering(**later, Vary="X-Vary")),
+            Evicting(again=True),
+            Asking("GET", "/a", (("X-Vary", "b"),)),
+            Answering(0, _answering(**later, ETag='W/"t3"')),
+            Purging("key", "/a", soft=True),
+            # What has the later date is the other one again, when this is answered.
+            asking,
+            asking,
+            Answering(0, _answering(**{"Cache-Control": "max-age=60", "ETag": '"t1"'})),
+        ]
+        run, error = attempt(steps, Front(tier=True))
+        self.assertIsNone(error, error)
+        self.assertEqual(run.model.counts["waited"], 1)
+        self.assertEqual(run.model.counts["stale"], 3)
+
     @skipUnless(str(arrivalModule.__file__).endswith(".py"), "what is compiled can't be replaced")
     def test_mistakesAreFound(self) -> None:
         """Within some dozens of sequences; C{cachemutations} knows many more."""
