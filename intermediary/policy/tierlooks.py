@@ -275,21 +275,30 @@ class TierLooks:
         """What is found from before a change is not to come back after it."""
         for waiting in self._looking.values():
             waiting.changes.append(covers)
-        if not isinstance(done, Deferred):
-            return done
-        self._changing[covers] = None
-
-        def changed(result: Any) -> Any:
-            del self._changing[covers]
-            return result
-
-        return done.addBoth(changed)
+        if isinstance(done, Deferred):
+            keepUntil(self._changing, covers, done)
+        return done
 
     def end(self) -> None:
         """Nobody waits any more."""
         for waits in (self._looking, self._loading):
             while waits:
                 waits.popitem()[1].end()
+
+
+def keepUntil(
+    changes: dict[Callable[[Entry], bool], None],
+    covers: Callable[[Entry], bool],
+    done: Deferred[Any],
+) -> None:
+    """Keep a change among others until it is done, whatever comes of it."""
+    changes[covers] = None
+
+    def changed(result: Any) -> Any:
+        del changes[covers]
+        return result
+
+    done.addBoth(changed)
 
 
 def broke(failure: Failure) -> None:

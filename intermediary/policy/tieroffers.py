@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 
 from ..wire.ranges import parseContentRange
 from .answers import PARTIAL_CONTENT
-from .tierlooks import broke
+from .tierlooks import broke, keepUntil
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,13 +119,7 @@ class TierOffers:
         @param purged: when there is none of them here any more.
         """
         if isinstance(purged, Deferred):
-            self._purging[covers] = None
-
-            def done(result: Any) -> Any:
-                del self._purging[covers]
-                return result
-
-            purged.addBoth(done)
+            keepUntil(self._purging, covers, purged)
 
     def _isPurged(self, entry: Entry) -> bool:
         return any(covers(entry) for covers in self._purging)
