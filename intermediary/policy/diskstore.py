@@ -283,7 +283,10 @@ class DiskStore:
                 (0, []), self.index.purge, what, later=partial(self._purge, what), lasting=True
             )
             answer.addCallback(self._purged)
-        return _shielded(answer)
+        # Who cancels this one has stopped waiting, and nothing else.
+        told: Deferred[int] = Deferred()
+        answer.chainDeferred(told)
+        return told
 
     def _purge(self, what: Purge) -> None:
         self.files.remove(self.index.purge(what)[1])
@@ -301,15 +304,3 @@ class DiskStore:
     def __repr__(self) -> str:
         state = "in use" if self.inUse else "out of use"
         return f"<DiskStore {self.folder} {state}, writing={len(self.coming)}>"
-
-
-def _shielded(done: Deferred[int]) -> Deferred[int]:
-    """Give another Deferred for the same, which can be cancelled without it."""
-    told: Deferred[int] = Deferred()
-
-    def fired(result: Any) -> None:
-        if not told.called:
-            told.callback(result)
-
-    done.addBoth(fired)
-    return told
