@@ -174,12 +174,12 @@ class Engine:
                     except BaseException as error:  # noqa: BLE001 - and here, where it is a coroutine
                         self._raised(exchange, error)
                         outcome = None
+                    steps = exchange.program.steps
             if outcome is PARKED:
                 if not exchange.woken:
                     exchange.running = False
                     return
                 self._heed(exchange)
-            steps = exchange.program.steps
             index = exchange.index
 
     def _heed(self, exchange: Exchange) -> None:

@@ -123,10 +123,7 @@ class Delivery:
         elif response.status != reply.status:
             reply.more = _line(self._member(visit, response.status, None))
             return
-        if visit.passes and not visit.stored and not visit.collapsed:
-            # Most of all that is not a hit; nothing was found for it.
-            reply.more = self.missed
-        elif visit.stored or visit.collapsed:
+        if visit.stored or visit.collapsed:
             reply.more = _line(self._member(visit, None, None))
         else:
             reply.more = self._lines[visit.reason]
