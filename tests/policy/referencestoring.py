@@ -161,14 +161,14 @@ class Storing:
         new.isKept = new.content.isFiled or new.isWorthKeeping(self.now)
         if new.content.complete:
             self._place(new)
-        shelf.stored = [
-            new,
-            *[
-                each
-                for each in shelf.stored
-                if each is not old and (each.vary, each.selected) != (new.vary, new.selected)
-            ],
-        ]
+        kept = [new]
+        for each in shelf.stored:
+            if each is not old and (each.vary, each.selected) != (new.vary, new.selected):
+                kept.append(each)
+            elif not each.content.complete and not each.content.isOf(new.content):
+                # What is still to come of it nobody stores.
+                self._orphans.append(each.content)
+        shelf.stored = kept
 
     def _place(self, stored: Stored) -> None:
         """It is all there from now on."""

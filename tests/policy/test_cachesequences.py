@@ -23,7 +23,16 @@ from .cachedrawing import sequence
 from .cachefronts import SAID, Front
 from .cachemutations import MISTAKES, found
 from .cachesequences import attempt, check, drawn, shortened, told
-from .cachesteps import Answering, Asking, Ending, Evicting, Passing, Purging, Recipe
+from .cachesteps import (
+    Answering,
+    Asking,
+    Ending,
+    Evicting,
+    Leaving,
+    Passing,
+    Purging,
+    Recipe,
+)
 from .referenceroute import Route
 
 if TYPE_CHECKING:
@@ -255,6 +264,25 @@ class SequenceTests(SynchronousTestCase):
         self.assertIsNone(error, error)
         self.assertEqual(run.model.counts["brought"], 1)
         self.assertEqual(run.model.counts["hit"], 1)
+
+    def test_whatAPartReplacesOnItsWay(self) -> None:
+        """Nobody stores the rest of it, so a 304 about it answers nobody."""
+        asking = Asking("GET", "/a", ())
+        stale = _answering(Age="99", **{"Last-Modified": "Sun, 09 Sep 2001 01:46:30 GMT"})
+        part = _answering(ETag='"t1"')._replace(octets=190, ranged="part")
+        steps: list[Step] = [
+            asking,
+            Answering(0, stale._replace(half=True)),
+            Leaving(0),
+            asking,
+            Asking("GET", "/a", (("Range", "bytes=8-170"),)),
+            Answering(-1, part),
+            Ending(0, breaks=False),
+            Answering(0, _answering()._replace(confirms="weak")),
+        ]
+        run, error = attempt(steps, Front())
+        self.assertIsNone(error, error)
+        self.assertEqual((run.model.counts["part stored"], run.model.counts["afresh"]), (1, 1))
 
     def test_whatArrivesWhileTheDiskAnswers(self) -> None:
         """Is asked about, too: who waits for content looks again when that is there."""
